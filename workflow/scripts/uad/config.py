@@ -1,0 +1,184 @@
+"""Checking the configuration before anything is planned, in sentences that name the key.
+
+Standard library and what Snakemake itself needs; runs where the workflow is planned.
+"""
+
+import difflib
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from uad.errors import InputError
+from uad.methods import CONTROLS
+
+
+def check(config, schema_path):
+    """Raise `InputError` at the first mistake in a configuration.
+
+    Parameters
+    ----------
+    config : dict
+    schema_path : path-like
+        JSON schema as YAML.
+    """
+    schema = yaml.safe_load(Path(schema_path).read_text())
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
+    first = min(errors, key=lambda error: list(map(str, error.absolute_path)), default=None)
+    if first is not None:
+        raise InputError(f"configuration: {_sentence(first)}")
+    _check_registration(config["preprocessing"]["registration"])
+    _check_folds(config)
+    _check_methods(config)
+    _check_rows(config)
+
+
+def from_command_line(folds):
+    """Folds as numbers: Snakemake leaves those of `--config folds=[3]` as text."""
+    if not isinstance(folds, list):
+        return folds
+    return [int(f) if isinstance(f, str) and f.isdigit() else f for f in folds]
+
+
+def _sentence(error):
+    """What is wrong, naming the key."""
+    if error.validator == "anyOf":  # a block or null: the block's own mistake says more
+        error = min(error.context, key=lambda e: e.validator == "type")
+    place = ".".join(map(str, error.absolute_path))
+    dot = f"{place}." if place else ""
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        (key, *_) = sorted(set(error.instance) - set(known))
+        close = difflib.get_close_matches(key, known, n=1)
+        return f"unknown key {dot}{key}" + (f" (did you mean {close[0]}?)" if close else "")
+    if error.validator == "required":
+        (key, *_) = sorted(set(error.schema["required"]) - set(error.instance))
+        return f"missing key {dot}{key}"
+    if error.validator == "enum":
+        allowed = ", ".join(map(str, error.validator_value))
+        return f"{place} is {error.instance!r}, but must be one of: {allowed}"
+    return f"{place}: {error.message}"
+
+
+def _check_registration(registration):
+    lengths = {
+        key: len(registration[key]) for key in ("iterations", "shrink_factors", "smoothing_sigmas")
+    }
+    if len(set(lengths.values())) > 1:
+        raise InputError(
+            "configuration: preprocessing.registration needs as many iterations as shrink_factors "
+            f"and smoothing_sigmas, found {lengths}"
+        )
+
+
+def _check_folds(config):
+    n = config["splits"]["folds"]
+    for fold in config["folds"]:
+        if fold >= n:
+            raise InputError(
+                f"configuration: folds names fold {fold}, but splits.folds is {n}, so folds go "
+                f"from 0 to {n - 1}"
+            )
+
+
+def _check_methods(config):
+    for name, block in config["methods"].items():
+        upstream = block["upstream"]
+        if upstream is not None and not config["methods"].get(upstream, {}).get("reconstructs"):
+            raise InputError(
+                f"configuration: methods.{name}.upstream is {upstream!r}, which is not a method "
+                "that reconstructs"
+            )
+
+
+def _check_rows(config):
+    methods, unhealthy = config["methods"], config["unhealthy"]
+    for row, block in config["rows"].items():
+        for name in [row] + block["maps"]:
+            _, _, source = name.partition("-")
+            if source and source not in unhealthy:
+                raise InputError(
+                    f"configuration: rows.{row}: {name} is trained on {source}, but the known "
+                    f"data are {', '.join(unhealthy)}"
+                )
+        for name in block["maps"]:
+            method = name.partition("-")[0]
+            if name not in CONTROLS and method not in methods:
+                raise InputError(
+                    f"configuration: rows.{row} has the unknown method {method}; known are "
+                    f"{', '.join([*methods, *CONTROLS])}"
+                )
+
+
+def method(model):
+    """Method of a model: `unet_res` of `unet_res-brats`."""
+    return model.partition("-")[0]
+
+
+def models(config):
+    """Models that the rows need, with those they stand on, in order of first need."""
+    needed = {}
+    for row in config["rows"].values():
+        for name in row["maps"]:
+            if name not in CONTROLS:
+                upstream = config["methods"][method(name)]["upstream"]
+                needed.update(dict.fromkeys([*([upstream] if upstream else []), name]))
+    return list(needed)
+
+
+def training_datasets(model, config):
+    """Data sets that a model trains and validates on.
+
+    Without a source a method learns from healthy volumes. `draem` trains on them too and adds
+    synthetic anomalies slice by slice; it validates on the synthetic volumes made once.
+    """
+    source = model.partition("-")[2]
+    if not source:
+        return "ixi", "ixi"
+    if source == "draem":
+        return "ixi", "draem"
+    return config["unhealthy"][source], config["unhealthy"][source]
+
+
+def markdown_table(schema):
+    """All keys of a schema with their descriptions, as a Markdown table."""
+    lines = ["| Key | Meaning |", "| --- | --- |"]
+    seen = {}
+
+    def visit(node, path):
+        reference = node.get("$ref")
+        if reference:
+            target = schema["$defs"][reference.rsplit("/", 1)[1]]
+            if "properties" in target and reference in seen:
+                lines.append(f"| `{path}.*` | as `{seen[reference]}.*` |")
+                return
+            seen[reference] = path
+            node = {**target, **{k: v for k, v in node.items() if k != "$ref"}}
+        if "anyOf" in node:
+            block = next(option for option in node["anyOf"] if "$ref" in option)
+            lines.append(f"| `{path}` | {node['description']} |")
+            visit(block, path)
+            return
+        if path and "description" in node:
+            lines.append(f"| `{path}` | {node['description']} |")
+        for key, child in node.get("properties", {}).items():
+            visit(child, f"{path}.{key}" if path else key)
+        if isinstance(node.get("additionalProperties"), dict):
+            visit(node["additionalProperties"], f"{path}.*")
+
+    visit(schema, "")
+    return "\n".join(lines)
+
+
+def update_readme(readme, schema_path):
+    """Replace the table between the two markers of `config/README.md`."""
+    begin, end = "<!-- keys: begin -->\n", "\n<!-- keys: end -->"
+    text = readme.read_text()
+    head, _, rest = text.partition(begin)
+    _, _, tail = rest.partition(end)
+    table = markdown_table(yaml.safe_load(Path(schema_path).read_text()))
+    readme.write_text(head + begin + table + end + tail)
+
+
+if __name__ == "__main__":
+    update_readme(Path("config/README.md"), "workflow/schemas/config.schema.yaml")
