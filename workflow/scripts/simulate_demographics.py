@@ -1,0 +1,20 @@
+"""Rule simulate_demographics: ages of the simulated IXI subjects, as the native spreadsheet."""
+
+import xlwt
+
+from uad import logs
+from uad.simulation import names
+from uad.volumes import replacing
+
+with logs.job(snakemake.log[0]):
+    seed = snakemake.params.simulation["seed"]
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("Table")
+    sheet.write(0, 0, "IXI_ID")
+    sheet.write(0, 1, "AGE")
+    scans = names.scans("ixi", snakemake.params.simulation["subjects"]["ixi"], seed)
+    for line, scan in enumerate(scans, start=1):
+        sheet.write(line, 0, int(scan[3:6]))
+        sheet.write(line, 1, names.age(scan, seed))
+    with replacing(snakemake.output[0]) as temporary:
+        book.save(str(temporary))

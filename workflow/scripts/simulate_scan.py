@@ -1,0 +1,21 @@
+"""Rules simulate_ixi, simulate_brats21, simulate_atlas_v2: one raw scan in its native layout."""
+
+import nibabel as nib
+
+from uad import logs
+from uad.simulation import names, phantom, scans
+from uad.volumes import replacing
+
+with logs.job(snakemake.log[0]):
+    scan = snakemake.wildcards.scan
+    seed = snakemake.params.seed
+    result = scans.simulate(
+        dataset=snakemake.params.dataset,
+        scan=scan,
+        age=names.age(scan, seed),
+        seed=seed,
+        head=phantom.Phantom.load(snakemake.input.phantom),
+    )
+    for image, path in zip((result.image, result.lesion), snakemake.output):
+        with replacing(path) as temporary:
+            nib.save(image, temporary)

@@ -1,0 +1,35 @@
+"""ATLAS v2.0: stroke lesions, T1-weighted.
+
+Native layout: ``Training/R###/sub-r###s###/ses-1/anat/sub-…_T1w.nii.gz`` and ``…_mask.nii.gz``, 1
+mm, in MNI152NLin2009aSym space, with skull.
+"""
+
+TITLE = "ATLAS v2.0"
+LICENCE = "no redistribution"
+SOURCE = "https://fcon_1000.projects.nitrc.org/indi/retro/atlas.html"
+CITATION = "Liew et al. 2022, Scientific Data 9:320"
+EXAMPLE = (
+    "Training/R001/sub-r001s001/ses-1/anat/sub-r001s001_ses-1_space-MNI152NLin2009aSym_T1w.nii.gz"
+)
+
+SUBJECT = (
+    r"(?:.*/)?sub-(?P<id>(?P<site>r\d{3})s\d{3})_ses-1_space-MNI152NLin2009aSym_T1w\.nii(?:\.gz)?"
+)
+STRATUM = "site"
+
+
+def label(match):
+    """BIDS label of a subject."""
+    return match["id"]
+
+
+def lesion(image):
+    """Lesion mask beside the image."""
+    return image.replace("_T1w.nii", "_label-L_desc-T1lesion_mask.nii")
+
+
+def metadata(subjects, demographics):
+    """The site, from the label."""
+    import pandas as pd
+
+    return pd.DataFrame({"site": [s.subject.split("s")[0] for s in subjects]})

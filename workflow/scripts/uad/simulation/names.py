@@ -1,0 +1,54 @@
+"""Names and ages of simulated subjects, in the data sets' native form.
+
+Known before any file exists, from the number of subjects and the seed alone, so that the workflow
+can plan with them. Standard library only.
+"""
+
+import random
+
+SITES = {"ixi": ("Guys", "HH", "IOP"), "atlas_v2": ("001", "009", "031", "052")}
+
+
+def scans(dataset, n, seed):
+    """Native scan names of `n` simulated subjects.
+
+    Parameters
+    ----------
+    dataset : str
+    n : int
+    seed : int
+
+    Returns
+    -------
+    list of str
+        Such as ``IXI012-Guys-0735``, ``BraTS2021_00003``, ``sub-r009s004``.
+    """
+    rng = random.Random(f"{seed} {dataset}")
+    names = []
+    number = 0
+    for i in range(1, n + 1):
+        number += rng.randint(1, 2) if n <= 300 else 1
+        site = rng.choice(SITES.get(dataset, ("",)))
+        names.append(
+            {
+                "ixi": f"IXI{number:03d}-{site}-{rng.randint(300, 1999):04d}",
+                "brats21": f"BraTS2021_{number:05d}",
+                "atlas_v2": f"sub-r{site}s{i:03d}",
+            }[dataset]
+        )
+    return names
+
+
+def age(scan, seed):
+    """Age in years of a simulated subject, 20 to 86 as in IXI."""
+    return round(random.Random(f"{seed} age {scan}").uniform(20, 86), 2)
+
+
+def files(dataset, scan):
+    """Native paths of a scan in its data set's folder: the image, then the lesion mask."""
+    if dataset == "ixi":
+        return [f"{scan}-T1.nii.gz"]
+    if dataset == "brats21":
+        return [f"{scan}/{scan}_t1.nii.gz", f"{scan}/{scan}_seg.nii.gz"]
+    stem = f"Training/R{scan[5:8]}/{scan}/ses-1/anat/{scan}_ses-1_space-MNI152NLin2009aSym"
+    return [f"{stem}_T1w.nii.gz", f"{stem}_label-L_desc-T1lesion_mask.nii.gz"]
