@@ -1,0 +1,143 @@
+"""Raw volumes to packed arrays: register, strip, N4, downsample, one job per subject; pack."""
+
+
+rule register_to_sri24:
+    input:
+        unpack(raw_files),
+        atlas=registration_target,
+        atlas_brain=atlas_file("brain"),
+    output:
+        image=temp(
+            "<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-registered_T1w.nii"
+        ),
+        lesion="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_label-lesion_mask.nii.gz",
+        transform="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_from-native_to-SRI24_mode-image_xfm.txt",
+        qc="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_desc-registration_qc.json",
+    log:
+        "<results>/logs/register_to_sri24/{dataset}/{subject}.log",
+    benchmark:
+        "<results>/benchmarks/register_to_sri24/{dataset}/{subject}.tsv"
+    group:
+        "subject"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=15,
+    params:
+        settings=config["preprocessing"]["registration"],
+        seed=config["seed"],
+        code=code("register_to_sri24.py"),
+    script:
+        "../scripts/register_to_sri24.py"
+
+
+rule strip_skull:
+    input:
+        image=rules.register_to_sri24.output.image,
+        atlas_brain=atlas_file("brain"),
+    output:
+        mask="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-brain_mask.nii.gz",
+    log:
+        "<results>/logs/strip_skull/{dataset}/{subject}.log",
+    group:
+        "subject"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        how=lambda wildcards: config["datasets"][wildcards.dataset]["brain_mask"],
+        code=code("strip_skull.py"),
+    script:
+        "../scripts/strip_skull.py"
+
+
+rule correct_bias:
+    input:
+        image=rules.register_to_sri24.output.image,
+        mask=rules.strip_skull.output.mask,
+    output:
+        image="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-preproc_T1w.nii.gz",
+    log:
+        "<results>/logs/correct_bias/{dataset}/{subject}.log",
+    group:
+        "subject"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=config["preprocessing"]["bias_field"],
+        code=code("correct_bias.py"),
+    script:
+        "../scripts/correct_bias.py"
+
+
+rule downsample:
+    input:
+        image=rules.correct_bias.output.image,
+        brain=rules.strip_skull.output.mask,
+        lesion=rules.register_to_sri24.output.lesion,
+    output:
+        image="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-2mm_desc-preproc_T1w.nii.gz",
+        brain="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-2mm_desc-brain_mask.nii.gz",
+        lesion="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-2mm_label-lesion_mask.nii.gz",
+    log:
+        "<results>/logs/downsample/{dataset}/{subject}.log",
+    group:
+        "subject"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings={
+            key: config["preprocessing"][key]
+            for key in ("smoothing", "crop", "percentiles", "spacing_mm")
+        },
+        code=code("downsample.py"),
+    script:
+        "../scripts/downsample.py"
+
+
+rule pack:
+    input:
+        image=of_every_subject("space-SRI24_res-2mm_desc-preproc_T1w.nii.gz"),
+        brain=of_every_subject("space-SRI24_res-2mm_desc-brain_mask.nii.gz"),
+        lesion=of_every_subject("space-SRI24_res-2mm_label-lesion_mask.nii.gz"),
+        qc=of_every_subject("desc-registration_qc.json"),
+        demographics=demographics,
+    output:
+        image="<results>/packed/{dataset}/image.npy",
+        brain="<results>/packed/{dataset}/brain.npy",
+        lesion="<results>/packed/{dataset}/lesion.npy",
+        subjects="<results>/packed/{dataset}/subjects.tsv",
+        excluded="<results>/packed/{dataset}/excluded.tsv",
+    log:
+        "<results>/logs/pack/{dataset}.log",
+    wildcard_constraints:
+        dataset="|".join(config["datasets"]),
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        subjects=lambda wildcards: list(SUBJECTS[wildcards.dataset].values()),
+        code=lambda wildcards: code("pack.py", f"uad.datasets.{wildcards.dataset}"),
+    script:
+        "../scripts/pack.py"
+
+
+rule preprocess:
+    input:
+        [packed(dataset) for dataset in config["datasets"]],

@@ -1,0 +1,15 @@
+"""Rule downsample: crop, scale and halve; the volume the networks see."""
+
+from uad import geometry, logs, volumes
+
+with logs.job(snakemake.log[0]):
+    image = volumes.read(snakemake.input.image)
+    brain = volumes.read(snakemake.input.brain, "uint8")
+    lesion = volumes.read(snakemake.input.lesion, "uint8")
+    volumes.check_same_grid(image, brain)
+    volumes.check_same_grid(image, lesion)
+    volumes.check_not_empty(brain)
+    settings = geometry.Settings(**snakemake.params.settings)
+    results = geometry.downsample(image, brain, lesion, settings)
+    for volume, path in zip(results, snakemake.output):
+        volumes.write(volume, path)

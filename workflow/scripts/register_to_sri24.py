@@ -1,0 +1,24 @@
+"""Rule register_to_sri24: carry image and lesion mask to the atlas grid by one affine."""
+
+from uad import logs, registration, volumes
+
+with logs.job(snakemake.log[0]) as log:
+    registration.set_up(snakemake.params.seed)
+    settings = registration.Settings(**snakemake.params.settings)
+    image = volumes.read(snakemake.input.image)
+    lesion_path = snakemake.input.get("lesion")
+    lesion = volumes.read(lesion_path, "uint8") if lesion_path else image.empty_mask()
+    volumes.check_same_grid(image, lesion)
+    atlas = volumes.read(snakemake.input.atlas)
+    brain = volumes.read(snakemake.input.atlas_brain)
+    volumes.check_same_grid(atlas, brain)
+
+    affine = registration.register(image, atlas, settings)
+    registered = registration.resample(image, atlas, affine, "linear")
+    quality = registration.quality(registered, atlas, brain, settings)
+    log.info("similarity %(similarity).3f, status %(status)s", quality)
+
+    volumes.write(registered, snakemake.output.image)
+    volumes.write(registration.resample(lesion, atlas, affine, "nearest"), snakemake.output.lesion)
+    registration.write_transform(affine, snakemake.output.transform)
+    volumes.write_json(quality, snakemake.output.qc)

@@ -1,0 +1,18 @@
+"""Rule strip_skull: brain mask on the atlas grid."""
+
+from uad import brain_masks, logs, volumes
+
+with logs.job(snakemake.log[0]) as log:
+    image = volumes.read(snakemake.input.image)
+    atlas_brain = volumes.read(snakemake.input.atlas_brain)
+    how = snakemake.params.how
+    if how == "atlas":
+        mask = brain_masks.from_atlas(image.array, atlas_brain.array > 0)
+    elif how == "threshold":
+        mask = brain_masks.from_threshold(image.array)
+    else:
+        mask = brain_masks.from_support(image.array)
+    mask = image.like(mask)
+    volumes.check_not_empty(mask)
+    log.info("brain mask: %.0f ml", mask.array.sum() * mask.voxel_ml)
+    volumes.write(mask, snakemake.output.mask)
