@@ -1,0 +1,51 @@
+"""Subjects to folds, and the synthetic test set that follows IXI's folds."""
+
+
+rule make_splits:
+    input:
+        subjects="<results>/packed/{dataset}/subjects.tsv",
+    output:
+        split="<results>/splits/{dataset}.tsv",
+    log:
+        "<results>/logs/make_splits/{dataset}.log",
+    wildcard_constraints:
+        dataset="|".join(config["datasets"]),
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        counts=lambda wildcards: config["splits"][wildcards.dataset],
+        folds=config["splits"]["folds"],
+        seed=config["seed"],
+        code=lambda wildcards: code("make_splits.py", f"uad.datasets.{wildcards.dataset}"),
+    script:
+        "../scripts/make_splits.py"
+
+
+rule synthesize:
+    input:
+        image="<results>/packed/ixi/image.npy",
+        others=packed("ixi"),
+        split="<results>/splits/ixi.tsv",
+    output:
+        image="<results>/packed/draem/image.npy",
+        brain="<results>/packed/draem/brain.npy",
+        lesion="<results>/packed/draem/lesion.npy",
+        subjects="<results>/packed/draem/subjects.tsv",
+        split="<results>/splits/draem.tsv",
+    log:
+        "<results>/logs/synthesize.log",
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        seed=config["seed"],
+        code=code("synthesize.py"),
+    script:
+        "../scripts/synthesize.py"

@@ -1,0 +1,117 @@
+"""Who trains, validates and tests: folds by subject, checked for leaks.
+
+Paper Sec. 4.1: 160 healthy subjects test; the others form five training sets of 358 and validation
+sets of 44. About a tenth of BraTS21 and ATLAS v2 is for training and validation, the rest tests.
+
+Differs from the paper: validation sets are disjoint between folds and drawn by subject. The
+released lists overlap, repeat rows and share subjects between roles.
+"""
+
+import numpy as np
+import pandas as pd
+
+from uad.errors import InputError
+
+ROLES = ("train", "val", "test")
+
+
+def clean(subjects, strata, n_train, n_val, n_test, n_folds, rng):
+    """Draw the folds of one data set.
+
+    Test subjects are common to all folds. The rest is the pool: each fold validates on `n_val` of
+    its subjects, disjoint between folds, and trains on `n_train` of the others.
+
+    Parameters
+    ----------
+    subjects : sequence of str
+    strata : sequence
+        One value per subject; every draw takes the same share of each value, as nearly as whole
+        subjects allow.
+    n_train, n_val : int
+    n_test : int or None
+        None: all that the pool of `n_train` + `n_val` subjects leaves.
+    n_folds : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    DataFrame
+        Columns subject, fold, role; a subject without a role in a fold has no line for it.
+
+    Raises
+    ------
+    InputError
+        If there are too few subjects.
+    """
+    frame = pd.DataFrame({"subject": list(subjects), "stratum": [str(s) for s in strata]})
+    pool_size = n_train + n_val
+    n_test = len(frame) - pool_size if n_test is None else n_test
+    if n_test < 1 or len(frame) < pool_size + n_test or pool_size < n_folds * n_val:
+        raise InputError(
+            f"{len(frame)} subjects are too few for {n_train} training, {n_val} validation and "
+            f"{max(n_test, 1)} test subjects with {n_folds} disjoint validation sets"
+        )
+    # Sorted by name first, so that the draw does not depend on the order of files.
+    frame = frame.sort_values("subject").sample(frac=1, random_state=rng).reset_index(drop=True)
+    test, rest = _draw(frame, n_test)
+    pool, _ = _draw(rest, pool_size)
+    validation = []
+    for _ in range(n_folds):
+        left = pool[~pool["subject"].isin([s for drawn in validation for s in drawn])]
+        validation.append(list(_draw(left, n_val)[0]["subject"]))
+    lines = []
+    for fold, val in enumerate(validation):
+        train, _ = _draw(pool[~pool["subject"].isin(val)], n_train)
+        for role, names in zip(ROLES, (train["subject"], val, test["subject"])):
+            lines += [(name, fold, role) for name in names]
+    split = pd.DataFrame(lines, columns=["subject", "fold", "role"])
+    check(split)
+    return split
+
+
+def _draw(frame, n):
+    """`n` lines with equal shares of every stratum, and the remaining lines.
+
+    Systematic sampling: sorted by stratum (already in random order within), every k-th line is
+    taken. Unlike quotas per stratum this works for any number of subjects and strata.
+    """
+    ordered = frame.sort_values("stratum", kind="stable")
+    positions = np.floor((np.arange(n) + 0.5) * len(ordered) / n).astype(int)
+    taken = np.zeros(len(ordered), bool)
+    taken[positions] = True
+    return ordered[taken], ordered[~taken]
+
+
+def check(split):
+    """Raise `InputError` if a subject is listed twice in a fold, with one role or with two."""
+    repeated = split[split.duplicated(["subject", "fold"], keep=False)]
+    if len(repeated):
+        subject, fold = repeated.iloc[0][["subject", "fold"]]
+        roles = ", ".join(repeated.query("subject == @subject and fold == @fold")["role"])
+        raise InputError(f"subject {subject} has more than one role in fold {fold}: {roles}")
+
+
+def of_synthetic(split):
+    """Roles of the synthetic volumes: those of the healthy ones they are made of.
+
+    Validation subjects of a fold validate there, test subjects test; nobody trains, since training
+    draws new anomalies for every slice.
+    """
+    return split[split["role"] != "train"].reset_index(drop=True)
+
+
+def subjects(split, fold, role):
+    """Subjects with a role in a fold, in the order of the table."""
+    return list(split.query("fold == @fold and role == @role")["subject"])
+
+
+def evaluated(split, fold):
+    """Validation, then test subjects of a fold: the order of all reconstructions and maps."""
+    return subjects(split, fold, "val") + subjects(split, fold, "test")
+
+
+def age_group(age):
+    """The released lists' age groups: 20-40, 40-60, 60-80, 80 and older, and below 20."""
+    if pd.isna(age):
+        return "unknown"
+    return ["<20", "20-40", "40-60", "60-80", "80+"][int(np.digitize(age, (20, 40, 60, 80)))]
