@@ -1,0 +1,54 @@
+"""Reconstructions, computed once per model, fold and data set, and anomaly maps."""
+
+
+rule reconstruct:
+    input:
+        packed=lambda wildcards: packed(wildcards.dataset),
+        split="<results>/splits/{dataset}.tsv",
+        model="<results>/models/{model}/fold-{fold}/model.pt",
+    output:
+        "<results>/reconstructions/{model}/fold-{fold}/{dataset}/reconstruction.npy",
+    log:
+        "<results>/logs/reconstruct/{model}/fold-{fold}/{dataset}.log",
+    benchmark:
+        "<results>/benchmarks/reconstruct/{model}/fold-{fold}/{dataset}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: config["threads"]["infer"]
+    resources:
+        gpu=gpus,
+        mem_mb=8000,
+        runtime=600,
+    params:
+        accelerator=config["accelerator"],
+        seed=config["seed"],
+        code=model_code("reconstruct.py"),
+    script:
+        "../scripts/reconstruct.py"
+
+
+rule score:
+    input:
+        unpack(test_packs),
+        splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in TEST_DATASETS],
+        model="<results>/models/{model}/fold-{fold}/model.pt",
+        reconstructions=reconstructions,
+    output:
+        [path if config["keep_maps"] else temp(path) for path in anomaly_maps("{model}", "{fold}")],
+    log:
+        "<results>/logs/score/{model}/fold-{fold}.log",
+    benchmark:
+        "<results>/benchmarks/score/{model}/fold-{fold}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: config["threads"]["infer"]
+    resources:
+        gpu=gpus,
+        mem_mb=8000,
+        runtime=600,
+    params:
+        datasets=TEST_DATASETS,
+        accelerator=config["accelerator"],
+        code=model_code("score.py"),
+    script:
+        "../scripts/score.py"

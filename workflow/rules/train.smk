@@ -1,0 +1,36 @@
+"""One training job per model and fold."""
+
+
+rule train_model:
+    input:
+        unpack(training_data),
+    output:
+        model="<results>/models/{model}/fold-{fold}/model.pt",
+        history="<results>/models/{model}/fold-{fold}/history.tsv",
+    log:
+        "<results>/logs/train_model/{model}/fold-{fold}.log",
+    benchmark:
+        "<results>/benchmarks/train_model/{model}/fold-{fold}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: config["threads"]["train"]
+    resources:
+        gpu=gpus,
+        mem_mb=16000,
+        runtime=2880,
+    params:
+        block=method_block,
+        accelerator=config["accelerator"],
+        seed=config["seed"],
+        code=model_code("train_model.py"),
+    script:
+        "../scripts/train_model.py"
+
+
+rule train:
+    input:
+        [
+            path
+            for model in MODELS
+            for path in of_every_fold(f"models/{model}/fold-{{fold}}/model.pt")
+        ],

@@ -1,0 +1,16 @@
+"""Rule reconstruct: pseudo-healthy volumes of one model, fold and data set."""
+
+from uad import inference, logs
+
+with logs.job(snakemake.log[0]):
+    inference.reconstruct(
+        fold=int(snakemake.wildcards.fold),
+        files=snakemake.input.packed,
+        split_path=snakemake.input.split,
+        model_path=snakemake.input.model,
+        seed=snakemake.params.seed,
+        accelerator=snakemake.params.accelerator,
+        threads=snakemake.threads,
+        code=snakemake.params.code,
+        output=snakemake.output[0],
+    )

@@ -1,0 +1,20 @@
+"""Rule score: anomaly maps of one model and fold on every test set."""
+
+from uad import inference, logs
+
+with logs.job(snakemake.log[0]):
+    inputs = snakemake.input
+    for position, dataset in enumerate(snakemake.params.datasets):
+        inference.score(
+            fold=int(snakemake.wildcards.fold),
+            files=inputs[dataset],
+            split_path=inputs.splits[position],
+            reconstruction_path=inputs.reconstructions[position]
+            if inputs.reconstructions
+            else None,
+            model_path=inputs.model,
+            accelerator=snakemake.params.accelerator,
+            threads=snakemake.threads,
+            code=snakemake.params.code,
+            output=snakemake.output[position],
+        )

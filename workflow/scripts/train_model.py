@@ -1,0 +1,17 @@
+"""Rule train_model: fit one model on one fold."""
+
+from uad import fitting, logs
+
+with logs.job(snakemake.log[0]):
+    fitting.train(
+        model=snakemake.wildcards.model,
+        fold=int(snakemake.wildcards.fold),
+        block=snakemake.params.block,
+        inputs=snakemake.input,
+        seed=snakemake.params.seed,
+        accelerator=snakemake.params.accelerator,
+        threads=snakemake.threads,
+        code=snakemake.params.code,
+        model_path=snakemake.output.model,
+        history_path=snakemake.output.history,
+    )

@@ -1,0 +1,73 @@
+"""Model files: weights, configuration and provenance in one file, written whole or not at all."""
+
+from pathlib import Path
+
+import torch
+
+from uad import methods, provenance
+from uad.errors import InputError
+from uad.volumes import replacing
+
+
+def save(path, name, params, network, code, **extra):
+    """Store a trained method.
+
+    Parameters
+    ----------
+    path : path-like
+    name : str
+        Method.
+    params : dict
+        Its block of the configuration, without `training`.
+    network : dict
+        State of `method.network`.
+    code : str
+        Digest of the code that trained it.
+    **extra
+        Anything else worth knowing: fold, seed, epoch, ...
+    """
+    content = {
+        "method": name,
+        "params": params,
+        "network": network,
+        "code": code,
+        "versions": provenance.versions(),
+        "revision": provenance.revision(),
+        **extra,
+    }
+    write(content, path)
+
+
+def load(path, device="cpu", upstream=None):
+    """Rebuild a trained method, frozen and in evaluation mode.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or does not fit the code.
+    """
+    content = read(path, device)
+    method = methods.build(content["method"], content["params"], upstream)
+    try:
+        method.network.load_state_dict(content["network"])
+    except RuntimeError as error:
+        raise InputError(f"{path}: the weights do not fit the network ({error})") from error
+    # Channels last is the faster layout for these convolutions, on CPU and GPU.
+    method.to(device, memory_format=torch.channels_last)
+    return method.eval().requires_grad_(False)
+
+
+def write(content, path):
+    """`torch.save` to a temporary name, then rename."""
+    with replacing(path) as temporary:
+        torch.save(content, temporary)
+
+
+def read(path, device="cpu"):
+    """Load a file of tensors and plain values; refuses anything executable."""
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # zip, pickle and end-of-file errors of many kinds
+        raise InputError(f"{path}: cannot be read as a model file ({error})") from error

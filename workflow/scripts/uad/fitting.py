@@ -1,0 +1,88 @@
+"""The training job: data, model and device of one model and fold put together."""
+
+from pathlib import Path
+
+import torch
+
+from uad import checkpoints, methods, packed, provenance, seeding, slices, splits, training
+from uad.logs import log
+
+
+def train(model, fold, block, inputs, seed, accelerator, threads, code, model_path, history_path):
+    """Train one model on one fold and store its best state.
+
+    Parameters
+    ----------
+    model : str
+        Method, and behind a hyphen what it learns anomalies from.
+    fold : int
+    block : dict
+        The method's block of the configuration.
+    inputs : mapping
+        `train`, `val` (files of packed data sets), `train_split`, `val_split`, and `upstream` if
+        the method stands on another.
+    seed : int
+    accelerator : str
+    threads : int
+    code : str
+        Digest of the code, stored with the model.
+    model_path, history_path : path-like
+    """
+    torch.set_num_threads(threads)
+    name, _, source = model.partition("-")
+    settings = training.Settings(**block["training"])
+    params = {
+        key: value
+        for key, value in block.items()
+        if key not in ("training", "upstream", "reconstructs")
+    }
+    fabric = training.make_fabric(accelerator, settings.precision)
+    seed = seeding.derive(seed, model, "fold", fold)
+    # Initial weights come from torch's global generator, which only this job uses.
+    torch.manual_seed(seed)
+    upstream = None
+    if inputs.get("upstream"):
+        upstream = checkpoints.load(inputs["upstream"], fabric.device)
+    method = methods.build(name, params, upstream)
+
+    pack, val_pack = packed.of_files(inputs["train"]), packed.of_files(inputs["val"])
+    split, val_split = (packed.read_table(inputs[key]) for key in ("train_split", "val_split"))
+    for table in (split, val_split):
+        splits.check(table)
+    data = slices.TrainingSlices(
+        pack=pack,
+        rows=pack.rows(splits.subjects(split, fold, "train")),
+        batch_size=settings.batch_size,
+        slices_per_volume=settings.slices_per_volume,
+        drop_last=settings.drop_last,
+        augment=settings.augment,
+        synthesize=source == "draem",
+        device=fabric.device,
+    )
+    validation = slices.fixed(
+        val_pack,
+        val_pack.rows(splits.subjects(val_split, fold, "val")),
+        settings.validation_slices,
+        settings.batch_size,
+        fabric.device,
+    )
+    log.info("%d training volumes, %d batches per epoch", len(data.rows), data.batches)
+    fitting = provenance.fingerprint(
+        model=model,
+        fold=fold,
+        block=block,
+        seed=seed,
+        code=code,
+        inputs=provenance.file_states(inputs),
+    )
+    state_path = Path(model_path).with_name(".state.pt")
+    state = training.fit(
+        method, data, validation, settings, seed, fabric, state_path, fitting,
+        label=f"{model} fold {fold}",
+    )  # fmt: skip
+    training.write_history(state.history, history_path)
+    checkpoints.save(
+        model_path, name, params, state.best, code,
+        model=model, fold=fold, seed=seed, training=block["training"], val_loss=state.best_loss,
+    )  # fmt: skip
+    state_path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Networks as plain `nn.Module`s: no data, no loss, no logging."""

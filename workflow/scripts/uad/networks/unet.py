@@ -1,0 +1,188 @@
+"""Denoising U-Net with a conditioning vector, after guided diffusion (Dhariwal & Nichol 2021).
+
+The cDDPM (Behrendt et al. 2023b, Sec. 3) adds to it a feature vector of the clean slice, which is
+embedded and concatenated with the time embedding, and reaches every residual block as a scale and
+shift of its second normalisation.
+
+Differs from the paper: App. B.1 of SADM gives channels [128, 128, 256]; every released
+configuration has [128, 256, 256], which is the default here (`channels: 128`,
+`multipliers: [1, 2, 2]`).
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def timestep_embedding(t, dim, max_period=10_000):
+    """Sinusoidal embedding of integer timesteps: cosines first, then sines.
+
+    Parameters
+    ----------
+    t : Tensor of int, shape (B,)
+    dim : int
+        Even.
+
+    Returns
+    -------
+    Tensor of float32, shape (B, dim)
+    """
+    half = dim // 2
+    exponents = torch.arange(half, dtype=torch.float32, device=t.device) / half
+    angles = t[:, None].float() * torch.exp(-math.log(max_period) * exponents)
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+class GroupNorm32(nn.GroupNorm):
+    """Group normalisation computed in float32 also under mixed precision."""
+
+    def forward(self, x):
+        return super().forward(x.float()).to(x.dtype)
+
+
+def zeroed(module):
+    """Set a module's parameters to zero, so that its branch starts as the identity."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module
+
+
+def resample(x, how):
+    """Halve by average pooling, double by repetition, or leave as it is."""
+    if how == "down":
+        return F.avg_pool2d(x, 2)
+    if how == "up":
+        return F.interpolate(x, scale_factor=2, mode="nearest")
+    return x
+
+
+class ResBlock(nn.Module):
+    """Residual block whose second normalisation is scaled and shifted by the embedding."""
+
+    def __init__(self, c_in, c_out, embedding, groups, how=None):
+        super().__init__()
+        self.how = how
+        self.norm_in = GroupNorm32(groups, c_in)
+        self.conv_in = nn.Conv2d(c_in, c_out, 3, padding=1)
+        self.embed = nn.Linear(embedding, 2 * c_out)
+        self.norm_out = GroupNorm32(groups, c_out)
+        self.conv_out = zeroed(nn.Conv2d(c_out, c_out, 3, padding=1))
+        self.skip = nn.Identity() if c_in == c_out else nn.Conv2d(c_in, c_out, 1)
+
+    def forward(self, x, embedding):
+        h = self.conv_in(resample(F.silu(self.norm_in(x)), self.how))
+        scale, shift = self.embed(F.silu(embedding))[:, :, None, None].chunk(2, dim=1)
+        h = self.norm_out(h) * (1 + scale) + shift
+        return self.skip(resample(x, self.how)) + self.conv_out(F.silu(h))
+
+
+class Attention(nn.Module):
+    """Self-attention over all positions, in heads of `head_channels`."""
+
+    def __init__(self, channels, head_channels, groups):
+        super().__init__()
+        self.heads = channels // head_channels
+        self.norm = GroupNorm32(groups, channels)
+        self.qkv = nn.Conv1d(channels, 3 * channels, 1)
+        self.out = zeroed(nn.Conv1d(channels, channels, 1))
+
+    def forward(self, x):
+        b, c, h, w = x.shape
+        qkv = self.qkv(self.norm(x).reshape(b, c, h * w))  # (B, 3C, HW)
+        q, k, v = qkv.reshape(b, 3, self.heads, c // self.heads, h * w).transpose(-1, -2).unbind(1)
+        attended = F.scaled_dot_product_attention(q, k, v)  # (B, heads, HW, C / heads)
+        attended = attended.transpose(-1, -2).reshape(b, c, h * w)
+        return x + self.out(attended).reshape(b, c, h, w)
+
+
+class UNet(nn.Module):
+    """The denoiser: (B, 1, H, W), timesteps (B,), condition (B, `condition`) -> (B, 1, H, W).
+
+    Parameters
+    ----------
+    channels : int
+        Width at full resolution.
+    multipliers : sequence of int
+        Width of each level relative to `channels`; each further level halves the resolution.
+    res_blocks : int
+        Residual blocks per level on the way down; one more on the way up.
+    head_channels : int
+        Channels per attention head; attention only in the middle, since the factors configured in
+        the released code (3, 6, 12) never occur.
+    norm_groups : int
+    condition : int or None
+        Length of the conditioning vector; None for the unconditioned DDPM.
+
+    Notes
+    -----
+    The untrained network returns exactly zero: its last convolution starts at zero.
+    """
+
+    def __init__(
+        self, channels, multipliers, res_blocks, head_channels, norm_groups, condition=None
+    ):
+        super().__init__()
+        self.channels = channels
+        width = 4 * channels
+        self.embed_time = nn.Sequential(
+            nn.Linear(channels, width), nn.SiLU(), nn.Linear(width, width)
+        )
+        self.embed_condition = None
+        embedding = width
+        if condition is not None:
+            self.embed_condition = nn.Sequential(
+                nn.Linear(condition, width), nn.SiLU(), nn.Linear(width, width)
+            )
+            embedding = 2 * width  # time and condition side by side, not added
+
+        def block(c_in, c_out, how=None):
+            return ResBlock(c_in, c_out, embedding, norm_groups, how)
+
+        self.conv_in = nn.Conv2d(1, channels, 3, padding=1)
+        self.down = nn.ModuleList()
+        c = channels
+        skips = [c]
+        for level, multiplier in enumerate(multipliers):
+            for _ in range(res_blocks):
+                self.down.append(block(c, channels * multiplier))
+                c = channels * multiplier
+                skips.append(c)
+            if level < len(multipliers) - 1:
+                self.down.append(block(c, c, "down"))
+                skips.append(c)
+
+        self.middle_in = block(c, c)
+        self.attention = Attention(c, min(head_channels, c), norm_groups)
+        self.middle_out = block(c, c)
+
+        self.up = nn.ModuleList()
+        for level, multiplier in reversed(list(enumerate(multipliers))):
+            stage = nn.ModuleList()
+            for _ in range(res_blocks + 1):
+                stage.append(block(c + skips.pop(), channels * multiplier))
+                c = channels * multiplier
+            if level > 0:
+                stage.append(block(c, c, "up"))
+            self.up.append(stage)
+
+        self.norm_out = GroupNorm32(norm_groups, c)
+        self.conv_out = zeroed(nn.Conv2d(c, 1, 3, padding=1))
+
+    def forward(self, x, t, condition=None):
+        embedding = self.embed_time(timestep_embedding(t, self.channels))
+        if self.embed_condition is not None:
+            embedding = torch.cat([embedding, self.embed_condition(condition)], dim=1)
+        h = self.conv_in(x)
+        skips = [h]
+        for block in self.down:
+            h = block(h, embedding)
+            skips.append(h)
+        h = self.middle_out(self.attention(self.middle_in(h, embedding)), embedding)
+        for stage in self.up:
+            for block in stage:
+                if block.how is None:
+                    h = torch.cat([h, skips.pop()], dim=1)
+                h = block(h, embedding)
+        return self.conv_out(F.silu(self.norm_out(h)))

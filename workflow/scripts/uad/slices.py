@@ -1,0 +1,112 @@
+"""Batches of axial slices from packed volumes, for training and validation.
+
+An epoch visits every training volume in random order and takes uniformly drawn slices from it (SADM
+Sec. 4.2), near-empty ones included. Only the slices that are used are read and augmented.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from uad import augmentation, synthesis
+
+# Slices per network call at test time: few enough for a CPU's caches (a third faster than 50 at
+# once), enough to fill a GPU.
+AT_ONCE = 10
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Slices (B, 1, X, Y): `image` float32 near [0, 1], `brain` and `lesion` float32, 0 or 1."""
+
+    image: torch.Tensor
+    brain: torch.Tensor
+    lesion: torch.Tensor
+
+    def __len__(self):
+        return len(self.image)
+
+
+@dataclass(frozen=True)
+class TrainingSlices:
+    """Random training slices of some volumes of a packed data set.
+
+    Attributes
+    ----------
+    pack : packed.Pack
+    rows : ndarray of int
+        Volumes that train.
+    batch_size : int
+    slices_per_volume : int
+        Slices taken from each volume in an epoch; 1 in the paper.
+    drop_last : bool
+        Leave out an epoch's last batch if it is not full (never the only one).
+    augment : bool
+        Random intensity augmentation.
+    synthesize : bool
+        Add a DRAEM anomaly to every slice; the volumes are healthy then.
+    device : torch.device or str
+    """
+
+    pack: object
+    rows: np.ndarray
+    batch_size: int
+    slices_per_volume: int
+    drop_last: bool
+    augment: bool
+    synthesize: bool
+    device: object = "cpu"
+
+    @property
+    def batches(self):
+        """Batches per epoch."""
+        n = len(self.rows) * self.slices_per_volume
+        full, rest = divmod(n, self.batch_size)
+        return full if full and (self.drop_last or not rest) else full + 1
+
+    def epoch(self, rng):
+        """Yield one epoch's batches, drawn from a NumPy generator."""
+        order = np.concatenate([rng.permutation(self.rows) for _ in range(self.slices_per_volume)])
+        for start in range(0, self.batches * self.batch_size, self.batch_size):
+            yield self._batch(order[start : start + self.batch_size], rng)
+
+    def _batch(self, rows, rng):
+        z = rng.integers(0, self.pack.image.shape[1], len(rows))
+        none = augmentation.Parameters()
+        parameters = [augmentation.draw(rng) if self.augment else none for _ in rows]
+        image = augmentation.slices(self.pack.image, rows, z, parameters, self.device)
+        lesion = self.pack.lesion[rows, z] > 0
+        if self.synthesize:
+            pairs = [synthesis.add_anomaly(x, rng) for x in image.cpu().numpy()]
+            image = torch.from_numpy(np.stack([pair[0] for pair in pairs])).to(self.device)
+            lesion = np.stack([pair[1] for pair in pairs])
+        return _batch(image, self.pack.brain[rows, z] > 0, lesion, self.device)
+
+
+def in_parts(image):
+    """A volume (Z, X, Y) as consecutive batches (B, 1, X, Y) of at most `AT_ONCE` slices."""
+    return image[:, None].split(AT_ONCE)
+
+
+def fixed(pack, rows, per_volume, batch_size, device="cpu"):
+    """The same evenly spaced slices of every volume, without augmentation, as a list of batches.
+
+    Differs from the reference, which validates on one random augmented slice per volume: with six
+    validation volumes (ATLAS) that choice of checkpoint is nearly random.
+    """
+    n_z = pack.image.shape[1]
+    z = ((np.arange(per_volume) + 0.5) * n_z / per_volume).astype(int)
+    at_row, at_z = (grid.ravel() for grid in np.meshgrid(rows, z, indexing="ij"))
+    batches = []
+    for start in range(0, len(at_row), batch_size):
+        r, s = at_row[start : start + batch_size], at_z[start : start + batch_size]
+        image = torch.from_numpy(np.array(pack.image[r, s])).to(device)
+        batches.append(_batch(image, pack.brain[r, s] > 0, pack.lesion[r, s] > 0, device))
+    return batches
+
+
+def _batch(image, brain, lesion, device):
+    """Masks to float tensors, and a channel axis for all: (B, X, Y) -> (B, 1, X, Y)."""
+    masks = (torch.from_numpy(m.astype(np.float32)).to(device)[:, None] for m in (brain, lesion))
+    return Batch(image[:, None], *masks)
