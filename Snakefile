@@ -1,0 +1,40 @@
+"""SADM (Behrendt et al., MIDL 2024) from raw volumes to Table 1. See README.md."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+pathvars:
+    results=config["results"],
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/preprocess.smk"
+include: "workflow/rules/split.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/infer.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    preprocess,
+    train,
+    table1,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.table1.input,
+        rules.figures.input,

@@ -1,0 +1,224 @@
+"""Configuration, subjects and the functions that rules take inputs and parameters from."""
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from uad import config as uad_config, datasets, methods
+from uad.errors import InputError
+from uad.provenance import code_digest
+from uad.simulation import names as simulated
+
+
+def planned(function, *arguments):
+    """Call a library function; a mistake of the user ends planning with one sentence."""
+    try:
+        return function(*arguments)
+    except InputError as error:
+        raise WorkflowError(str(error))
+
+
+config["folds"] = uad_config.from_command_line(config["folds"])
+planned(uad_config.check, config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
+
+ROOT = config["results"]
+SIMULATION = config["simulation"]
+MODELS = uad_config.models(config)
+TEST_DATASETS = list(config["unhealthy"].values())
+
+if not workflow.non_local_exec and "gpu" not in workflow.global_resources:
+    workflow.global_resources["gpu"] = config["local_gpus"]
+
+
+# Subjects: data set -> label -> paths in its folder. Simulated files need not exist yet.
+
+
+def raw_folder(dataset):
+    """Where a data set's native files are."""
+    return f"{ROOT}/raw/{dataset}" if SIMULATION else config["datasets"][dataset]["folder"]
+
+
+def find_subjects(dataset):
+    """Subjects of a data set by the names of its files."""
+    folder = raw_folder(dataset)
+    if SIMULATION:
+        scans = simulated.scans(dataset, SIMULATION["subjects"][dataset], SIMULATION["seed"])
+        files = [file for scan in scans for file in simulated.files(dataset, scan)]
+    else:
+        files = datasets.list_files(folder, f"datasets.{dataset}.folder")
+    return datasets.find(dataset, files, folder)
+
+
+SUBJECTS = {dataset: planned(find_subjects, dataset) for dataset in config["datasets"]}
+
+
+wildcard_constraints:
+    dataset="|".join([*config["datasets"], "draem"]),
+    subject="[A-Za-z0-9]+",
+    model="|".join(MODELS) or "none",
+    row="|".join(config["rows"]),
+    fold=r"\d+",
+
+
+# Parameters. The digest makes jobs follow the code they run (see uad/provenance.py).
+
+
+def code(script, *modules):
+    """Digest of a script and of all library code it uses."""
+    return code_digest(SCRIPTS / script, *modules)
+
+
+def model_code(script):
+    """The same for a script that also runs the wildcard model's method and its upstream's."""
+
+    def digest(wildcards):
+        method = uad_config.method(wildcards.model)
+        used = [method, config["methods"][method]["upstream"]]
+        return code(script, *(f"uad.methods.{name}" for name in used if name))
+
+    return digest
+
+
+def method_block(wildcards):
+    """The configuration block of the wildcard model's method."""
+    return config["methods"][uad_config.method(wildcards.model)]
+
+
+def gpus(wildcards):
+    """GPUs that a job asks for: none where the configuration keeps to the CPU."""
+    return 0 if config["accelerator"] == "cpu" else 1
+
+
+# Inputs.
+
+
+def raw_files(wildcards):
+    """Native image and, for unhealthy subjects, lesion mask."""
+    subject = SUBJECTS[wildcards.dataset].get(wildcards.subject)
+    if subject is None:
+        raise WorkflowError(f"{wildcards.dataset} has no subject {wildcards.subject}")
+    folder = raw_folder(wildcards.dataset)
+    files = {"image": f"{folder}/{subject.image}"}
+    if subject.lesion:
+        files["lesion"] = f"{folder}/{subject.lesion}"
+    return files
+
+
+def atlas_file(kind):
+    """Path of an atlas template, `head` or `brain`."""
+    if SIMULATION:
+        return f"{ROOT}/atlas/{dict(head='T1', brain='T1_brain')[kind]}.nii"
+    return config["atlas"][kind]
+
+
+def registration_target(wildcards):
+    """Heads are registered to the head template, stripped images to the brain."""
+    whole = config["datasets"][wildcards.dataset]["brain_mask"] == "atlas"
+    return atlas_file("head" if whole else "brain")
+
+
+def demographics(wildcards):
+    """The data set's spreadsheet, if it has one."""
+    if SIMULATION:
+        return f"{ROOT}/raw/ixi/IXI.xls" if wildcards.dataset == "ixi" else []
+    return config["datasets"][wildcards.dataset]["demographics"] or []
+
+
+def of_every_subject(pattern):
+    """Input function: a file of every subject of the wildcard data set."""
+    return lambda wildcards: [
+        f"{ROOT}/preprocessed/{wildcards.dataset}/sub-{label}/sub-{label}_{pattern}"
+        for label in SUBJECTS[wildcards.dataset]
+    ]
+
+
+def packed(dataset):
+    """The files of a packed data set."""
+    names = ("image.npy", "brain.npy", "lesion.npy", "subjects.tsv")
+    return [f"{ROOT}/packed/{dataset}/{name}" for name in names]
+
+
+def training_data(wildcards):
+    """What a model trains and validates on, and the model it stands on."""
+    train, val = uad_config.training_datasets(wildcards.model, config)
+    upstream = method_block(wildcards)["upstream"]
+    files = {
+        "train": packed(train),
+        "train_split": f"{ROOT}/splits/{train}.tsv",
+        "val": packed(val),
+        "val_split": f"{ROOT}/splits/{val}.tsv",
+    }
+    if upstream:
+        files["upstream"] = f"{ROOT}/models/{upstream}/fold-{wildcards.fold}/model.pt"
+    return files
+
+
+def test_packs(wildcards):
+    """Packed volumes of every test set, by name of the data set."""
+    return {dataset: packed(dataset) for dataset in TEST_DATASETS}
+
+
+def reconstructions(wildcards):
+    """The reconstructions that a model's maps are computed from, if any, for every test set."""
+    block = method_block(wildcards)
+    source = wildcards.model if block["reconstructs"] else block["upstream"]
+    if source is None:
+        return []
+    folder = f"{ROOT}/reconstructions/{source}/fold-{wildcards.fold}"
+    return [f"{folder}/{dataset}/reconstruction.npy" for dataset in TEST_DATASETS]
+
+
+def anomaly_maps(model, fold):
+    """A model's anomaly maps for every test set."""
+    folder = f"{ROOT}/scores/{model}/fold-{fold}"
+    return [f"{folder}/{dataset}/anomaly_map.npy" for dataset in TEST_DATASETS]
+
+
+def row_maps(wildcards):
+    """Anomaly maps that a row adds up, for every test set."""
+    names = config["rows"][wildcards.row]["maps"]
+    return [
+        path
+        for name in names
+        if name not in methods.CONTROLS
+        for path in anomaly_maps(name, wildcards.fold)
+    ]
+
+
+def of_every_fold(pattern):
+    """A file per fold that runs."""
+    return [f"{ROOT}/{pattern.format(fold=fold)}" for fold in config["folds"]]
+
+
+# Figures.
+
+MONTAGE_SUBJECTS = 4
+CASE_SETS = [name for name in config["unhealthy"] if f"sadm_res-{name}" in config["rows"]]
+
+
+def montage_subjects(dataset):
+    """The first subjects of a data set, shown as examples of its preprocessing."""
+    return list(SUBJECTS[dataset].values())[:MONTAGE_SUBJECTS]
+
+
+def montage_files(pattern):
+    """Input function: a preprocessed file of each subject in the montage."""
+    return lambda wildcards: [
+        f"{ROOT}/preprocessed/{wildcards.dataset}/sub-{s.subject}/sub-{s.subject}_{pattern}"
+        for s in montage_subjects(wildcards.dataset)
+    ]
+
+
+def case_file(kind, name):
+    """Input function: a file of the first fold for a test set's example cases."""
+
+    def path(wildcards):
+        dataset = config["unhealthy"][wildcards.test_set]
+        folder = kind.format(test_set=wildcards.test_set)
+        return f"{ROOT}/{folder}/fold-{config['folds'][0]}/{dataset}/{name}.npy"
+
+    return path

@@ -1,0 +1,246 @@
+"""Table 1: rows by test sets, beside the published values.
+
+Per row and test set a metric is averaged over the test subjects of each fold; mean and population
+standard deviation over the folds are reported, as in the paper. Values are fractions in the CSV
+and per cent in HTML and LaTeX. Subjects without a lesion voxel left count as Dice 0 and are
+missing from the average precision, as in the reference.
+"""
+
+import pandas as pd
+
+from uad import packed
+from uad.volumes import replacing
+
+BLOCKS = {
+    "I": "I. Unsupervised",
+    "II": "II. Self-supervised",
+    "III": "III. Weakly supervised",
+    "control": "Controls",
+}
+TEST_SETS = {"brats": "BRATS (real)", "atlas": "ATLAS (real)", "draem": "DRAEM (synthetic)"}
+SIMULATED = "Computed on simulated scans; says nothing about performance on patients."
+
+
+def table1(metrics_paths, rows, folds, paper_path):
+    """One line per row and test set.
+
+    Parameters
+    ----------
+    metrics_paths : list of path-like
+        Metrics of every row and fold, fold changing fastest.
+    rows : dict
+        `rows` of the configuration.
+    folds : list of int
+    paper_path : path-like
+        Published values, per cent.
+
+    Returns
+    -------
+    DataFrame
+        Columns as in `config/README.md`; fractions.
+    """
+    paper = pd.read_csv(paper_path).set_index(["method", "d_unhealthy", "test_set"])
+    paths = iter(metrics_paths)
+    lines = []
+    for row, block in rows.items():
+        metrics = pd.concat([packed.read_table(next(paths)) for _ in folds])
+        method, _, unhealthy = row.partition("-")
+        unhealthy = unhealthy or "none"
+        for test_set, group in metrics.groupby("test_set", sort=False):
+            per_fold = group.groupby("fold")[["dice_best", "dice_val", "auprc"]].mean()
+            mean, std = per_fold.mean(), per_fold.std(ddof=0)
+            if len(folds) == 1:
+                std[:] = float("nan")
+            key = (method, unhealthy, test_set)
+            lines.append(
+                {
+                    "block": block["block"],
+                    "method": method,
+                    "d_healthy": block["healthy"],
+                    "d_unhealthy": unhealthy,
+                    "test_set": test_set,
+                    "dice_best_mean": mean["dice_best"],
+                    "dice_best_std": std["dice_best"],
+                    "dice_val_mean": mean["dice_val"],
+                    "auprc_mean": mean["auprc"],
+                    "auprc_std": std["auprc"],
+                    **_published(paper, key),
+                    "n_subjects": group["subject"].nunique(),
+                    "n_folds": group["fold"].nunique(),
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def _published(paper, key):
+    """The paper's values as fractions, missing for rows it does not have."""
+    columns = ("dice_mean", "dice_std", "auprc_mean", "auprc_std")
+    if key not in paper.index:
+        return {f"paper_{column}": float("nan") for column in columns}
+    return {f"paper_{column}": paper.loc[key, column] / 100 for column in columns}
+
+
+def write_csv(table, path):
+    """Fractions, six decimals; missing values are empty."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6f")
+
+
+def write_html(table, labels, simulated, path):
+    """The table in the paper's block form, as one self-contained page.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `table1`.
+    labels : dict of str to str
+        Name of each row to what is printed.
+    simulated : bool
+        Say so in the heading.
+    path : path-like
+    """
+    best = {column: _best(table, column) for column in ("dice_best_mean", "auprc_mean")}
+    body = []
+    for block, part in table.groupby("block", sort=False):
+        span = 3 + 3 * len(TEST_SETS)
+        body.append(f'<tr class="block"><th colspan="{span}">{BLOCKS[block]}</th></tr>')
+        for (method, unhealthy), lines in part.groupby(["method", "d_unhealthy"], sort=False):
+            label = labels[_row_name(method, unhealthy)]
+            cells = [f"<td>{_subscript(label, '<sub>', '</sub>')}</td>"]
+            cells += [f"<td>{_d(lines['d_healthy'].iloc[0])}</td>", f"<td>{_d(unhealthy)}</td>"]
+            for test_set in TEST_SETS:
+                cells += _html_cells(lines[lines["test_set"] == test_set], best)
+            body.append(f"<tr>{''.join(cells)}</tr>")
+    sets = "".join(f'<th colspan="3">{_set_name(name, simulated)}</th>' for name in TEST_SETS)
+    metrics = "<th>[DICE]</th><th>AUPRC</th><th>Dice<sub>val</sub></th>" * len(TEST_SETS)
+    page = _PAGE.format(
+        warning=f'<p class="warning">{SIMULATED}</p>' if simulated else "",
+        folds=int(table["n_folds"].max()),
+        subjects=_subjects(table),
+        sets=sets,
+        metrics=metrics,
+        body="\n".join(body),
+    )
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def write_latex(table, labels, simulated, path):
+    """The paper's columns as a LaTeX table (booktabs); parameters as for `write_html`."""
+    best = {column: _best(table, column) for column in ("dice_best_mean", "auprc_mean")}
+    lines = [f"% {SIMULATED}"] if simulated else []
+    columns = "lll" + "rr" * len(TEST_SETS)
+    heads = " & ".join(
+        rf"\multicolumn{{2}}{{c}}{{{_set_name(name, simulated)}}}" for name in TEST_SETS
+    )
+    lines += [
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        rf"Model & $\mathcal{{D}}_{{healthy}}$ & $\mathcal{{D}}_{{unhealthy}}$ & {heads} \\",
+        " & & " + r" & [DICE] & AUPRC" * len(TEST_SETS) + r" \\",
+    ]
+    for block, part in table.groupby("block", sort=False):
+        span = 3 + 2 * len(TEST_SETS)
+        lines += [r"\midrule", rf"\multicolumn{{{span}}}{{l}}{{\textbf{{{BLOCKS[block]}}}}} \\"]
+        for (method, unhealthy), rows in part.groupby(["method", "d_unhealthy"], sort=False):
+            label = _subscript(labels[_row_name(method, unhealthy)], "$_{", "}$")
+            cells = [label, _d(rows["d_healthy"].iloc[0]), _d(unhealthy)]
+            for test_set in TEST_SETS:
+                for column, spread in (
+                    ("dice_best_mean", "dice_best_std"),
+                    ("auprc_mean", "auprc_std"),
+                ):
+                    line = rows[rows["test_set"] == test_set].iloc[0]
+                    text = _percent(line[column], line[spread]).replace("±", r"$\pm$")
+                    bold = line.name in best[column]
+                    cells.append(rf"\textbf{{{text}}}" if bold else text)
+            lines.append(" & ".join(cells).replace("–", "--") + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}", ""]
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _best(table, column):
+    """Index of the best line per block and test set; controls do not compete."""
+    competing = table[table["block"] != "control"].dropna(subset=[column])
+    return set(competing.groupby(["block", "test_set"])[column].idxmax())
+
+
+def _html_cells(lines, best):
+    """Three cells of one row and test set: ours, and the paper's value below in grey."""
+    line = lines.iloc[0]
+    cells = []
+    for name, ours in (("dice", "dice_best"), ("auprc", "auprc")):
+        text = _percent(line[f"{ours}_mean"], line[f"{ours}_std"])
+        if line.name in best[f"{ours}_mean"]:
+            text = f"<b>{text}</b>"
+        paper = _percent(line[f"paper_{name}_mean"], line[f"paper_{name}_std"])
+        cells.append(f'<td class="n">{text}<br><span>{paper}</span></td>')
+    cells.append(f'<td class="n">{_percent(line["dice_val_mean"], float("nan"))}</td>')
+    return cells
+
+
+def _percent(mean, std):
+    """`12.34 ± 0.56`; without the spread if there is one fold, a dash if there is no value."""
+    if pd.isna(mean):
+        return "–"
+    return f"{100 * mean:.2f}" + ("" if pd.isna(std) else f" ± {100 * std:.2f}")
+
+
+def _subjects(table):
+    counts = table.groupby("test_set", sort=False)["n_subjects"].max()
+    return ", ".join(f"{n} {name.upper()}" for name, n in counts.items())
+
+
+def _set_name(name, simulated):
+    """`BRATS (real)` as in the paper, or `BRATS (simulated)`."""
+    return TEST_SETS[name].replace("real", "simulated") if simulated else TEST_SETS[name]
+
+
+def _row_name(method, unhealthy):
+    return method if unhealthy == "none" else f"{method}-{unhealthy}"
+
+
+def _d(name):
+    return "None" if name == "none" else name.upper()
+
+
+def _subscript(label, before, after):
+    """`SADM_res` with its ending lowered."""
+    head, _, tail = label.partition("_")
+    return head + (f"{before}{tail}{after}" if tail else "")
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Table 1</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+body {{ font: 14px/1.35 system-ui, sans-serif; color: #1c2430; margin: 1.5rem; max-width: 1250px; }}
+h1 {{ font-size: 1.3rem; margin: 0 0 .4rem; }}
+p {{ max-width: 60rem; }}
+.warning {{ background: #fff1d6; border-left: 4px solid #d98c00; padding: .5rem .8rem; }}
+.scroll {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; white-space: nowrap; }}
+th, td {{ padding: .25rem .6rem; text-align: left; }}
+thead th {{ border-bottom: 1px solid #1c2430; text-align: center; }}
+thead tr:first-child th {{ border-top: 2px solid #1c2430; border-bottom: 0; }}
+td.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
+td span {{ color: #7a8594; font-size: .85em; }}
+tr.block th {{ border-top: 1px solid #1c2430; padding-top: .5rem; }}
+tbody tr:not(.block):hover {{ background: #f2f5f9; }}
+tbody tr:last-child td {{ border-bottom: 2px solid #1c2430; }}
+</style></head><body>
+<h1>Table 1. Segmentation performance</h1>
+{warning}
+<p>Per cent, mean ± population standard deviation over {folds} fold(s) of the mean over test
+subjects ({subjects}). Grey, below: the value published for the real data sets. [DICE]: highest
+Dice of each subject over all thresholds. Dice<sub>val</sub>: Dice at one threshold per test set
+and fold, chosen on validation subjects; the number to expect in use. Bold: best of a block.</p>
+<div class="scroll"><table>
+<thead><tr><th rowspan="2">Model</th><th rowspan="2">D<sub>healthy</sub></th>
+<th rowspan="2">D<sub>unhealthy</sub></th>{sets}</tr><tr>{metrics}</tr></thead>
+<tbody>
+{body}
+</tbody></table></div>
+</body></html>
+"""
