@@ -1,0 +1,79 @@
+"""Fixtures that several tests share."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import phantoms
+from uad import packed
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def rng():
+    """A generator with a fixed seed."""
+    return np.random.default_rng(3141)
+
+
+@pytest.fixture
+def paper_config():
+    """`config/config.yaml` as a dict."""
+    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+def write_pack(folder, n, seed=0, shape=(12, 48, 48)):
+    """A packed data set of `n` phantoms named S0, S1, ...; returns the opened pack."""
+    rng = np.random.default_rng(seed)
+    volumes = [
+        dict(zip(("image", "brain", "lesion"), phantoms.volume(rng, shape))) for _ in range(n)
+    ]
+    table = pd.DataFrame({"subject": [f"S{i}" for i in range(n)], "voxel_ml": 0.008})
+    packed.write(folder, table, volumes, n, shape)
+    return packed.Pack(folder)
+
+
+@pytest.fixture
+def pack(tmp_path):
+    """Four packed phantoms."""
+    return write_pack(tmp_path / "packed/brats21", 4)
+
+
+class Checkout:
+    """A copy of the repository in which a test may run Snakemake and edit files."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        for name in ("Snakefile", "config", "workflow", "envs"):
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy2(source, folder / name)
+
+    def overlay(self, **changes):
+        """Write changes as an overlay and return its path."""
+        path = self.folder / "overlay.yaml"
+        path.write_text(yaml.safe_dump(changes))
+        return path
+
+    def snakemake(self, *arguments, configfiles=()):
+        """Run Snakemake here; returns the finished process with its output as text."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *map(str, arguments)]
+        if configfiles:
+            command += ["--configfile", *map(str, configfiles)]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=900)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """See `Checkout`."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    return Checkout(folder)

@@ -1,0 +1,210 @@
+"""What every method must fulfil: the same checks for all of them.
+
+A new method needs its file, its block in the configuration, and a small block here.
+"""
+
+import copy
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from conftest import write_pack
+
+from uad import checkpoints, methods, slices, training
+from uad.errors import InputError
+
+SMALL = {
+    "cddpm": {
+        "unet": {
+            "channels": 8, "multipliers": [1, 2], "res_blocks": 1, "head_channels": 8,
+            "norm_groups": 4,
+        },
+        "encoder": {"width": 4, "blocks": [1, 1], "features": 8, "drop_path": 0.1},
+        "steps": 1000,
+        "test_levels": [250, 500],
+        "noise": {"octaves": 3, "persistence": 0.8, "wavelength": 16},
+    },
+    "unet": {"widths": [4, 8]},
+    "unet_res": {"widths": [4, 8]},
+}  # fmt: skip
+
+
+@pytest.fixture(params=list(SMALL))
+def name(request):
+    """Name of a trained method."""
+    return request.param
+
+
+def build(name, paper_config):
+    """A small method with fixed initial weights, on its upstream if it has one."""
+    torch.manual_seed(0)
+    upstream = paper_config["methods"][name]["upstream"]
+    frozen = None
+    if upstream:
+        frozen = methods.build(upstream, SMALL[upstream]).eval().requires_grad_(False)
+    return methods.build(name, SMALL[name], frozen)
+
+
+@pytest.fixture
+def method(name, paper_config):
+    return build(name, paper_config)
+
+
+@pytest.fixture
+def batch(tmp_path):
+    """Four slices with lesions."""
+    pack = write_pack(tmp_path / "pack", 4)
+    return slices.fixed(pack, np.arange(4), per_volume=1, batch_size=4)[0]
+
+
+@pytest.fixture
+def volume(rng):
+    """An image (Z, X, Y), its brain, and reconstructions at two levels."""
+    image = torch.from_numpy(rng.random((6, 16, 24), dtype=np.float32))
+    brain = rng.random(image.shape) < 0.5
+    return SimpleNamespace(
+        image=image, brain=brain, reconstruction=torch.stack([image * 0.9, image * 0.8])
+    )
+
+
+def anomaly_map(method, volume):
+    method.eval()
+    with torch.no_grad():
+        return method.anomaly_map(volume.image, volume.brain, volume.reconstruction)
+
+
+def steps(method, batch, n, rate=0.003):
+    """Losses of `n` optimiser steps on one batch with the same random numbers each time."""
+    optimizer = torch.optim.Adam(method.network.parameters(), lr=rate)
+    losses = []
+    for _ in range(n):
+        method.network.train()
+        loss = method.loss(batch, np.random.default_rng(0))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def test_loss_falls_on_a_repeated_batch(method, batch):
+    losses = steps(method, batch, 8)
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
+
+
+def test_loss_is_a_scalar_and_depends_on_the_network(method, batch, rng):
+    loss = method.loss(batch, rng)
+    assert loss.shape == ()
+    loss.backward()
+    gradients = [p.grad for p in method.network.parameters()]
+    assert any(g is not None and g.abs().sum() > 0 for g in gradients)
+
+
+def test_only_the_network_learns(method, batch):
+    others = {k: v.clone() for k, v in method.state_dict().items() if not k.startswith("network.")}
+    steps(method, batch, 2)
+    for key, value in others.items():
+        assert torch.equal(method.state_dict()[key], value), key
+
+
+def test_upstream_stays_in_evaluation_mode(method, batch):
+    if getattr(method, "upstream", None) is None:
+        return
+    steps(method, batch, 1)
+    assert not any(module.training for module in method.upstream.modules())
+
+
+def test_same_seed_same_bytes(name, paper_config, batch):
+    first, second = build(name, paper_config), build(name, paper_config)
+    for m in (first, second):
+        steps(m, batch, 2)
+    for key, value in first.network.state_dict().items():
+        assert torch.equal(value, second.network.state_dict()[key]), key
+
+
+def test_randomness_comes_from_the_generator_alone(method, batch):
+    method.network.train()
+    torch.manual_seed(1)
+    np.random.seed(1)
+    first = method.loss(batch, np.random.default_rng(5)).item()
+    torch.manual_seed(2)
+    np.random.seed(2)
+    # Normalisations that use batch statistics are the same for the same batch.
+    assert method.loss(batch, np.random.default_rng(5)).item() == first
+
+
+def test_anomaly_map_is_finite_and_zero_outside_the_brain(method, volume):
+    found = anomaly_map(method, volume)
+    assert isinstance(found, np.ndarray) and found.dtype == np.float32
+    assert found.shape == volume.image.shape
+    assert np.isfinite(found).all()
+    assert (found[~volume.brain] == 0).all()
+    assert found[volume.brain].std() > 0
+
+
+def test_saves_and_loads_to_the_same_map(method, name, batch, volume, tmp_path):
+    steps(method, batch, 2)
+    checkpoints.save(tmp_path / "m.pt", name, SMALL[name], method.network.state_dict(), "code")
+    again = checkpoints.load(tmp_path / "m.pt")
+    np.testing.assert_allclose(anomaly_map(again, volume), anomaly_map(method, volume), atol=1e-5)
+    assert not any(p.requires_grad for p in again.parameters())
+
+
+def test_works_with_a_single_slice(method, volume, batch, rng):
+    one = slices.Batch(batch.image[:1], batch.brain[:1], batch.lesion[:1])
+    method.network.eval()
+    assert np.isfinite(method.loss(one, rng).item())
+
+
+def test_wrong_channel_count_is_refused(method, batch, rng):
+    three = slices.Batch(batch.image.repeat(1, 3, 1, 1), batch.brain, batch.lesion)
+    with pytest.raises(RuntimeError, match="channels"):
+        method.loss(three, rng)
+
+
+def test_reconstructions(method, name, paper_config, volume, rng):
+    if not paper_config["methods"][name]["reconstructs"]:
+        assert not hasattr(method, "reconstruct")
+        return
+    method.eval()
+    with torch.no_grad():
+        found = method.reconstruct(volume.image, np.random.default_rng(1))
+        again = method.reconstruct(volume.image, np.random.default_rng(1))
+        other = method.reconstruct(volume.image, np.random.default_rng(2))
+    assert found.shape == (len(method.params.test_levels), *volume.image.shape)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, again)
+    assert found.isfinite().all()
+    # An untrained denoiser returns grey whatever the noise; after a step it does not.
+    assert other.shape == found.shape
+
+
+def test_unknown_and_missing_keys_are_named(name):
+    params = copy.deepcopy(SMALL[name])
+    with pytest.raises(InputError, match=f"methods.{name}: unknown key extra"):
+        methods.build(name, {**params, "extra": 1})
+    key = sorted(params)[0]
+    del params[key]
+    with pytest.raises(InputError, match=f"methods.{name}: missing key {key}"):
+        methods.build(name, params)
+
+
+def test_unknown_method_is_named():
+    with pytest.raises(InputError, match="unknown method xnet: there is no uad/methods/xnet.py"):
+        methods.load("xnet")
+
+
+@pytest.mark.parametrize("control", methods.CONTROLS)
+def test_controls_give_maps(tmp_path, control, rng):
+    pack = write_pack(tmp_path / "pack", 2)
+    score = methods.load(control).build([pack.volume("S0")], rng)
+    volume = pack.volume("S1")
+    found = score(volume)
+    assert found.shape == volume.image.shape and found.dtype == np.float32
+    assert (found[~volume.brain] == 0).all()
+
+
+def test_training_settings_of_every_method_fit_the_loop(name, paper_config):
+    training.Settings(**paper_config["methods"][name]["training"])

@@ -1,0 +1,70 @@
+"""Arrays that grow volume by volume and go on where they were."""
+
+import numpy as np
+import pytest
+
+from uad import arrays
+
+SHAPE = (3, 4)
+
+
+def volume(i):
+    return np.full(SHAPE, i, np.float32)
+
+
+def test_result_is_a_plain_npy_file(tmp_path):
+    arrays.grow(tmp_path / "out.npy", 5, SHAPE, np.float32, volume, "x", "test")
+    found = np.load(tmp_path / "out.npy", mmap_mode="r")
+    assert found.shape == (5, 3, 4)
+    assert found.dtype == np.float32
+    assert found[:, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    assert [p.name for p in tmp_path.iterdir()] == ["out.npy"]
+
+
+def interrupted(path, at, fingerprint="x"):
+    """Fill an array until volume `at` fails."""
+
+    def compute(i):
+        if i == at:
+            raise KeyboardInterrupt
+        return volume(i)
+
+    with pytest.raises(KeyboardInterrupt):
+        arrays.grow(path, 5, SHAPE, np.float32, compute, fingerprint, "test")
+
+
+def test_goes_on_behind_the_last_complete_volume(tmp_path):
+    path = tmp_path / "out.npy"
+    interrupted(path, at=3)
+    assert not path.exists()
+    (part,) = tmp_path.iterdir()
+    with open(part, "ab") as file:  # killed in the middle of a write
+        file.write(b"half")
+    computed = []
+
+    def compute(i):
+        computed.append(i)
+        return volume(i)
+
+    arrays.grow(path, 5, SHAPE, np.float32, compute, "x", "test")
+    assert computed == [3, 4]
+    assert np.load(path)[:, 0, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_starts_over_under_another_fingerprint(tmp_path):
+    path = tmp_path / "out.npy"
+    interrupted(path, at=3)
+    computed = []
+
+    def compute(i):
+        computed.append(i)
+        return volume(i)
+
+    arrays.grow(path, 5, SHAPE, np.float32, compute, "y", "test")
+    assert computed == [0, 1, 2, 3, 4]
+    assert [p.name for p in tmp_path.iterdir()] == ["out.npy"]
+
+
+def test_wrong_shape_is_a_defect(tmp_path):
+    with pytest.raises(ValueError, match="volume 0 has shape"):
+        arrays.grow(tmp_path / "a.npy", 2, (9,), np.float32, volume, "x", "test")

@@ -1,0 +1,32 @@
+"""What a script leaves behind: a log, one sentence for the user, a traceback for a defect."""
+
+import pytest
+
+from uad import logs
+from uad.errors import InputError
+
+
+def test_user_error_ends_with_one_sentence(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end, logs.job(tmp_path / "logs/job.log"):
+        raise InputError("scan.nii: no such file")
+    assert end.value.code == 1
+    assert capsys.readouterr().err == "Error: scan.nii: no such file\n"
+    log = (tmp_path / "logs/job.log").read_text()
+    assert "scan.nii: no such file" in log and "Traceback" not in log
+
+
+def test_defect_keeps_its_traceback(tmp_path):
+    with pytest.raises(ZeroDivisionError), logs.job(tmp_path / "job.log"):
+        _ = 1 / 0
+    assert "ZeroDivisionError" in (tmp_path / "job.log").read_text()
+
+
+def test_log_says_how_long_it_took(tmp_path):
+    with logs.job(tmp_path / "job.log") as log:
+        log.info("working")
+    text = (tmp_path / "job.log").read_text()
+    assert "working" in text and "finished after" in text
+
+
+def test_progress_passes_items_on():
+    assert list(logs.progress(range(3), "test")) == [0, 1, 2]

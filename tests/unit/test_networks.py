@@ -1,0 +1,139 @@
+"""Parameter counts of the specification at the paper's sizes, shapes, and initial behaviour."""
+
+import numpy as np
+import pytest
+import torch
+
+from uad.networks.encoder import Encoder
+from uad.networks.seg_unet import SegUNet, StandardisedConv, norm_groups
+from uad.networks.unet import UNet, timestep_embedding
+
+PAPER_UNET = dict(
+    channels=128, multipliers=(1, 2, 2), res_blocks=3, head_channels=64, norm_groups=32
+)
+
+
+def count(*modules):
+    return sum(p.numel() for module in modules for p in module.parameters())
+
+
+def test_conditioned_unet_has_the_papers_size():
+    unet = UNet(**PAPER_UNET, condition=512)
+    assert count(unet) == 44_068_481
+    assert count(unet.embed_time) == 328_704
+    assert count(unet.embed_condition) == 525_312
+    assert count(unet.conv_in, unet.down) == 13_913_344
+    assert count(unet.middle_in, unet.attention, unet.middle_out) == 3_675_648
+    assert count(unet.up) == 25_624_064
+    assert count(unet.norm_out, unet.conv_out) == 1_409
+
+
+@pytest.mark.parametrize(
+    ("multipliers", "condition", "expected"),
+    [((1, 2, 2), None, 37_513_857), ((1, 1, 2), 512, 31_573_121), ((1, 1, 2), None, 26_198_145)],
+)
+def test_unet_variants(multipliers, condition, expected):
+    assert (
+        count(UNet(**{**PAPER_UNET, "multipliers": multipliers}, condition=condition)) == expected
+    )
+
+
+def test_encoder_is_a_resnet_50():
+    encoder = Encoder(width=64, blocks=(3, 4, 6, 3), features=512, drop_path=0.05)
+    assert count(encoder) == 24_550_848
+    assert count(encoder) - count(encoder.fc) == 23_501_760
+    keys = set(encoder.state_dict())
+    assert {"conv1.weight", "layer1.0.downsample.0.weight", "layer4.2.bn3.running_var"} <= keys
+
+
+@pytest.mark.parametrize(
+    ("widths", "branches", "expected"),
+    [
+        ((64, 128, 256, 512), 2, 16_736_705),
+        ((64, 128, 256, 512), 1, 7_701_825),
+        ((64, 128, 256), 2, 4_016_065),
+        ((64, 128, 256), 1, 1_864_257),
+    ],
+)
+def test_segmentation_networks(widths, branches, expected):
+    assert count(SegUNet(widths, branches)) == expected
+
+
+def test_config_holds_the_papers_sizes(paper_config):
+    methods = paper_config["methods"]
+    features = methods["cddpm"]["encoder"]["features"]
+    assert count(UNet(**methods["cddpm"]["unet"], condition=features)) == 44_068_481
+    assert count(Encoder(**methods["cddpm"]["encoder"])) == 24_550_848
+    assert count(SegUNet(methods["unet"]["widths"], branches=1)) == 7_701_825
+    assert count(SegUNet(methods["unet_res"]["widths"], branches=2)) == 16_736_705
+
+
+def small_unet():
+    return UNet(8, (1, 2), 1, 8, 4, condition=6)
+
+
+def test_untrained_unet_returns_zero():
+    unet = small_unet()
+    x, c = torch.rand(3, 1, 16, 24), torch.rand(3, 6)
+    out = unet(x, torch.tensor([0, 5, 999]), c)
+    assert out.shape == x.shape
+    assert (out == 0).all()
+
+
+def test_unet_output_depends_on_time_and_condition():
+    unet = small_unet()
+    for p in unet.parameters():
+        torch.nn.init.normal_(p, std=0.2, generator=torch.Generator().manual_seed(1))
+    x = torch.rand(1, 1, 16, 16).repeat(3, 1, 1, 1)
+    condition = torch.rand(1, 6)
+    out = unet(x, torch.tensor([1, 1, 700]), torch.cat([condition, condition + 1, condition]))
+    assert not torch.allclose(out[0], out[1])
+    assert not torch.allclose(out[0], out[2])
+
+
+def test_timestep_embedding_puts_cosines_first():
+    embedding = timestep_embedding(torch.tensor([0, 7]), 8)
+    assert embedding[0].tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
+    frequencies = 10_000 ** (-np.arange(4) / 4)
+    np.testing.assert_allclose(embedding[1, :4], np.cos(7 * frequencies), rtol=1e-5)
+    np.testing.assert_allclose(embedding[1, 4:], np.sin(7 * frequencies), rtol=1e-5)
+
+
+def test_stochastic_depth_drops_whole_blocks_per_sample(rng):
+    encoder = Encoder(width=4, blocks=(2, 2), features=3, drop_path=0.5).train()
+    kept = encoder.draw_kept(rng, 4000, "cpu")
+    assert kept.shape == (4, 4000)
+    np.testing.assert_allclose(1 - kept.mean(dim=1), [0, 1 / 6, 1 / 3, 1 / 2], atol=0.03)
+    x = torch.rand(2, 1, 32, 32)
+    encoder.eval()
+    all_kept = encoder(x, torch.ones(4, 2))
+    assert all_kept.shape == (2, 3)
+
+
+def test_standardised_filters_have_zero_mean_and_unit_deviation():
+    conv = StandardisedConv(3, 5)
+    seen = {}
+    conv._conv_forward = lambda x, weight, bias: seen.setdefault("weight", weight)
+    conv(torch.rand(1, 3, 8, 8))
+    torch.testing.assert_close(
+        seen["weight"].mean(dim=(1, 2, 3)), torch.zeros(5), atol=1e-5, rtol=0
+    )
+    torch.testing.assert_close(seen["weight"].std(dim=(1, 2, 3)), torch.ones(5), atol=1e-3, rtol=0)
+
+
+def test_norm_groups_are_the_middle_divisors():
+    assert [norm_groups(c) for c in (64, 128, 256, 512)] == [8, 16, 16, 32]
+
+
+def test_siamese_branches_can_be_encoded_apart():
+    network = SegUNet((4, 8, 8), branches=2).eval()
+    residual, image = torch.rand(2, 1, 16, 16), torch.rand(2, 1, 16, 16)
+    together = network(residual, image)
+    apart = network.decode(network.encode(residual), network.encode(image))
+    torch.testing.assert_close(apart, together)
+    assert not torch.allclose(network(image, residual), together)
+
+
+def test_wrong_number_of_branches_is_refused():
+    with pytest.raises(ValueError, match="2 branch"):
+        SegUNet((4, 8), branches=2)(torch.rand(1, 1, 8, 8))

@@ -1,0 +1,96 @@
+"""Batches: sizes, uniform slices, determinism, fixed validation slices."""
+
+import numpy as np
+import pytest
+import torch
+
+from uad import slices
+
+
+def source(pack, **changes):
+    settings = dict(
+        pack=pack, rows=np.array([0, 2, 3]), batch_size=4, slices_per_volume=5, drop_last=False,
+        augment=False, synthesize=False,
+    )  # fmt: skip
+    return slices.TrainingSlices(**{**settings, **changes})
+
+
+@pytest.mark.parametrize(
+    ("drop_last", "batch_size", "sizes"),
+    [(False, 4, [4, 4, 4, 3]), (True, 4, [4, 4, 4]), (True, 32, [15]), (True, 5, [5, 5, 5])],
+)
+def test_batches_of_an_epoch(pack, rng, drop_last, batch_size, sizes):
+    data = source(pack, drop_last=drop_last, batch_size=batch_size)
+    found = [len(batch) for batch in data.epoch(rng)]
+    assert found == sizes
+    assert data.batches == len(sizes)
+
+
+def test_the_papers_batches_per_epoch(pack):
+    data = source(pack, rows=np.arange(358), batch_size=32, slices_per_volume=1, drop_last=True)
+    assert data.batches == 11
+
+
+def test_slices_come_from_the_chosen_volumes_with_their_masks(pack, rng):
+    for batch in source(pack).epoch(rng):
+        assert batch.image.shape[1:] == (1, 48, 48)
+        for image, brain, lesion in zip(batch.image, batch.brain, batch.lesion):
+            hits = [
+                (row, z)
+                for row in (0, 2, 3)
+                for z in range(12)
+                if np.array_equal(pack.image[row, z], image[0])
+                and np.array_equal(pack.lesion[row, z], lesion[0])
+                and np.array_equal(pack.brain[row, z], brain[0])
+            ]
+            assert hits
+
+
+def test_an_epoch_visits_every_volume_equally(pack):
+    visited = []
+
+    class Spy:
+        image, brain, lesion = pack.image, pack.brain, pack.lesion
+
+    data = source(Spy, slices_per_volume=4)
+    original = data._batch
+    object.__setattr__(
+        data, "_batch", lambda rows, rng: visited.extend(rows) or original(rows, rng)
+    )
+    list(data.epoch(np.random.default_rng(0)))
+    assert sorted(visited) == [0] * 4 + [2] * 4 + [3] * 4
+
+
+def test_slices_are_uniform(pack, rng):
+    drawn = [int(z) for _ in range(200) for z in rng.integers(0, 12, 15)]
+    counts = np.bincount(drawn, minlength=12)
+    assert counts.min() > 0.7 * counts.mean()
+
+
+@pytest.mark.parametrize("synthesize", [False, True])
+def test_same_generator_same_epoch(pack, synthesize):
+    data = source(pack, augment=True, synthesize=synthesize)
+    first, second = (
+        torch.cat([batch.image for batch in data.epoch(np.random.default_rng(2))]) for _ in range(2)
+    )
+    assert torch.equal(first, second)
+
+
+def test_synthetic_anomalies_replace_the_labels(pack, rng):
+    batches = list(source(pack, synthesize=True, slices_per_volume=20).epoch(rng))
+    lesion = torch.cat([b.lesion for b in batches])
+    assert 0.01 < lesion.mean() < 0.12
+    assert set(lesion.unique().tolist()) == {0, 1}
+
+
+def test_fixed_slices_are_evenly_spaced(pack):
+    batches = slices.fixed(pack, np.array([1, 3]), per_volume=3, batch_size=4)
+    assert [len(b) for b in batches] == [4, 2]
+    image = torch.cat([b.image for b in batches])[:, 0].numpy()
+    expected = [pack.image[row, z] for row in (1, 3) for z in (2, 6, 10)]
+    np.testing.assert_array_equal(image, np.stack(expected))
+
+
+def test_volume_in_parts():
+    parts = slices.in_parts(torch.zeros(23, 4, 5))
+    assert [p.shape for p in parts] == [(10, 1, 4, 5), (10, 1, 4, 5), (3, 1, 4, 5)]

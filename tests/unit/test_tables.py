@@ -1,0 +1,120 @@
+"""Table 1: aggregation by hand, paper values, and its three forms."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from uad import packed, tables
+
+PAPER = ROOT / "workflow/resources/table1_paper.csv"
+ROWS = {
+    "cddpm": {"block": "I", "label": "cDDPM", "healthy": "ixi", "maps": ["cddpm"]},
+    "sadm_res-brats": {
+        "block": "III", "label": "SADM_res", "healthy": "ixi", "maps": ["cddpm", "unet_res-brats"],
+    },
+    "unet-brats": {"block": "III", "label": "Unet", "healthy": "none", "maps": ["unet-brats"]},
+    "perfect": {"block": "control", "label": "perfect", "healthy": "none", "maps": ["perfect"]},
+}  # fmt: skip
+COLUMNS = [
+    "block", "method", "d_healthy", "d_unhealthy", "test_set", "dice_best_mean", "dice_best_std",
+    "dice_val_mean", "auprc_mean", "auprc_std", "paper_dice_mean", "paper_dice_std",
+    "paper_auprc_mean", "paper_auprc_std", "n_subjects", "n_folds",
+]  # fmt: skip
+
+
+def metrics_file(path, fold, values, auprc=None):
+    lines = [
+        {"test_set": name, "subject": f"S{i}", "fold": fold, "dice_best": v, "dice_val": v / 2,
+         "auprc": v if auprc is None else auprc[i]}
+        for name in ("brats", "atlas", "draem") for i, v in enumerate(values)
+    ]  # fmt: skip
+    packed.write_table(pd.DataFrame(lines), path)
+    return path
+
+
+@pytest.fixture
+def table(tmp_path):
+    paths = []
+    for r, row in enumerate(ROWS):
+        for fold in (0, 3):
+            values = (
+                [1.0, 1.0]
+                if row == "perfect"
+                else [0.1 * (r + 1), 0.2 * (r + 1) + 0.1 * (fold > 0)]
+            )
+            paths.append(metrics_file(tmp_path / f"{row}-{fold}.tsv", fold, values))
+    return tables.table1(paths, ROWS, [0, 3], PAPER)
+
+
+def line(table, method, test_set):
+    return table.query("method == @method and test_set == @test_set").iloc[0]
+
+
+def test_columns_and_lines(table):
+    assert list(table.columns) == COLUMNS
+    assert len(table) == 4 * 3
+    assert set(table["n_subjects"]) == {2} and set(table["n_folds"]) == {2}
+
+
+def test_mean_and_population_deviation_by_hand(table):
+    found = line(table, "cddpm", "brats")
+    # Fold means 0.15 and 0.20.
+    assert found["dice_best_mean"] == pytest.approx(0.175)
+    assert found["dice_best_std"] == pytest.approx(0.025)
+    assert found["dice_val_mean"] == pytest.approx(0.0875)
+    assert found["auprc_mean"] == pytest.approx(0.175)
+
+
+def test_published_values_are_fractions(table):
+    assert line(table, "cddpm", "brats")["paper_dice_mean"] == pytest.approx(0.5855)
+    assert line(table, "sadm_res", "draem")["paper_auprc_std"] == pytest.approx(0.0191)
+    assert np.isnan(line(table, "perfect", "brats")["paper_dice_mean"])
+
+
+def test_subjects_without_precision_are_left_out_of_its_mean_only(tmp_path):
+    path = metrics_file(tmp_path / "m.tsv", 0, [0.0, 0.6], auprc=[np.nan, 0.5])
+    found = line(tables.table1([path], {"cddpm": ROWS["cddpm"]}, [0], PAPER), "cddpm", "atlas")
+    assert found["dice_best_mean"] == pytest.approx(0.3)
+    assert found["auprc_mean"] == pytest.approx(0.5)
+    assert np.isnan(found["dice_best_std"])  # one fold has no spread
+
+
+def test_csv_reads_back(table, tmp_path):
+    tables.write_csv(table, tmp_path / "t.csv")
+    again = pd.read_csv(tmp_path / "t.csv", keep_default_na=True, na_values=[""])
+    assert list(again.columns) == COLUMNS
+    np.testing.assert_allclose(again["dice_best_mean"], table["dice_best_mean"], atol=1e-6)
+    # `none` must not be taken for a missing value.
+    assert set(again["d_unhealthy"]) == {"none", "brats"}
+
+
+LABELS = {row: block["label"] for row, block in ROWS.items()}
+
+
+def test_html(table, tmp_path):
+    tables.write_html(table, LABELS, True, tmp_path / "t.html")
+    page = (tmp_path / "t.html").read_text()
+    assert "SADM<sub>res</sub>" in page
+    assert "17.50 ± 2.50" in page and "58.55 ± 0.78" in page
+    assert "BRATS (simulated)" in page and tables.SIMULATED in page
+    assert page.count('class="block"') == 3
+    tables.write_html(table, LABELS, False, tmp_path / "real.html")
+    assert "imulated" not in (tmp_path / "real.html").read_text()
+
+
+def test_best_of_a_block_is_bold_and_controls_do_not_compete(table, tmp_path):
+    tables.write_html(table, LABELS, False, tmp_path / "t.html")
+    page = (tmp_path / "t.html").read_text()
+    assert "<b>47.50 ± 2.50</b>" in page  # unet-brats beats sadm_res-brats
+    assert "<b>32.50" not in page and "<b>100.00" not in page
+
+
+def test_latex(table, tmp_path):
+    tables.write_latex(table, LABELS, True, tmp_path / "t.tex")
+    text = (tmp_path / "t.tex").read_text()
+    assert text.startswith(f"% {tables.SIMULATED}")
+    assert r"SADM$_{res}$ & IXI & BRATS" in text
+    assert r"\textbf{47.50 $\pm$ 2.50}" in text
+    body = [row for row in text.splitlines() if row.endswith(r"\\") and "multicolumn" not in row]
+    assert {row.count("&") for row in body} == {8}

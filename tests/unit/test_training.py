@@ -1,0 +1,228 @@
+"""The training loop: same bytes after SIGKILL, the best state is kept, bad input is named."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, write_pack
+
+from uad import checkpoints, devices, fitting, packed, training
+from uad.errors import InputError
+
+BLOCK = {
+    "upstream": None,
+    "reconstructs": False,
+    "widths": [4, 8],
+    "training": {
+        "learning_rate": 0.01, "epochs": 6, "batch_size": 4, "slices_per_volume": 4,
+        "drop_last": False, "augment": True, "precision": "32-true", "validate_every": 2,
+        "validation_slices": 3, "save_minutes": 0,
+    },
+}  # fmt: skip
+
+
+def data(folder):
+    """Packed phantoms and a split; the inputs of a training job."""
+    write_pack(folder / "packed", 4)
+    lines = [("S0", "train"), ("S1", "train"), ("S2", "val"), ("S3", "test")]
+    split = folder / "split.tsv"
+    split.write_text("subject\tfold\trole\n" + "".join(f"{s}\t0\t{role}\n" for s, role in lines))
+    files = [str(folder / "packed" / n) for n in ("image.npy", "subjects.tsv")]
+    return Inputs(train=files, val=files, train_split=str(split), val_split=str(split))
+
+
+class Inputs(dict):
+    """Like Snakemake's input: named, and iterable over files."""
+
+    def __iter__(self):
+        return (
+            f for value in self.values() for f in (value if isinstance(value, list) else [value])
+        )
+
+
+def train(folder, out, inputs, block=BLOCK, model="unet-brats"):
+    out.mkdir(exist_ok=True)
+    fitting.train(
+        model=model, fold=0, block=block, inputs=inputs, seed=1, accelerator="cpu", threads=1,
+        code="code", model_path=out / "model.pt", history_path=out / "history.tsv",
+    )  # fmt: skip
+    return torch.load(out / "model.pt", weights_only=True)
+
+
+def assert_same_weights(first, second):
+    for name, tensor in first["network"].items():
+        assert torch.equal(tensor, second["network"][name]), name
+
+
+# Runs the same training in another process and kills itself without warning in the given epoch.
+KILLED = """
+import os, signal, sys
+sys.path[:0] = [{scripts!r}, {tests!r}, {unit!r}]
+from pathlib import Path
+from uad import training
+import test_training as t
+original = training._train_epoch
+calls = []
+def epoch(*arguments):
+    calls.append(1)
+    if len(calls) == {at}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(*arguments)
+training._train_epoch = epoch
+folder = Path({folder!r})
+t.train(folder, folder / "killed", t.data(folder))
+"""
+
+
+@pytest.mark.parametrize("at", [2, 5])
+def test_resumes_after_sigkill_to_the_same_bytes(tmp_path, at):
+    inputs = data(tmp_path)
+    whole = train(tmp_path, tmp_path / "whole", inputs)
+    code = KILLED.format(
+        scripts=str(ROOT / "workflow/scripts"), tests=str(ROOT / "tests"),
+        unit=str(ROOT / "tests/unit"), folder=str(tmp_path), at=at,
+    )  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    out = tmp_path / "killed"
+    assert not (out / "model.pt").exists()
+    state = torch.load(out / ".state.pt", weights_only=True)
+    assert state["epoch"] == at - 1
+    resumed = train(tmp_path, out, inputs)
+    assert_same_weights(whole, resumed)
+    assert not (out / ".state.pt").exists()
+
+    def losses(folder):
+        with open(folder / "history.tsv") as file:
+            return [
+                (line["train_loss"], line["val_loss"])
+                for line in csv.DictReader(file, delimiter="\t")
+            ]
+
+    assert losses(out) == losses(tmp_path / "whole")
+    assert len(losses(out)) == 6
+
+
+def test_same_seed_same_bytes_other_seed_not(tmp_path):
+    inputs = data(tmp_path)
+    first, second = (train(tmp_path, tmp_path / name, inputs) for name in "ab")
+    assert_same_weights(first, second)
+    other = train(tmp_path, tmp_path / "c", inputs, model="unet-atlas")
+    assert not torch.equal(first["network"]["head.weight"], other["network"]["head.weight"])
+
+
+def test_state_of_another_configuration_is_not_resumed(tmp_path):
+    inputs, out = data(tmp_path), tmp_path / "out"
+    clean = train(tmp_path, tmp_path / "clean", inputs)
+    out.mkdir()
+    checkpoints.write({"fingerprint": "other", "network": {}}, out / ".state.pt")
+    assert_same_weights(clean, train(tmp_path, out, inputs))
+
+
+def test_damaged_state_is_not_resumed(tmp_path):
+    inputs, out = data(tmp_path), tmp_path / "out"
+    out.mkdir()
+    (out / ".state.pt").write_bytes(b"half a file")
+    assert_same_weights(train(tmp_path, tmp_path / "clean", inputs), train(tmp_path, out, inputs))
+
+
+def test_model_file_says_how_it_was_made(tmp_path):
+    content = train(tmp_path, tmp_path / "out", data(tmp_path))
+    assert content["method"] == "unet"
+    assert content["params"] == {"widths": [4, 8]}
+    assert content["training"] == BLOCK["training"]
+    assert content["code"] == "code" and content["fold"] == 0
+    assert "torch" in content["versions"]
+    assert content["val_loss"] < 1
+
+
+def test_best_state_is_kept(tmp_path):
+    content = train(tmp_path, tmp_path / "out", data(tmp_path))
+    history = packed.read_table(tmp_path / "out/history.tsv")
+    assert history["val_loss"].notna().sum() == 3
+    assert content["val_loss"] == pytest.approx(history["val_loss"].min())
+
+
+def test_training_lowers_the_loss(tmp_path):
+    block = {**BLOCK, "training": {**BLOCK["training"], "epochs": 12}}
+    train(tmp_path, tmp_path / "out", data(tmp_path), block)
+    history = packed.read_table(tmp_path / "out/history.tsv")
+    assert history["val_loss"].iloc[-1] < 0.7 * history["train_loss"].iloc[0]
+
+
+def test_zero_gpus_where_one_is_demanded():
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InputError, match="accelerator: cuda is configured, but torch sees no GPU"):
+        devices.choose("cuda")
+    assert devices.choose("auto").type == "cpu"
+    assert devices.choose("cpu").type == "cpu"
+
+
+def test_a_loss_that_is_not_finite_is_named(tmp_path):
+    block = {**BLOCK, "training": {**BLOCK["training"], "learning_rate": 1e30}}
+    with pytest.raises(InputError, match="unet-brats fold 0: the training loss became nan"):
+        train(tmp_path, tmp_path / "out", data(tmp_path), block)
+
+
+def test_damaged_model_file_is_named(tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"PK\x03\x04 half")
+    with pytest.raises(InputError, match="model.pt: cannot be read as a model file"):
+        checkpoints.load(tmp_path / "model.pt")
+    with pytest.raises(InputError, match="none.pt: no such file"):
+        checkpoints.load(tmp_path / "none.pt")
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path):
+    checkpoints.save(
+        tmp_path / "m.pt", "unet", {"widths": [4, 8]}, {"head.weight": torch.zeros(1)}, "c"
+    )
+    with pytest.raises(InputError, match="m.pt: the weights do not fit"):
+        checkpoints.load(tmp_path / "m.pt")
+
+
+def test_validation_uses_the_same_numbers_every_time(tmp_path):
+    seen = []
+
+    class Method(torch.nn.Module):
+        network = torch.nn.Linear(1, 1)
+
+        def loss(self, batch, rng):
+            seen.append(rng.random())
+            return torch.tensor(len(batch) * 1.0)
+
+    from uad import seeding
+
+    for _ in range(2):
+        value = training._validate(
+            Method(), Method(), [[1, 2], [1]], seeding.generator(1, "validation")
+        )
+    assert seen[:2] == seen[2:]
+    assert value == pytest.approx((2 * 2 + 1 * 1) / 3)
+
+
+def test_kill_leaves_no_partial_model(tmp_path):
+    # A writer that dies between writing and renaming leaves the old file as it was.
+    target = tmp_path / "model.pt"
+    checkpoints.write({"a": torch.ones(1)}, target)
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"""
+import sys, time; sys.path.insert(0, {str(ROOT / 'workflow/scripts')!r})
+from uad.volumes import replacing
+with replacing({str(target)!r}) as temporary:
+    temporary.write_bytes(b'half'); print('writing', flush=True); time.sleep(60)
+"""],
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    child.stdout.readline()
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    time.sleep(0.05)
+    assert checkpoints.read(target)["a"].item() == 1
+    assert np.isfinite(checkpoints.read(target)["a"].numpy()).all()

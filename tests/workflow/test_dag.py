@@ -1,0 +1,205 @@
+"""The plan: dry runs of every configuration on empty files, and what every rule must have."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from uad.simulation import names
+
+COUNTS = {"ixi": 562, "brats21": 1251, "atlas_v2": 655}
+
+
+def stand_ins(folder, counts, seed=1):
+    """Empty files with the native names of real data sets, and the overlay that points at them."""
+    blocks = {}
+    for dataset, n in counts.items():
+        root = folder / dataset
+        for scan in names.scans(dataset, n, seed):
+            for file in names.files(dataset, scan):
+                path = root / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+        blocks[dataset] = {"folder": str(root), "demographics": None}
+    for name in ("T1.nii", "T1_brain.nii"):
+        (folder / name).touch()
+    atlas = {"head": str(folder / "T1.nii"), "brain": str(folder / "T1_brain.nii")}
+    return {"datasets": blocks, "atlas": atlas}
+
+
+def job_counts(output):
+    """Jobs per rule from a dry run's table."""
+    table = output.split("Job stats:")[-1]
+    return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, flags=re.M)}
+
+
+def plan(checkout, *targets, configfiles=()):
+    done = checkout.snakemake(*targets, "-n", "--quiet", "rules", configfiles=configfiles)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return job_counts(done.stdout)
+
+
+def test_paper(checkout, tmp_path):
+    overlay = checkout.overlay(**stand_ins(tmp_path / "raw", COUNTS))
+    jobs = plan(checkout, configfiles=[overlay])
+    n = sum(COUNTS.values())
+    assert jobs["register_to_sri24"] == jobs["strip_skull"] == jobs["downsample"] == n
+    assert jobs["train_model"] == 7 * 5
+    assert jobs["reconstruct"] == 5 * 3  # one cDDPM per fold, three test sets, shared by nine rows
+    assert jobs["score"] == 7 * 5
+    assert jobs["evaluate"] == 16 * 5
+    assert not any(rule.startswith("simulate") for rule in jobs)
+
+
+def test_demo(checkout):
+    jobs = plan(checkout, configfiles=["config/demo.yaml"])
+    assert jobs["simulate_atlas"] == 1
+    assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == jobs["simulate_atlas_v2"] == 9
+    assert jobs["train_model"] == 7 * 2
+    assert jobs["evaluate"] == 16 * 2
+
+
+def test_one_fold(checkout):
+    done = checkout.snakemake(
+        "-n", "--quiet", "rules", "--config", "folds=[1]", configfiles=["config/demo.yaml"]
+    )
+    assert done.returncode == 0, done.stderr
+    jobs = job_counts(done.stdout)
+    assert jobs["train_model"] == 7 and jobs["evaluate"] == 16
+
+
+def test_naming_one_model_plans_only_what_it_needs(checkout):
+    jobs = plan(
+        checkout, "results/demo/models/unet_res-brats/fold-1/model.pt",
+        configfiles=["config/demo.yaml"],
+    )  # fmt: skip
+    assert jobs["train_model"] == 2  # its cDDPM and itself
+    assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == 9
+    for rule in ("simulate_atlas_v2", "synthesize", "reconstruct", "score", "evaluate", "compare"):
+        assert rule not in jobs
+
+
+@pytest.mark.parametrize(
+    ("target", "last"),
+    [
+        ("preprocess", "pack"),
+        ("train", "train_model"),
+        ("table1", "compare"),
+        ("figures", "plot_cases"),
+    ],
+)
+def test_stages(checkout, target, last):
+    jobs = plan(checkout, target, configfiles=["config/demo.yaml"])
+    assert last in jobs
+    assert ("compare" in jobs) == (target == "table1")
+    assert ("train_model" in jobs) == (target != "preprocess")
+
+
+def test_fewer_rows_need_fewer_models(checkout):
+    # Rows are merged, so an overlay cannot remove one; a copy of the configuration can.
+    path = checkout.folder / "config/config.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["rows"] = {k: config["rows"][k] for k in ("cddpm", "sadm-atlas", "perfect")}
+    path.write_text(yaml.safe_dump(config))
+    jobs = plan(checkout, configfiles=["config/demo.yaml"])
+    assert jobs["train_model"] == 2 * 2
+    assert jobs["evaluate"] == 3 * 2
+
+
+def test_profile_for_slurm_is_found(checkout):
+    shutil.copytree(ROOT / "slurm", checkout.folder / "slurm")
+    done = checkout.snakemake(
+        "-n", "--quiet", "rules", "--profile", "slurm", configfiles=["config/demo.yaml"]
+    )
+    assert done.returncode == 0, done.stderr
+    assert job_counts(done.stdout)["train_model"] == 14
+
+
+def rule_texts():
+    """Name and text of every rule that does work."""
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for text in re.split(r"^(?=(?:use )?rule )", path.read_text(), flags=re.M)[1:]:
+            if "script:" in text:
+                yield re.match(r"rule (\w+)", text)[1], text
+
+
+def test_every_rule_says_what_it_needs():
+    found = dict(rule_texts())
+    assert len(found) >= 16
+    for name, text in found.items():
+        for directive in ("log:", "conda:", "threads:", "resources:", "code="):
+            assert directive in text, f"{name} lacks {directive}"
+        assert "retries:" not in text and "\nrun:" not in text
+
+
+@pytest.mark.parametrize("name", ["register_to_sri24", "train_model", "reconstruct", "score"])
+def test_long_rules_are_measured(name):
+    assert "benchmark:" in dict(rule_texts())[name]
+
+
+def test_environments_exist_and_are_used():
+    named = {
+        (ROOT / "workflow/rules" / path).resolve()
+        for _, text in rule_texts()
+        for path in re.findall(r'"([^"]*envs/[^"]*)"', text)
+    }
+    assert named and all(path.exists() for path in named)
+    unused = set((ROOT / "envs").glob("*.yaml")) - named
+    assert {path.name for path in unused} == {"workflow.yaml"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda p: p.name)
+def test_environment_pins_equal_the_constraints(path):
+    constraints = dict(
+        re.findall(r"^([\w.-]+)==([\w.]+)$", (ROOT / "constraints.txt").read_text(), re.M)
+    )
+    constraints = {k.lower().replace("_", "-"): v for k, v in constraints.items()}
+    dependencies = yaml.safe_load(path.read_text())["dependencies"]
+    pins = [d for d in dependencies if isinstance(d, str)]
+    pins += [d for block in dependencies if isinstance(block, dict) for d in block["pip"]]
+    for pin in pins:
+        name, _, version = pin.replace("==", "=").partition("=")
+        name = name.replace("snakemake-minimal", "snakemake")
+        if name not in ("python", "pip"):
+            assert constraints[name] == version, pin
+
+
+def test_environments_hold_what_their_scripts_import():
+    """Every package that a rule's code imports is named in its environment."""
+    from uad import provenance
+
+    distribution = {
+        "PIL": "pillow", "SimpleITK": "simpleitk", "lightning_fabric": "lightning-fabric",
+        "ants": "antspyx",
+    }  # fmt: skip
+    standard = set(sys.stdlib_module_names)
+    for name, text in rule_texts():
+        env = ROOT / "workflow/rules" / re.search(r'"([^"]*envs/[^"]*)"', text)[1]
+        held = env.read_text()
+        script = ROOT / "workflow/rules" / re.search(r'"([^"]*scripts/[^"]*)"', text)[1]
+        pending, seen = [script.resolve()], set()
+        while pending:
+            path = pending.pop()
+            if path is None or path in seen:
+                continue
+            seen.add(path)
+            for imported in provenance._imports(path):
+                head = imported.split(".")[0]
+                if head == "uad":
+                    pending.append(provenance._module_path(imported))
+                elif head not in standard:
+                    package = distribution.get(head, head)
+                    assert f"{package}==" in held, (
+                        f"{name}: {env.name} lacks {package} ({path.name})"
+                    )
+
+
+def test_no_rule_holds_a_function_or_a_path_of_this_machine():
+    for path in Path(ROOT / "workflow").rglob("*.smk"):
+        text = path.read_text()
+        assert path.name == "common.smk" or "\ndef " not in text
+        assert not re.search(r"[\"'](/home|/root|/work|/tmp)/", text)

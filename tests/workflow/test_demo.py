@@ -1,0 +1,274 @@
+"""The demo, end to end: `make demo` as the README says, and what must come out of it.
+
+Runs in the repository itself, into results/demo: a finished demo is not computed again, a new clone
+takes some minutes.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT
+
+from uad import packed, splits
+
+pytestmark = pytest.mark.demo
+
+DEMO = ROOT / "results/demo"
+
+
+def make_demo():
+    environment = Path(sys.prefix)
+    return subprocess.run(
+        ["make", "demo", f"VENV={environment}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=3600,
+    )
+
+
+@pytest.fixture(scope="session")
+def demo():
+    """The results folder of a finished demo."""
+    done = make_demo()
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return DEMO
+
+
+@pytest.fixture(scope="session")
+def table(demo):
+    return pd.read_csv(demo / "tables/table1.csv").set_index(["method", "d_unhealthy", "test_set"])
+
+
+@pytest.fixture
+def copy_of_demo(demo, checkout):
+    """A checkout whose results are the demo's, for dry runs after an edit."""
+    (checkout.folder / "results").mkdir()
+    (checkout.folder / "results/demo").symlink_to(demo)
+    shutil.copytree(ROOT / ".snakemake/metadata", checkout.folder / ".snakemake/metadata")
+    return checkout
+
+
+def planned(checkout, *arguments):
+    """Outputs per rule that a dry run of the demo would make."""
+    done = checkout.snakemake(*arguments, "-n", configfiles=["config/demo.yaml"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = re.findall(
+        r"^(?:local)?rule (\w+):\n(?:.*\n)*?    output: (.+)$", done.stdout, flags=re.M
+    )
+    found = {}
+    for rule, output in jobs:
+        found.setdefault(rule, []).append(output.split(",")[0])
+    return found
+
+
+def test_second_call_does_nothing(demo):
+    done = make_demo()
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+# What the table must show.
+
+
+def test_table_has_every_row_and_test_set(table):
+    assert len(table) == 16 * 3
+    assert set(table["block"]) == {"I", "II", "III", "control"}
+    assert (table["n_folds"] == 2).all() and (table["n_subjects"] == 3).all()
+    values = table[["dice_best_mean", "dice_val_mean", "auprc_mean"]]
+    assert (
+        values.notna().all(axis=None)
+        and (values >= 0).all(axis=None)
+        and (values <= 1).all(axis=None)
+    )
+    assert (table["dice_val_mean"] <= table["dice_best_mean"] + 1e-6).all()
+
+
+def test_training_with_real_lesions_beats_the_reconstruction_alone(table):
+    sadm_res = table.loc[("sadm_res", "brats", "brats"), "dice_best_mean"]
+    assert sadm_res > table.loc[("cddpm", "none", "brats"), "dice_best_mean"]
+    assert sadm_res > table.loc[("chance", "none", "brats"), "dice_best_mean"]
+
+
+def test_training_with_synthetic_anomalies_finds_them(table):
+    assert table.loc[("unet", "draem", "draem"), "dice_best_mean"] >= 0.3
+
+
+def test_perfect_is_exactly_one(table):
+    perfect = table.loc["perfect"]
+    assert (perfect[["dice_best_mean", "dice_val_mean", "auprc_mean"]] == 1).all(axis=None)
+
+
+@pytest.mark.parametrize("test_set", ["brats", "atlas", "draem"])
+def test_chance_has_the_prevalence(demo, table, test_set):
+    metrics = pd.concat(packed.read_table(demo / f"metrics/chance/fold-{f}.tsv") for f in (0, 1))
+    prevalence = metrics.query("test_set == @test_set")["prevalence"].mean()
+    assert table.loc[("chance", "none", test_set), "auprc_mean"] == pytest.approx(
+        prevalence, rel=0.2
+    )
+
+
+def test_rows_of_one_network_differ_by_the_residual_map(demo):
+    # SADM is Unet plus the cDDPM's map; their metrics must not be copies of each other.
+    unet, sadm = (
+        packed.read_table(demo / f"metrics/{r}-brats/fold-0.tsv") for r in ("unet", "sadm")
+    )
+    assert not np.allclose(unet["auprc"], sadm["auprc"])
+
+
+# What lies behind it.
+
+
+@pytest.mark.parametrize("name", ["ixi", "brats21", "atlas_v2", "draem"])
+def test_packed_volumes(demo, name):
+    pack = packed.Pack(demo / "packed" / name)
+    assert pack.image.shape[1:] == (50, 96, 96)
+    for subject in pack.subjects["subject"]:
+        volume = pack.volume(subject)
+        assert np.isfinite(volume.image).all()
+        brain = volume.image[volume.brain]
+        assert 0.4 < np.median(brain) < 1 and brain.min() > -0.3 and brain.max() < 1.4
+        assert abs(volume.image[~volume.brain]).mean() < 0.05
+        assert 0.2 < volume.brain.mean() < 0.5
+        if name == "ixi":
+            assert not volume.lesion.any()
+        else:
+            assert volume.lesion.any()
+            assert (volume.lesion & volume.brain).sum() > 0.8 * volume.lesion.sum()
+
+
+@pytest.mark.parametrize("name", ["ixi", "brats21", "atlas_v2", "draem"])
+def test_no_subject_has_two_roles(demo, name):
+    split = packed.read_table(demo / f"splits/{name}.tsv")
+    splits.check(split)
+    if name == "draem":
+        assert "train" not in set(split["role"])
+
+
+def test_lesion_volumes_survive_preprocessing(demo):
+    import nibabel as nib
+
+    table = packed.read_table(demo / "packed/brats21/subjects.tsv").set_index("subject")
+    for native in (demo / "raw/brats21").rglob("*_seg.nii.gz"):
+        image = nib.load(native)
+        before = (np.asarray(image.dataobj) > 0).sum() / 1000
+        after = table.loc[f"BraTS{native.name[10:15]}", "lesion_ml"]
+        # Registration to the atlas may scale the head by some per cent per axis.
+        assert after == pytest.approx(before, rel=0.35, abs=0.05)
+
+
+def test_registration_quality_is_recorded(demo):
+    files = list((demo / "preprocessed").rglob("*_desc-registration_qc.json"))
+    assert len(files) == 27
+    for path in files:
+        quality = json.loads(path.read_text())
+        assert quality["status"] == "ok" and quality["similarity"] > 0.45
+
+
+def test_models_say_how_they_were_made(demo):
+    model = torch.load(demo / "models/unet_res-brats/fold-1/model.pt", weights_only=True)
+    assert model["method"] == "unet_res" and model["fold"] == 1
+    assert re.fullmatch(r"[0-9a-f]{16}", model["code"])
+
+
+def test_reconstructions_are_shared(demo):
+    # One file per fold and data set, made by the one model that reconstructs.
+    files = sorted(
+        str(p.relative_to(demo / "reconstructions"))
+        for p in (demo / "reconstructions").rglob("*.npy")
+    )
+    sets = ("atlas_v2", "brats21", "draem")
+    assert files == [f"cddpm/fold-{f}/{s}/reconstruction.npy" for f in (0, 1) for s in sets]
+
+
+def test_maps_and_intermediate_images_are_deleted(demo):
+    assert not list((demo / "scores").rglob("*.npy"))
+    assert not list((demo / "preprocessed").rglob("*desc-registered*"))
+
+
+def test_memory_stays_below_four_gigabytes_per_job(demo):
+    # Two jobs at a time, so the demo as a whole stays below eight.
+    peaks = {
+        p: pd.read_csv(p, sep="\t")["max_rss"].max() for p in (demo / "benchmarks").rglob("*.tsv")
+    }
+    assert len(peaks) > 40
+    assert max(peaks.values()) < 4096
+
+
+def test_report(demo):
+    with zipfile.ZipFile(demo / "report.zip") as archive:
+        names = archive.namelist()
+        page = archive.read("report/report.html").decode()
+    for result in ("table1.html", "cases_brats.png", "cases_atlas.png", "cases_draem.png",
+                   "training.png", "splits.png", "cohort_ixi.png", "cohort_brats21.png",
+                   "cohort_atlas_v2.png"):  # fmt: skip
+        assert any(result in name for name in names), result
+    assert "simulated" in page
+    # A caption behind each of the nine results, each saying that the data are simulated.
+    assert page.count("Simulated data.") >= 9
+
+
+# What an edit reruns.
+
+LIBRARY = "workflow/scripts/uad"
+
+
+def test_finished_demo_plans_nothing(copy_of_demo):
+    assert planned(copy_of_demo) == {}
+
+
+def test_a_comment_reruns_nothing(copy_of_demo):
+    for path in (copy_of_demo.folder / LIBRARY).rglob("*.py"):
+        path.write_text(path.read_text() + "\n# A remark.\n")
+    assert planned(copy_of_demo) == {}
+
+
+def edit(checkout, module, old, new):
+    path = checkout.folder / LIBRARY / module
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_an_edit_of_a_network_reruns_its_users_only(copy_of_demo):
+    edit(copy_of_demo, "networks/seg_unet.py", "nn.SiLU()", "nn.ReLU()")
+    jobs = planned(copy_of_demo)
+    trained = {output.split("/")[3] for output in jobs["train_model"]}
+    assert trained == {
+        f"{m}-{s}" for m in ("unet", "unet_res") for s in ("draem", "brats", "atlas")
+    }
+    assert "reconstruct" not in jobs and "pack" not in jobs and "register_to_sri24" not in jobs
+    rows = {output.split("/")[3] for output in jobs["evaluate"]}
+    assert "perfect" not in rows and "sadm-brats" in rows
+
+
+def test_an_edit_of_the_diffusion_model_reruns_all_that_stand_on_it(copy_of_demo):
+    edit(copy_of_demo, "networks/encoder.py", "padding=3", "padding=3, dilation=1")
+    jobs = planned(copy_of_demo)
+    trained = {output.split("/")[3] for output in jobs["train_model"]}
+    assert trained == {"cddpm", "unet_res-draem", "unet_res-brats", "unet_res-atlas"}
+    assert len(jobs["reconstruct"]) == 6
+
+
+def test_a_method_s_learning_rate_retrains_that_method_only(copy_of_demo):
+    path = copy_of_demo.folder / "config/demo.yaml"
+    text = path.read_text()
+    assert text.count("learning_rate: 0.003") == 1
+    path.write_text(text.replace("learning_rate: 0.003", "learning_rate: 0.004"))
+    trained = {output.split("/")[3] for output in planned(copy_of_demo)["train_model"]}
+    assert trained == {"cddpm", "unet_res-draem", "unet_res-brats", "unet_res-atlas"}
+
+
+def test_naming_one_model_reruns_only_that(copy_of_demo):
+    target = "results/demo/models/unet_res-brats/fold-1/model.pt"
+    assert planned(copy_of_demo, target) == {}
+    assert planned(copy_of_demo, target, "--force") == {"train_model": [target]}

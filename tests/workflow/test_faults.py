@@ -1,0 +1,313 @@
+"""Bad input: one sentence that names the file or key, a non-zero exit, nothing half-written."""
+
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import write_pack
+
+import phantoms
+from uad import packed
+from uad.simulation import names
+
+SUBJECTS = {"ixi": 2, "brats21": 2, "atlas_v2": 2}
+FAST = {"resolution_mm": 1, "iterations": [20], "shrink_factors": [2], "smoothing_sigmas": [1]}
+
+
+@pytest.fixture
+def real(checkout, tmp_path):
+    """A checkout with small real-looking data in native layout, and the overlay that names them."""
+    rng = np.random.default_rng(1)
+    raw = tmp_path / "raw"
+    files = {}
+    for dataset, n in SUBJECTS.items():
+        for scan in names.scans(dataset, n, seed=1):
+            image, _, lesion = phantoms.head(rng, skull=dataset != "brats21")
+            arrays = (image, lesion.astype(np.uint8))
+            paths = [raw / dataset / file for file in names.files(dataset, scan)]
+            for path, array in zip(paths, arrays):
+                phantoms.save(array, path)
+            files.setdefault(dataset, []).append(paths)
+    image, brain, _ = phantoms.head(rng, lesion_radius=0.1)
+    phantoms.save(image, raw / "T1.nii")
+    phantoms.save(image * brain, raw / "T1_brain.nii")
+    blocks = {d: {"folder": str(raw / d), "demographics": None} for d in SUBJECTS}
+    overlay = {
+        "datasets": blocks,
+        "atlas": {"head": str(raw / "T1.nii"), "brain": str(raw / "T1_brain.nii")},
+        "preprocessing": {"registration": FAST},
+    }
+    checkout.files, checkout.raw, checkout.changes = files, raw, overlay
+    return checkout
+
+
+def output_of(dataset, label, ending):
+    return f"results/preprocessed/{dataset}/sub-{label}/sub-{label}_{ending}"
+
+
+REGISTERED = output_of("brats21", "BraTS00001", "desc-registration_qc.json")
+
+
+def fails(checkout, target, sentence, overlay=None):
+    """Run towards a target; it must end with the sentence and without the target."""
+    path = checkout.overlay(**(overlay or checkout.changes))
+    done = checkout.snakemake(target, configfiles=[path])
+    text = done.stdout + done.stderr
+    assert done.returncode != 0, text
+    lines = [line for line in text.splitlines() if sentence in line]
+    assert lines, text
+    assert not (checkout.folder / target).exists()
+    leftovers = [p for p in (checkout.folder / "results").rglob(".*") if p.is_file()]
+    assert not [p for p in leftovers if p.name not in (".snakemake_timestamp",)], leftovers
+    return lines
+
+
+def first_label(checkout, dataset):
+    from uad import datasets
+
+    files = [
+        str(p.relative_to(checkout.raw / dataset)) for pair in checkout.files[dataset] for p in pair
+    ]
+    return next(iter(datasets.find(dataset, files, "")))
+
+
+def register_target(checkout, dataset):
+    return output_of(dataset, first_label(checkout, dataset), "desc-registration_qc.json")
+
+
+def test_good_input_registers(real):
+    target = register_target(real, "atlas_v2")
+    done = real.snakemake(target, configfiles=[real.overlay(**real.changes)])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (real.folder / target).exists()
+
+
+def test_missing_data_folder(real):
+    shutil.rmtree(real.raw / "ixi")
+    (line,) = fails(real, "all", f"{real.raw / 'ixi'}: no such folder")
+    assert "datasets.ixi.folder" in line
+
+
+def test_empty_data_folder(real):
+    shutil.rmtree(real.raw / "brats21")
+    (real.raw / "brats21").mkdir()
+    fails(real, "all", "no BraTS21 image found; expected files like BraTS2021_00000/")
+
+
+def test_missing_lesion_mask(real):
+    lesion = real.files["atlas_v2"][0][1]
+    lesion.unlink()
+    fails(real, "all", f"{lesion}: the lesion mask of")
+
+
+def test_truncated_nifti(real):
+    image = real.files["ixi"][0][0]
+    image.write_bytes(image.read_bytes()[:5000])
+    fails(
+        real,
+        register_target(real, "ixi"),
+        f"Error: {image}: cannot be read as NIfTI, the file is damaged",
+    )
+
+
+def test_unreadable_file(real):
+    image = real.files["ixi"][0][0]
+    image.write_text("this is not an image")
+    fails(real, register_target(real, "ixi"), f"Error: {image}: cannot be read as NIfTI")
+
+
+def test_four_dimensional_image(real):
+    image = real.files["ixi"][0][0]
+    array = np.asarray(nib.load(image).dataobj)
+    phantoms.save(np.stack([array, array], axis=3), image)
+    fails(
+        real,
+        register_target(real, "ixi"),
+        f"Error: {image}: expected one 3-D volume, found 4 dimensions",
+    )
+
+
+@pytest.mark.parametrize("how", ["shape", "affine"])
+def test_image_and_lesion_on_different_grids(real, how):
+    image, lesion = real.files["brats21"][0]
+    array = np.asarray(nib.load(lesion).dataobj)
+    if how == "shape":
+        phantoms.save(array[:-1], lesion)
+    else:
+        phantoms.save(array, lesion, phantoms.AFFINE + np.array([[0, 0, 0, 3.0]] + [[0] * 4] * 3))
+    (line, *_) = fails(real, register_target(real, "brats21"), f"Error: {lesion}: ")
+    assert str(image) in line and "both must be on one grid" in line
+
+
+def test_missing_atlas(real):
+    (real.raw / "T1.nii").unlink()
+    fails(real, register_target(real, "ixi"), str(real.raw / "T1.nii"))
+
+
+def test_empty_brain_mask(real):
+    label = first_label(real, "ixi")
+    mask = real.folder / output_of("ixi", label, "space-SRI24_desc-brain_mask.nii.gz")
+    image = real.folder / output_of("ixi", label, "space-SRI24_desc-registered_T1w.nii")
+    phantoms.save(np.ones(phantoms.SHAPE, np.float32), image)
+    phantoms.save(np.zeros(phantoms.SHAPE, np.uint8), mask)
+    target = output_of("ixi", label, "space-SRI24_desc-preproc_T1w.nii.gz")
+    path = real.overlay(**real.changes)
+    done = real.snakemake(
+        target, "--allowed-rules", "correct_bias", "--rerun-triggers", "mtime", configfiles=[path]
+    )
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert f"sub-{label}_space-SRI24_desc-brain_mask.nii.gz: the brain mask is empty" in text
+    assert not (real.folder / target).exists()
+
+
+def test_image_without_a_brain(real):
+    # Stripped input that is zero everywhere: no mask can be found, and nothing is guessed.
+    label = first_label(real, "brats21")
+    image = real.folder / output_of("brats21", label, "space-SRI24_desc-registered_T1w.nii")
+    phantoms.save(np.zeros(phantoms.SHAPE, np.float32), image)
+    target = output_of("brats21", label, "space-SRI24_desc-brain_mask.nii.gz")
+    done = real.snakemake(
+        target, "--allowed-rules", "strip_skull", "--rerun-triggers", "mtime",
+        configfiles=[real.overlay(**real.changes)],
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "the brain mask is empty" in done.stdout + done.stderr
+    assert not (real.folder / target).exists()
+
+
+GAN = {"block": "II", "label": "GAN", "healthy": "ixi", "maps": ["gan-draem"]}
+MISTAKES = {
+    "unknown method": (
+        {"rows": {"gan-draem": GAN}},
+        "rows.gan-draem has the unknown method gan; known are",
+    ),
+    "fold out of range": ({"folds": [0, 7]}, "folds names fold 7, but splits.folds is 5"),
+    "misspelt key": (
+        {"methods": {"unet": {"width": [1, 2]}}},
+        "unknown key methods.unet.width (did you mean widths?)",
+    ),
+    "wrong choice": (
+        {"accelerator": "gpu"},
+        "accelerator is 'gpu', but must be one of: auto, cpu, cuda",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_configuration(real, name):
+    changes, sentence = MISTAKES[name]
+    fails(real, "all", f"configuration: {sentence}", overlay={**real.changes, **changes})
+
+
+def test_missing_key(real):
+    path = real.folder / "config/config.yaml"
+    path.write_text(path.read_text().replace("seed: 3141", "# seed: 3141"))
+    fails(real, "all", "configuration: missing key seed")
+
+
+def test_unknown_subject(real):
+    target = output_of("ixi", "IXI999", "desc-registration_qc.json")
+    fails(real, target, "ixi has no subject IXI999")
+
+
+def prepare_training(checkout):
+    """Packed phantoms and splits of brats21, as if preprocessing had run."""
+    root = checkout.folder / "results"
+    write_pack(root / "packed/brats21", 4)
+    roles = {"S0": "train", "S1": "train", "S2": "val", "S3": "test"}
+    table = pd.DataFrame([(s, 0, r) for s, r in roles.items()], columns=["subject", "fold", "role"])
+    packed.write_table(table, root / "splits/brats21.tsv")
+    return root / "splits/brats21.tsv"
+
+
+def train(checkout, target, **changes):
+    small = {"widths": [4, 8], "training": {"epochs": 2, "batch_size": 4, "validate_every": 1}}
+    path = checkout.overlay(**{**checkout.changes, "methods": {"unet": small}, **changes})
+    return checkout.snakemake(
+        target, "--allowed-rules", "train_model", "--rerun-triggers", "mtime", configfiles=[path]
+    )
+
+
+MODEL = "results/models/unet-brats/fold-0/model.pt"
+
+
+def test_zero_gpus_where_one_is_demanded(real):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    prepare_training(real)
+    done = train(real, MODEL, accelerator="cuda")
+    assert done.returncode != 0
+    assert (
+        "Error: accelerator: cuda is configured, but torch sees no GPU" in done.stdout + done.stderr
+    )
+    assert not (real.folder / MODEL).exists()
+    assert train(real, MODEL, accelerator="cpu").returncode == 0
+
+
+def test_leaking_split(real):
+    split = prepare_training(real)
+    split.write_text(split.read_text() + "S3\t0\ttrain\n")
+    done = train(real, MODEL, accelerator="cpu")
+    assert done.returncode != 0
+    assert (
+        "Error: subject S3 has more than one role in fold 0: test, train"
+        in done.stdout + done.stderr
+    )
+    assert not (real.folder / MODEL).exists()
+
+
+def test_damaged_packed_array(real):
+    prepare_training(real)
+    path = real.folder / "results/packed/brats21/image.npy"
+    path.write_bytes(path.read_bytes()[:1000])
+    done = train(real, MODEL, accelerator="cpu")
+    assert done.returncode != 0
+    assert (
+        "results/packed/brats21/image.npy: cannot be read as a packed array"
+        in done.stdout + done.stderr
+    )
+
+
+def test_damaged_model_file(real):
+    prepare_training(real)
+    root = real.folder / "results"
+    for name in ("atlas_v2", "draem"):
+        shutil.copytree(root / "packed/brats21", root / f"packed/{name}")
+        shutil.copy(root / "splits/brats21.tsv", root / f"splits/{name}.tsv")
+    model = root / "models/unet-brats/fold-0/model.pt"
+    model.parent.mkdir(parents=True)
+    model.write_bytes(b"half a model")
+    target = "results/scores/unet-brats/fold-0/brats21/anomaly_map.npy"
+    done = real.snakemake(
+        target, "--allowed-rules", "score", "--rerun-triggers", "mtime",
+        configfiles=[real.overlay(**{**real.changes, "accelerator": "cpu"})],
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert (
+        "models/unet-brats/fold-0/model.pt: cannot be read as a model file"
+        in done.stdout + done.stderr
+    )
+    assert not (real.folder / target).exists()
+
+
+def test_failed_registration_is_recorded_and_survived(real):
+    # An image of noise cannot be registered: the subject is excluded, the run goes on.
+    image, lesion = real.files["atlas_v2"][0]
+    rng = np.random.default_rng(2)
+    phantoms.save(rng.random(phantoms.SHAPE).astype(np.float32), image)
+    # The phantoms' brain rims are thin at 4 mm; only registration is of interest here.
+    overlay = {**real.changes, "preprocessing": {"registration": FAST, "crop": [32, 32, 16],
+               "bias_field": {"shrink_factor": 1, "iterations": [5]}}}  # fmt: skip
+    target = "results/packed/atlas_v2/subjects.tsv"
+    done = real.snakemake(target, configfiles=[real.overlay(**overlay)])
+    assert done.returncode == 0, done.stdout + done.stderr
+    kept = packed.read_table(real.folder / target)
+    excluded = packed.read_table(real.folder / "results/packed/atlas_v2/excluded.tsv")
+    assert len(kept) == 1 and len(excluded) == 1
+    assert excluded["subject"].iloc[0] == first_label(real, "atlas_v2")
+    assert excluded["status"].iloc[0].startswith("registration failed: similarity")
+    assert lesion.exists()
