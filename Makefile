@@ -49,7 +49,7 @@ format: setup
 
 # The picture in the README (needs graphviz).
 dag: setup
-	$(BIN)/snakemake $(DEMO) --forceall --rulegraph | tred | dot -Grankdir=LR -Gfontname=sans -Tsvg > docs/rulegraph.svg
+	$(BIN)/snakemake $(DEMO) --forceall --rulegraph | tred | dot -Granksep=.25 -Gnodesep=.15 -Tsvg > docs/rulegraph.svg
 
 # The table of keys in config/README.md, from the schema.
 docs: setup
