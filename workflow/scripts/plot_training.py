@@ -1,5 +1,6 @@
 """Rule plot_training: training and validation loss of every model, one line per fold."""
 
+import itertools
 import math
 
 from uad import figures, logs, packed
@@ -12,7 +13,7 @@ with logs.job(snakemake.log[0]):
     for panel in axes.ravel()[len(models) :]:
         panel.set_axis_off()
     for panel, model in zip(axes.ravel(), models):
-        for fold, colour in zip(folds, figures.COLOURS):
+        for fold, colour in zip(folds, itertools.cycle(figures.COLOURS)):
             history = packed.read_table(next(histories))
             panel.plot(
                 history["epoch"], history["train_loss"], color=colour, alpha=0.35, linewidth=1
@@ -24,6 +25,8 @@ with logs.job(snakemake.log[0]):
             )
             panel.plot(best["epoch"], best["val_loss"], "o", color=colour, markersize=4)
         panel.set(title=model, yscale="log")
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_formatter(figures.sparse_labels)
     for panel in axes[-1]:
         panel.set_xlabel("epoch")
     for line in axes:

@@ -84,3 +84,9 @@ def grid(rows, columns, size, **kwargs):
 def robust_maximum(array):
     """99.5th percentile, the upper end of an image's grey scale."""
     return float(np.percentile(array, 99.5))
+
+
+def sparse_labels(value, position):
+    """Labels for the minor ticks of a logarithmic axis: 2, 5, 20, 50, ... only."""
+    first = f"{value:e}"[0]
+    return f"{value:g}" if first in "25" else ""
