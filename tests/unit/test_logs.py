@@ -21,6 +21,18 @@ def test_defect_keeps_its_traceback(tmp_path):
     assert "ZeroDivisionError" in (tmp_path / "job.log").read_text()
 
 
+def test_full_disk_is_one_sentence(tmp_path, capsys):
+    with (
+        pytest.raises(SystemExit) as stop,
+        logs.job(tmp_path / "job.log"),
+        open("/dev/full", "w") as file,
+    ):
+        file.write("x" * 10**6)
+    assert stop.value.code == 1
+    error = capsys.readouterr().err
+    assert error == f"Error: {tmp_path}: no space left on this disk, or a quota is used up\n"
+
+
 def test_log_says_how_long_it_took(tmp_path):
     with logs.job(tmp_path / "job.log") as log:
         log.info("working")

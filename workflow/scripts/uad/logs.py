@@ -1,5 +1,6 @@
 """What a script does around its work: log file, progress bar, and one sentence per user error."""
 
+import errno
 import logging
 import sys
 import time
@@ -16,8 +17,8 @@ log = logging.getLogger("uad")
 def job(path, verbose=False):
     """Run a script's body with its log in `path`.
 
-    An `InputError` ends the script with status 1 and its sentence on standard error, any other
-    exception with a traceback; both are in the log.
+    An `InputError` or a full disk ends the script with status 1 and one sentence on standard error,
+    any other exception with a traceback; both are in the log.
 
     Parameters
     ----------
@@ -34,18 +35,26 @@ def job(path, verbose=False):
         level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers, force=True
     )
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a log that cannot be written does not hide the first error
     began = time.monotonic()
     try:
         yield log
         log.info("finished after %.1f s", time.monotonic() - began)
     except InputError as error:
-        log.error("Error: %s", error)
-        if not verbose:
-            print(f"Error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except Exception:
+        _end(error, verbose)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = error.filename or Path(path).parent
+            _end(f"{where}: no space left on this disk, or a quota is used up", verbose)
         log.error(traceback.format_exc())
         raise
+
+
+def _end(sentence, verbose):
+    log.error("Error: %s", sentence)
+    if not verbose:
+        print(f"Error: {sentence}", file=sys.stderr)
+    sys.exit(1)
 
 
 def progress(items, description):
