@@ -10,6 +10,7 @@ configfile: "config/config.yaml"
 
 pathvars:
     results=config["results"],
+    weighted=f"{config['modality']}w",
 
 
 report: "workflow/report/workflow.rst"

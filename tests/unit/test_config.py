@@ -39,6 +39,10 @@ def test_blocks_do_not_share_objects(paper_config):
     assert one is not other
 
 
+# Blocks that name data sets: those of another protocol may be left out.
+PARTLY_USED = ("/properties/datasets", "/properties/splits", "/properties/unhealthy")
+
+
 def test_schema_has_no_open_keys():
     def objects(node, path=""):
         if isinstance(node, dict):
@@ -53,7 +57,8 @@ def test_schema_has_no_open_keys():
         closed = node.get("additionalProperties")
         assert closed is False or "propertyNames" in node, path
         if closed is False:
-            assert sorted(node["required"]) == sorted(node["properties"]), path
+            optional = set(node["properties"]) - set(node["required"])
+            assert not optional or path in PARTLY_USED, path
 
 
 def test_schema_is_a_schema():

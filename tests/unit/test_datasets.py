@@ -14,38 +14,116 @@ ATLAS = "sub-r009s085_ses-1_space-MNI152NLin2009aSym"
 def test_ixi(prefix):
     files = [f"{prefix}IXI105-HH-1471-T1.nii.gz", f"{prefix}IXI002-Guys-0828-T1.nii.gz", "IXI.xls",
              f"{prefix}IXI002-Guys-0828-T2.nii.gz"]  # fmt: skip
-    found = datasets.find("ixi", files, "data")
+    found, left_out = datasets.find("ixi", files, "data")
     assert list(found) == ["IXI002", "IXI105"]
-    assert found["IXI105"] == ("IXI105", files[0], None)
+    assert found["IXI105"] == ("IXI105", files[0], None, None)
+    assert left_out == []
+    found, left_out = datasets.find("ixi", files, "data", "T2")
+    assert list(found) == ["IXI002"] and left_out == []
 
 
 def test_brats21():
     case = "BraTS2021_00538/BraTS2021_00538"
     files = [f"{case}_{name}.nii.gz" for name in ("t1", "t1ce", "t2", "flair", "seg")]
-    found = datasets.find("brats21", files, "data")
-    assert found == {"BraTS00538": ("BraTS00538", f"{case}_t1.nii.gz", f"{case}_seg.nii.gz")}
+    found, left_out = datasets.find("brats21", files, "data")
+    assert found == {"BraTS00538": ("BraTS00538", f"{case}_t1.nii.gz", f"{case}_seg.nii.gz", None)}
+    assert left_out == []
+
+
+def test_brats21_unpacked_flat_as_the_authors_scripts_want_it():
+    files = ["t2/BraTS2021_00538_t2.nii", "seg/BraTS2021_00538_seg.nii"]
+    found, _ = datasets.find("brats21", files, "data", "T2")
+    assert found == {"BraTS00538": ("BraTS00538", *files, None)}
 
 
 def test_atlas_v2():
     folder = "Training/R009/sub-r009s085/ses-1/anat"
     files = [f"{folder}/{ATLAS}_T1w.nii.gz", f"{folder}/{ATLAS}_label-L_desc-T1lesion_mask.nii.gz"]
-    found = datasets.find("atlas_v2", files, "data")
-    assert found == {"r009s085": ("r009s085", *files)}
+    found, left_out = datasets.find("atlas_v2", files, "data")
+    assert found == {"r009s085": ("r009s085", *files, None)}
+    assert left_out == []
 
 
-def test_missing_lesion_mask_is_named():
-    with pytest.raises(InputError, match=r"data/.*_seg.nii.gz: the lesion mask of .*_t1.nii.gz"):
-        datasets.find("brats21", ["BraTS2021_00538_t1.nii.gz"], "data")
+@pytest.mark.parametrize("folder", ["", "patient05/"])
+@pytest.mark.parametrize(("modality", "tag"), [("T1", "T1W"), ("T2", "T2W")])
+def test_mslub(folder, modality, tag):
+    names = (tag, "FLAIR", "consensus_gt", "brainmask")
+    files = [f"{folder}patient05_{name}.nii.gz" for name in names]
+    found, left_out = datasets.find("mslub", files, "data", modality)
+    assert found == {"patient05": ("patient05", files[0], files[2], None)}
+    assert left_out == []
 
 
-def test_repeated_subject_is_named():
-    files = ["a/IXI002-Guys-0828-T1.nii.gz", "b/IXI002-Guys-0828-T1.nii.gz"]
-    with pytest.raises(InputError, match="subject IXI002 occurs twice, a/IXI002.* and b/IXI002"):
-        datasets.find("ixi", files, "data")
+@pytest.mark.parametrize(
+    ("case", "label"),
+    [
+        ("Utrecht/0", "Utrecht000"),
+        ("Singapore/64", "Singapore064"),
+        ("Amsterdam/GE3T/100", "GE3T100"),
+    ],
+)
+def test_wmh(case, label):
+    names = ("pre/T1", "pre/FLAIR", "orig/3DT1", "orig/T1", "wmh")
+    files = [f"public/{case}/{name}.nii.gz" for name in names]
+    found, left_out = datasets.find("wmh", files, "data")
+    assert found == {label: (label, files[0], files[4], None)}
+    assert left_out == []
+
+
+PREPARED = [
+    ("ixi", "T1", "Train/ixi", "IXI002-Guys-0828", "IXI002"),
+    ("brats21", "T2", "Test/Brats21", "BraTS2021_00538", "BraTS00538"),
+    ("atlas_v2", "T1", "Test/ATLAS_v2", "sub-r009s085_ses-1_space-MNI152NLin2009aSym", "r009s085"),
+    ("mslub", "T1", "Test/MSLUB", "patient26", "patient26"),
+    ("wmh", "T1", "Test/WMH", "Singapore_64", "Singapore064"),
+]
+
+
+@pytest.mark.parametrize("level", ["", "Data/"])
+@pytest.mark.parametrize(("name", "modality", "folder", "stem", "label"), PREPARED)
+def test_authors_preprocessed_data(level, name, modality, folder, stem, label):
+    kinds = (modality.lower(), "mask", *([] if name == "ixi" else ["seg"]))
+    files = [f"{level}{folder}/{kind}/{stem}_{kind}.nii.gz" for kind in kinds]
+    lesion = None if name == "ixi" else files[2]
+    found, left_out = datasets.find(name, [*files, "splits/x.csv"], "d", modality, "prepared")
+    assert found == {label: (label, files[0], lesion, files[1])}
+    assert left_out == []
+
+
+# What is left out, and why.
+
+
+def test_incomplete_cases_are_listed():
+    files = ["BraTS2021_00001_t1.nii.gz", "BraTS2021_00001_seg.nii.gz",
+             "BraTS2021_00002_t1.nii.gz", "BraTS2021_00003_seg.nii.gz"]  # fmt: skip
+    found, left_out = datasets.find("brats21", files, "data")
+    assert list(found) == ["BraTS00001"]
+    assert left_out == [
+        ("BraTS00002", "the lesion mask is missing"),
+        ("BraTS00003", "the T1 image is missing"),
+    ]
+
+
+def test_repeated_subjects_are_listed():
+    files = ["a/IXI002-Guys-0828-T1.nii.gz", "b/IXI002-Guys-0828-T1.nii", "IXI003-HH-1-T1.nii.gz",
+             "IXI004-HH-0001-T1.nii.gz"]  # fmt: skip
+    found, left_out = datasets.find("ixi", files, "data")
+    assert list(found) == ["IXI004"]
+    assert left_out == [
+        ("IXI003-HH-1-T1.nii.gz", "not a file of IXI"),
+        ("IXI002", f"occurs twice: {files[0]}, {files[1]}"),
+    ]
+
+
+def test_missing_modality_is_named():
+    with pytest.raises(InputError, match="ATLAS v2.0 has no T2 images, only T1"):
+        datasets.find("atlas_v2", [], "data", "T2")
 
 
 def test_empty_folder_says_what_is_expected(tmp_path):
-    with pytest.raises(InputError, match="no BraTS21 image found; expected files like BraTS2021_"):
+    with pytest.raises(
+        InputError, match="no BraTS21 T1 image found; expected files like BraTS2021"
+    ):
         datasets.find("brats21", datasets.list_files(tmp_path, "key"), tmp_path)
 
 
@@ -70,8 +148,8 @@ def test_listing_is_relative(tmp_path):
 def test_simulated_files_have_native_names(name):
     scans = names.scans(name, 30, seed=1)
     files = [path for scan in scans for path in names.files(name, scan)]
-    found = datasets.find(name, files, "simulated")
-    assert len(found) == 30
+    found, left_out = datasets.find(name, files, "simulated")
+    assert len(found) == 30 and left_out == []
     assert all(label.isalnum() for label in found)
     assert names.scans(name, 30, seed=1) == scans != names.scans(name, 30, seed=2)
 
@@ -80,7 +158,7 @@ def test_paper_sized_cohorts_can_be_named():
     for name, n in (("ixi", 581), ("brats21", 1251), ("atlas_v2", 655)):
         scans = names.scans(name, n, seed=1)
         files = [path for scan in scans for path in names.files(name, scan)]
-        assert len(datasets.find(name, files, "simulated")) == n
+        assert len(datasets.find(name, files, "simulated").subjects) == n
 
 
 def test_ixi_demographics(tmp_path):
@@ -114,7 +192,7 @@ def test_damaged_demographics_are_named(tmp_path):
         datasets.load("ixi").metadata(subjects, tmp_path / "IXI.xls")
 
 
-@pytest.mark.parametrize("name", ["ixi", "brats21", "atlas_v2"])
+@pytest.mark.parametrize("name", ["ixi", "brats21", "atlas_v2", "mslub", "wmh"])
 def test_modules_say_where_the_data_come_from(name):
     module = datasets.load(name)
     assert module.SOURCE.startswith("https://")

@@ -71,7 +71,7 @@ def first_label(checkout, dataset):
     files = [
         str(p.relative_to(checkout.raw / dataset)) for pair in checkout.files[dataset] for p in pair
     ]
-    return next(iter(datasets.find(dataset, files, "")))
+    return next(iter(datasets.find(dataset, files, "").subjects))
 
 
 def register_target(checkout, dataset):
@@ -94,13 +94,43 @@ def test_missing_data_folder(real):
 def test_empty_data_folder(real):
     shutil.rmtree(real.raw / "brats21")
     (real.raw / "brats21").mkdir()
-    fails(real, "all", "no BraTS21 image found; expected files like BraTS2021_00000/")
+    fails(real, "all", "no BraTS21 T1 image found; expected files like BraTS2021_00000/")
 
 
-def test_missing_lesion_mask(real):
-    lesion = real.files["atlas_v2"][0][1]
-    lesion.unlink()
-    fails(real, "all", f"{lesion}: the lesion mask of")
+def test_missing_lesion_mask_leaves_the_subject_out(real):
+    real.files["atlas_v2"][0][1].unlink()
+    path = real.overlay(**real.changes)
+    target = "results/packed/atlas_v2/subjects.tsv"
+    done = real.snakemake(target, configfiles=[path])
+    assert done.returncode == 0, done.stderr
+    label = real.files["atlas_v2"][0][0].name[4:12]
+    sentence = f"atlas_v2: leaving out {label}: the lesion mask is missing"
+    assert done.stderr.count(sentence) == 1  # said once, not by every job
+    assert label not in set(packed.read_table(real.folder / target)["subject"])
+    excluded = packed.read_table(real.folder / "results/packed/atlas_v2/excluded.tsv")
+    assert dict(zip(excluded["subject"], excluded["status"])) == {
+        label: "the lesion mask is missing"
+    }
+
+
+def test_prepared_data_enter_after_bias_correction(real):
+    """The authors' <DATA_DIR>: masks with fractions, as linear resampling left them."""
+    rng = np.random.default_rng(5)
+    for stem in ("BraTS2021_00001", "BraTS2021_00002"):
+        image, brain, lesion = phantoms.head(rng, skull=False)
+        folder = real.raw / "data_dir/Data/Test/Brats21"
+        phantoms.save(image, folder / f"t1/{stem}_t1.nii.gz")
+        phantoms.save(brain * np.float32(0.7), folder / f"mask/{stem}_mask.nii.gz")
+        phantoms.save(lesion * np.float32(0.4), folder / f"seg/{stem}_seg.nii.gz")
+    changes = {**real.changes["datasets"]}
+    changes["brats21"] = {"layout": "prepared", "folder": str(real.raw / "data_dir")}
+    path = real.overlay(**{**real.changes, "datasets": changes})
+    target = "results/packed/brats21/subjects.tsv"
+    done = real.snakemake(target, "results/figures/cohort_brats21.png", configfiles=[path])
+    assert done.returncode == 0, done.stderr
+    assert "register_to_sri24" not in done.stderr + done.stdout
+    table = packed.read_table(real.folder / target)
+    assert len(table) == 2 and (table["lesion_ml"] > 0).all() and (table["brain_ml"] > 500).all()
 
 
 def test_truncated_nifti(real):

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -42,18 +43,41 @@ def raw_folder(dataset):
     return f"{ROOT}/raw/{dataset}" if SIMULATION else config["datasets"][dataset]["folder"]
 
 
+def layout(dataset):
+    """`native`, or `prepared` for the authors' preprocessed data."""
+    return "native" if SIMULATION else config["datasets"][dataset]["layout"]
+
+
 def find_subjects(dataset):
-    """Subjects of a data set by the names of its files."""
+    """Subjects of a data set by the names of its files, or why there are none."""
     folder = raw_folder(dataset)
-    if SIMULATION:
-        scans = simulated.scans(dataset, SIMULATION["subjects"][dataset], SIMULATION["seed"])
-        files = [file for scan in scans for file in simulated.files(dataset, scan)]
-    else:
-        files = datasets.list_files(folder, f"datasets.{dataset}.folder")
-    return datasets.find(dataset, files, folder)
+    try:
+        if SIMULATION:
+            scans = simulated.scans(dataset, SIMULATION["subjects"][dataset], SIMULATION["seed"])
+            files = [file for scan in scans for file in simulated.files(dataset, scan)]
+        else:
+            files = datasets.list_files(folder, f"datasets.{dataset}.folder")
+        return datasets.find(dataset, files, folder, config["modality"], layout(dataset))
+    except InputError as error:
+        return error
 
 
-SUBJECTS = {dataset: planned(find_subjects, dataset) for dataset in config["datasets"]}
+# A data set that is not there stops only what needs it, so that `check` can say what is missing.
+LISTINGS = {dataset: find_subjects(dataset) for dataset in config["datasets"]}
+
+for dataset, listing in LISTINGS.items():
+    if workflow.is_main_process and not isinstance(listing, InputError) and listing.left_out:
+        (first, reason), *others = listing.left_out
+        more = f" and {len(others)} more (`snakemake check` lists them)" if others else ""
+        logger.warning(f"{dataset}: leaving out {first}: {reason}{more}")
+
+
+def subjects_of(dataset):
+    """Subjects of a data set by label; ends planning if there are none."""
+    listing = LISTINGS[dataset]
+    if isinstance(listing, InputError):
+        raise WorkflowError(str(listing))
+    return listing.subjects
 
 
 wildcard_constraints:
@@ -97,15 +121,43 @@ def gpus(wildcards):
 
 
 def raw_files(wildcards):
-    """Native image and, for unhealthy subjects, lesion mask."""
-    subject = SUBJECTS[wildcards.dataset].get(wildcards.subject)
+    """A subject's files as found: image, and what there is of lesion and brain mask."""
+    return found_files(wildcards.dataset, subject_of(wildcards))
+
+
+def subject_of(wildcards):
+    """The wildcards' subject; ends planning if there is none of that label."""
+    subject = subjects_of(wildcards.dataset).get(wildcards.subject)
     if subject is None:
         raise WorkflowError(f"{wildcards.dataset} has no subject {wildcards.subject}")
-    folder = raw_folder(wildcards.dataset)
-    files = {"image": f"{folder}/{subject.image}"}
-    if subject.lesion:
-        files["lesion"] = f"{folder}/{subject.lesion}"
-    return files
+    return subject
+
+
+def found_files(dataset, subject):
+    """A subject's files by kind."""
+    folder = raw_folder(dataset)
+    found = {"image": subject.image, "lesion": subject.lesion, "brain": subject.brain}
+    return {kind: f"{folder}/{path}" for kind, path in found.items() if path}
+
+
+PREPROCESSED = {
+    "image": f"space-SRI24_desc-preproc_{config['modality']}w.nii.gz",
+    "brain": "space-SRI24_desc-brain_mask.nii.gz",
+    "lesion": "space-SRI24_label-lesion_mask.nii.gz",
+}
+
+
+def preprocessed_files(wildcards):
+    """Image, brain and lesion mask at 1 mm, input of `downsample`."""
+    return files_at_1mm(wildcards.dataset, subject_of(wildcards))
+
+
+def files_at_1mm(dataset, subject):
+    """A subject's preprocessed files: ours, or the authors' as found."""
+    if layout(dataset) == "prepared":
+        return found_files(dataset, subject)
+    stem = f"{ROOT}/preprocessed/{dataset}/sub-{subject.subject}/sub-{subject.subject}"
+    return {kind: f"{stem}_{ending}" for kind, ending in PREPROCESSED.items()}
 
 
 def atlas_file(kind):
@@ -130,10 +182,18 @@ def demographics(wildcards):
 
 def of_every_subject(pattern):
     """Input function: a file of every subject of the wildcard data set."""
+    ending = pattern.format(weighted=f"{config['modality']}w")
     return lambda wildcards: [
-        f"{ROOT}/preprocessed/{wildcards.dataset}/sub-{label}/sub-{label}_{pattern}"
-        for label in SUBJECTS[wildcards.dataset]
+        f"{ROOT}/preprocessed/{wildcards.dataset}/sub-{label}/sub-{label}_{ending}"
+        for label in subjects_of(wildcards.dataset)
     ]
+
+
+def registration_quality(wildcards):
+    """Quality of every subject's registration; none where the data came registered."""
+    if layout(wildcards.dataset) == "prepared":
+        return []
+    return of_every_subject("desc-registration_qc.json")(wildcards)
 
 
 def packed(dataset):
@@ -202,14 +262,14 @@ CASE_SETS = [name for name in config["unhealthy"] if f"sadm_res-{name}" in confi
 
 def montage_subjects(dataset):
     """The first subjects of a data set, shown as examples of its preprocessing."""
-    return list(SUBJECTS[dataset].values())[:MONTAGE_SUBJECTS]
+    return list(subjects_of(dataset).values())[:MONTAGE_SUBJECTS]
 
 
-def montage_files(pattern):
+def montage_files(kind):
     """Input function: a preprocessed file of each subject in the montage."""
     return lambda wildcards: [
-        f"{ROOT}/preprocessed/{wildcards.dataset}/sub-{s.subject}/sub-{s.subject}_{pattern}"
-        for s in montage_subjects(wildcards.dataset)
+        files_at_1mm(wildcards.dataset, subject)[kind]
+        for subject in montage_subjects(wildcards.dataset)
     ]
 
 

@@ -8,7 +8,7 @@ rule register_to_sri24:
         atlas_brain=atlas_file("brain"),
     output:
         image=temp(
-            "<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-registered_T1w.nii"
+            "<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-registered_<weighted>.nii"
         ),
         lesion="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_label-lesion_mask.nii.gz",
         transform="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_from-native_to-SRI24_mode-image_xfm.txt",
@@ -27,6 +27,7 @@ rule register_to_sri24:
         runtime=15,
     params:
         settings=config["preprocessing"]["registration"],
+        lesion_labels=lambda wildcards: datasets.load(wildcards.dataset).LESION_LABELS,
         seed=config["seed"],
         code=code("register_to_sri24.py"),
     script:
@@ -61,7 +62,7 @@ rule correct_bias:
         image=rules.register_to_sri24.output.image,
         mask=rules.strip_skull.output.mask,
     output:
-        image="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-preproc_T1w.nii.gz",
+        image="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-preproc_<weighted>.nii.gz",
     log:
         "<results>/logs/correct_bias/{dataset}/{subject}.log",
     group:
@@ -81,11 +82,9 @@ rule correct_bias:
 
 rule downsample:
     input:
-        image=rules.correct_bias.output.image,
-        brain=rules.strip_skull.output.mask,
-        lesion=rules.register_to_sri24.output.lesion,
+        unpack(preprocessed_files),
     output:
-        image="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-2mm_desc-preproc_T1w.nii.gz",
+        image="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-2mm_desc-preproc_<weighted>.nii.gz",
         brain="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-2mm_desc-brain_mask.nii.gz",
         lesion="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-2mm_label-lesion_mask.nii.gz",
     log:
@@ -110,10 +109,10 @@ rule downsample:
 
 rule pack:
     input:
-        image=of_every_subject("space-SRI24_res-2mm_desc-preproc_T1w.nii.gz"),
+        image=of_every_subject("space-SRI24_res-2mm_desc-preproc_{weighted}.nii.gz"),
         brain=of_every_subject("space-SRI24_res-2mm_desc-brain_mask.nii.gz"),
         lesion=of_every_subject("space-SRI24_res-2mm_label-lesion_mask.nii.gz"),
-        qc=of_every_subject("desc-registration_qc.json"),
+        qc=registration_quality,
         demographics=demographics,
     output:
         image="<results>/packed/{dataset}/image.npy",
@@ -132,7 +131,8 @@ rule pack:
         mem_mb=2000,
         runtime=60,
     params:
-        subjects=lambda wildcards: list(SUBJECTS[wildcards.dataset].values()),
+        subjects=lambda wildcards: list(subjects_of(wildcards.dataset).values()),
+        left_out=lambda wildcards: LISTINGS[wildcards.dataset].left_out,
         code=lambda wildcards: code("pack.py", f"uad.datasets.{wildcards.dataset}"),
     script:
         "../scripts/pack.py"

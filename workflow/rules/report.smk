@@ -7,8 +7,8 @@ rule plot_cohort:
             f"{raw_folder(wildcards.dataset)}/{subject.image}"
             for subject in montage_subjects(wildcards.dataset)
         ],
-        preprocessed=montage_files("space-SRI24_desc-preproc_T1w.nii.gz"),
-        masks=montage_files("space-SRI24_desc-brain_mask.nii.gz"),
+        preprocessed=montage_files("image"),
+        masks=montage_files("brain"),
         packed=lambda wildcards: packed(wildcards.dataset),
     output:
         report(

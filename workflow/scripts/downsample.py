@@ -4,8 +4,9 @@ from uad import geometry, logs, volumes
 
 with logs.job(snakemake.log[0]):
     image = volumes.read(snakemake.input.image)
-    brain = volumes.read(snakemake.input.brain, "uint8")
-    lesion = volumes.read(snakemake.input.lesion, "uint8")
+    brain = volumes.read_mask(snakemake.input.brain)
+    lesion_path = snakemake.input.get("lesion")
+    lesion = volumes.read_mask(lesion_path) if lesion_path else image.empty_mask()
     volumes.check_same_grid(image, brain)
     volumes.check_same_grid(image, lesion)
     volumes.check_not_empty(brain)

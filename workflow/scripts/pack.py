@@ -8,6 +8,7 @@ with logs.job(snakemake.log[0]) as log:
     table, excluded = packed.subject_table(
         datasets.load(snakemake.wildcards.dataset), subjects, inputs.qc, inputs.demographics or None
     )
+    excluded = packed.with_left_out(excluded, snakemake.params.left_out)
     paths = {s.subject: p for s, p in zip(subjects, zip(inputs.image, inputs.brain, inputs.lesion))}
     packed.pack(
         folder=snakemake.output.subjects.rpartition("/")[0],

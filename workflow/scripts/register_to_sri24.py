@@ -7,7 +7,9 @@ with logs.job(snakemake.log[0]) as log:
     settings = registration.Settings(**snakemake.params.settings)
     image = volumes.read(snakemake.input.image)
     lesion_path = snakemake.input.get("lesion")
-    lesion = volumes.read(lesion_path, "uint8") if lesion_path else image.empty_mask()
+    lesion = image.empty_mask()
+    if lesion_path:
+        lesion = volumes.read_mask(lesion_path, snakemake.params.lesion_labels)
     volumes.check_same_grid(image, lesion)
     atlas = volumes.read(snakemake.input.atlas)
     brain = volumes.read(snakemake.input.atlas_brain)

@@ -27,6 +27,7 @@ def check(config, schema_path):
     first = min(errors, key=lambda error: list(map(str, error.absolute_path)), default=None)
     if first is not None:
         raise InputError(f"configuration: {_sentence(first)}")
+    _check_datasets(config)
     _check_registration(config["preprocessing"]["registration"])
     _check_folds(config)
     _check_methods(config)
@@ -58,6 +59,29 @@ def _sentence(error):
         allowed = ", ".join(map(str, error.validator_value))
         return f"{place} is {error.instance!r}, but must be one of: {allowed}"
     return f"{place}: {error.message}"
+
+
+def _check_datasets(config):
+    datasets = config["datasets"]
+    for name in datasets:
+        if name not in config["splits"]:
+            raise InputError(f"configuration: missing key splits.{name}: datasets has {name}")
+    for name in config["splits"]:
+        if name != "folds" and name not in datasets:
+            raise InputError(f"configuration: missing key datasets.{name}: splits has {name}")
+    for test_set, name in config["unhealthy"].items():
+        if name != "draem" and name not in datasets:
+            raise InputError(
+                f"configuration: missing key datasets.{name}: unhealthy.{test_set} needs it"
+            )
+    if config["simulation"]:
+        for name in datasets:
+            if name not in config["simulation"]["subjects"]:
+                raise InputError(
+                    f"configuration: missing key simulation.subjects.{name}: datasets has {name}"
+                )
+        if config["modality"] != "T1":
+            raise InputError("configuration: modality is T2, but only T1 scans are simulated")
 
 
 def _check_registration(registration):

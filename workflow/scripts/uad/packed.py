@@ -122,7 +122,7 @@ def subject_table(module, subjects, qc_paths, demographics):
         Of the data set, for its metadata.
     subjects : list of datasets.Subject
     qc_paths : list of path-like
-        Registration quality of each subject, in order.
+        Registration quality of each subject, in order; empty for data that came registered.
     demographics : path-like or None
 
     Returns
@@ -130,7 +130,10 @@ def subject_table(module, subjects, qc_paths, demographics):
     table, excluded : DataFrame
         Subjects to pack, and those whose registration failed with the reason in `status`.
     """
-    quality = pd.DataFrame([json.loads(Path(path).read_text()) for path in qc_paths])
+    if qc_paths:
+        quality = pd.DataFrame([json.loads(Path(path).read_text()) for path in qc_paths])
+    else:
+        quality = pd.DataFrame({"similarity": np.nan, "status": "ok"}, index=range(len(subjects)))
     known = pd.DataFrame({"subject": [s.subject for s in subjects]})
     table = pd.concat([known, module.metadata(subjects, demographics), quality], axis=1)
     good = table["status"] == "ok"
@@ -138,6 +141,14 @@ def subject_table(module, subjects, qc_paths, demographics):
         raise InputError(f"{module.TITLE}: registration failed for every subject")
     kept = table[good].drop(columns="status").reset_index(drop=True)
     return kept, table.loc[~good, ["subject", "similarity", "status"]]
+
+
+def with_left_out(excluded, left_out):
+    """Add what was found but could not be used, (file or subject, reason), to those excluded."""
+    lines = pd.DataFrame(
+        {"subject": [name for name, _ in left_out], "status": [why for _, why in left_out]}
+    )
+    return pd.concat([excluded, lines], ignore_index=True)
 
 
 def pack(folder, table, files):

@@ -101,6 +101,17 @@ def read(path, dtype=np.float32):
     return Volume(array, affine, str(path))
 
 
+def read_mask(path, labels=None):
+    """Read a mask: 1 where the file holds one of `labels`, or anything above zero without them.
+
+    Some masks are label maps (BraTS21), some were resampled linearly and hold fractions (the
+    authors' preprocessed data).
+    """
+    volume = read(path)
+    inside = np.isin(volume.array, labels) if labels else volume.array > 0
+    return volume.like(inside.astype(np.uint8))
+
+
 def _reorient(array, affine):
     """Flip and permute the axes to LPS; the affine follows."""
     now = nib.orientations.io_orientation(affine)

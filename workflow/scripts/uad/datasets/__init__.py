@@ -1,14 +1,26 @@
-"""Data sets: one file each, from a native folder to subjects.
+"""Data sets: one file each, from a folder as it was unpacked to subjects.
 
 A data set module has
 
 `TITLE`, `LICENCE`, `SOURCE`, `CITATION`
     what the report says of it,
-`SUBJECT`
-    regular expression of native image paths, relative to the folder, with the group `subject`; the
-    label is alphanumeric, as BIDS asks,
-`lesion(image)`
-    path of the lesion mask that belongs to an image path; None for healthy data sets,
+`CASES`
+    subjects in the complete archive, per modality that it has,
+`NAME`
+    regular expression of what identifies a subject in all its file names, with named groups,
+`IMAGE`, `LESION`
+    regular expressions of the rest of a native path, after the subject's name; `IMAGE` per
+    modality, `LESION` None for healthy data sets,
+`OTHERS`
+    the same for images of the archive that are not used,
+`LESION_LABELS`
+    values of the lesion mask that count, None for all above zero,
+`PREPARED`
+    folder of the data set in the authors' preprocessed data,
+`EXAMPLE`
+    a native path, for messages,
+`label(match)`
+    the subject's label from a match of `NAME`; alphanumeric, as BIDS asks,
 `STRATUM`
     column by which splits are stratified, None for none; `metadata(subjects, demographics)` fills
     it (and any other column).
@@ -26,6 +38,8 @@ from typing import NamedTuple
 
 from uad.errors import InputError
 
+NIFTI = r"\.nii(?:\.gz)?"
+
 
 class Subject(NamedTuple):
     """One subject of a data set; paths are relative to the data set's folder."""
@@ -33,6 +47,14 @@ class Subject(NamedTuple):
     subject: str
     image: str
     lesion: str | None
+    brain: str | None = None
+
+
+class Listing(NamedTuple):
+    """What was found in a folder: subjects by label, and (file or subject, why it is left out)."""
+
+    subjects: dict
+    left_out: list
 
 
 def load(name):
@@ -45,7 +67,24 @@ def load(name):
         raise InputError(f"unknown data set {name}: there is no uad/datasets/{name}.py") from error
 
 
-def find(name, files, folder):
+def patterns(module, modality, layout):
+    """Regular expressions of a data set's paths: image, lesion or None, brain or None, others."""
+    if layout == "native":
+        anywhere = rf"(?:.*/)?{module.NAME}"
+        image = rf"{anywhere}{module.IMAGE[modality]}{NIFTI}"
+        lesion = rf"{anywhere}{module.LESION}{NIFTI}" if module.LESION else None
+        known = [*module.IMAGE.values(), *([module.OTHERS] if module.OTHERS else [])]
+        return image, lesion, None, rf"{anywhere}(?:{'|'.join(known)}){NIFTI}"
+    # The authors' preprocessed data; their code expects one folder more than their read-me says.
+    folder = rf"(?:Data/)?{module.PREPARED}"
+    image, brain, lesion = (
+        rf"{folder}/{kind}/{module.PREPARED_NAME}_{kind}{NIFTI}"
+        for kind in (modality.lower(), "mask", "seg")
+    )
+    return image, lesion if module.LESION else None, brain, r".*"
+
+
+def find(name, files, folder, modality="T1", layout="native"):
     """Subjects of a data set among the files of its folder, sorted by label.
 
     Parameters
@@ -56,38 +95,65 @@ def find(name, files, folder):
         Paths relative to the folder.
     folder : str
         For messages.
+    modality : {"T1", "T2"}
+    layout : {"native", "prepared"}
+        As distributed, or the authors' preprocessed `<DATA_DIR>`, registered, stripped and bias
+        corrected, with brain masks.
 
     Returns
     -------
-    dict of str to Subject
+    Listing
+        Subjects that are complete and unique; the others, and images that do not belong to the
+        archive, are listed with the reason.
 
     Raises
     ------
     InputError
-        If no file fits, a subject occurs twice, or a lesion mask is missing.
+        If the data set does not have the modality, or no file fits.
     """
     module = load(name)
-    present = set(files)
-    subjects = {}
-    for image in sorted(present):
-        match = re.fullmatch(module.SUBJECT, image)
-        if not match:
-            continue
-        label = module.label(match)
-        if label in subjects:
-            raise InputError(
-                f"{folder}: subject {label} occurs twice, {subjects[label].image} and {image}"
-            )
-        lesion = module.lesion(image)
-        if lesion is not None and lesion not in present:
-            raise InputError(f"{folder}/{lesion}: the lesion mask of {image} is missing")
-        subjects[label] = Subject(label, image, lesion)
-    if not subjects:
+    if modality not in module.IMAGE:
+        raise InputError(f"{module.TITLE} has no {modality} images, only {', '.join(module.IMAGE)}")
+    image, lesion, brain, others = patterns(module, modality, layout)
+    found = {"image": {}, "lesion": {}, "brain": {}}
+    left_out = []
+    for path in sorted(files):
+        for kind, pattern in (("image", image), ("lesion", lesion), ("brain", brain)):
+            match = re.fullmatch(pattern, path) if pattern else None
+            if match:
+                found[kind].setdefault(module.label(match), []).append(path)
+                break
+        else:
+            if re.fullmatch(rf".*{NIFTI}", path) and not re.fullmatch(others, path):
+                left_out.append((path, f"not a file of {module.TITLE}"))
+    if not found["image"]:
+        example = module.EXAMPLE if layout == "native" else f"{module.PREPARED}/t1/…_t1.nii.gz"
         raise InputError(
-            f"{folder}: no {module.TITLE} image found; expected files like {module.EXAMPLE}. "
+            f"{folder}: no {module.TITLE} {modality} image found; expected files like {example}. "
             f"Data: {module.SOURCE}"
         )
-    return subjects
+    needed = ["image", *(["lesion"] if lesion else []), *(["brain"] if brain else [])]
+    subjects = {}
+    for label in sorted({label for kind in needed for label in found[kind]}):
+        paths = {kind: found[kind].get(label, []) for kind in needed}
+        reason = _incomplete(paths, modality)
+        if reason:
+            left_out.append((label, reason))
+        else:
+            one = {kind: path for kind, (path,) in paths.items()}
+            subjects[label] = Subject(label, one["image"], one.get("lesion"), one.get("brain"))
+    return Listing(subjects, left_out)
+
+
+def _incomplete(paths, modality):
+    """Why a subject with these files cannot be used, or None."""
+    names = {"image": f"{modality} image", "lesion": "lesion mask", "brain": "brain mask"}
+    for kind, found in paths.items():
+        if not found:
+            return f"the {names[kind]} is missing"
+        if len(found) > 1:
+            return f"occurs twice: {', '.join(found)}"
+    return None
 
 
 def list_files(folder, key):

@@ -12,20 +12,19 @@ EXAMPLE = (
     "Training/R001/sub-r001s001/ses-1/anat/sub-r001s001_ses-1_space-MNI152NLin2009aSym_T1w.nii.gz"
 )
 
-SUBJECT = (
-    r"(?:.*/)?sub-(?P<id>(?P<site>r\d{3})s\d{3})_ses-1_space-MNI152NLin2009aSym_T1w\.nii(?:\.gz)?"
-)
+CASES = {"T1": 655}
+NAME = r"sub-(?P<id>r\d{3}s\d{3})_ses-1_space-MNI152NLin2009aSym"
+IMAGE = {"T1": "_T1w"}
+LESION = "_label-L_desc-T1lesion_mask"
+OTHERS = None
+LESION_LABELS = None
+PREPARED, PREPARED_NAME = "Test/ATLAS_v2", NAME
 STRATUM = "site"
 
 
 def label(match):
     """BIDS label of a subject."""
     return match["id"]
-
-
-def lesion(image):
-    """Lesion mask beside the image."""
-    return image.replace("_T1w.nii", "_label-L_desc-T1lesion_mask.nii")
 
 
 def metadata(subjects, demographics):

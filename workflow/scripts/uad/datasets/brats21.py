@@ -1,7 +1,7 @@
-"""BraTS 2021: gliomas, T1-weighted image and tumour segmentation.
+"""BraTS 2021: gliomas, T1- and T2-weighted images and tumour segmentations.
 
-Native layout: per case ``BraTS2021_#####/BraTS2021_#####_{t1,seg}.nii.gz``, skull-stripped, 1 mm,
-on the SRI24 grid.
+Native layout: per case ``BraTS2021_#####/BraTS2021_#####_{t1,t2,seg}.nii.gz``, skull-stripped,
+1 mm, on the SRI24 grid.
 """
 
 TITLE = "BraTS21"
@@ -10,18 +10,19 @@ SOURCE = "https://www.synapse.org/brats2021"
 CITATION = "Baid et al. 2021, arXiv:2107.02314"
 EXAMPLE = "BraTS2021_00000/BraTS2021_00000_t1.nii.gz"
 
-SUBJECT = r"(?:.*/)?BraTS2021_(?P<id>\d{5})_t1\.nii(?:\.gz)?"
+CASES = {"T1": 1251, "T2": 1251}
+NAME = r"BraTS2021_(?P<id>\d{5})"
+IMAGE = {"T1": "_t1", "T2": "_t2"}
+LESION = "_seg"  # labels 1, 2, 4: the whole tumour
+OTHERS = "_(?:t1ce|flair)"
+LESION_LABELS = None
+PREPARED, PREPARED_NAME = "Test/Brats21", NAME
 STRATUM = None
 
 
 def label(match):
     """BIDS label of a subject."""
     return f"BraTS{match['id']}"
-
-
-def lesion(image):
-    """Tumour segmentation beside the image (labels 1, 2, 4)."""
-    return image.replace("_t1.nii", "_seg.nii")
 
 
 def metadata(subjects, demographics):

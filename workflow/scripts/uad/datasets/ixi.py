@@ -1,6 +1,7 @@
-"""IXI: healthy volunteers from three London hospitals, T1-weighted.
+"""IXI: healthy volunteers from three London hospitals, T1- and T2-weighted.
 
-Native layout: one flat folder of ``IXI###-SITE-####-T1.nii.gz`` and the spreadsheet ``IXI.xls``.
+Native layout: a flat folder per modality, ``IXI###-SITE-####-T1.nii.gz``, and the spreadsheet
+``IXI.xls``.
 """
 
 TITLE = "IXI"
@@ -9,18 +10,19 @@ SOURCE = "https://brain-development.org/ixi-dataset/"
 CITATION = "Information eXtraction from Images (IXI), Imperial College London"
 EXAMPLE = "IXI002-Guys-0828-T1.nii.gz"
 
-SUBJECT = r"(?:.*/)?(?P<id>IXI\d{3})-(?P<site>Guys|HH|IOP)-\d{4}-T1\.nii(?:\.gz)?"
+CASES = {"T1": 581, "T2": 578}
+NAME = r"(?P<id>IXI\d{3})-(?P<site>Guys|HH|IOP)-\d{4}"
+IMAGE = {"T1": "-T1", "T2": "-T2"}
+LESION = None
+OTHERS = r"-(?:PD|MRA|DTI.*)"
+LESION_LABELS = None
+PREPARED, PREPARED_NAME = "Train/ixi", NAME
 STRATUM = "age_group"
 
 
 def label(match):
     """BIDS label of a subject."""
     return match["id"]
-
-
-def lesion(image):
-    """Healthy: there is none."""
-    return None
 
 
 def metadata(subjects, demographics):
@@ -44,7 +46,7 @@ def metadata(subjects, demographics):
     from uad.errors import InputError
     from uad.splits import age_group
 
-    sites = [re.fullmatch(SUBJECT, s.image)["site"] for s in subjects]
+    sites = [re.search(NAME, s.image)["site"] for s in subjects]
     ages = {}
     if demographics is not None:
         try:

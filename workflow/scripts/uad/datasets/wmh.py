@@ -1,0 +1,33 @@
+"""WMH challenge: white matter hyperintensities, T1-weighted (protocol of the cDDPM paper).
+
+Native layout: per site and case ``Utrecht/0/{pre/T1,wmh}.nii.gz``; in Amsterdam a folder per
+scanner comes between, ``Amsterdam/GE3T/100``. ``pre/T1`` is on the grid of the lesion mask (that of
+FLAIR, thick slices), unlike ``orig/3DT1``. With skull.
+"""
+
+TITLE = "WMH"
+LICENCE = "see its page"
+SOURCE = "https://dataverse.nl/dataset.xhtml?persistentId=doi:10.34894/AECRSD"
+CITATION = "Kuijf et al. 2019, IEEE Transactions on Medical Imaging 38:2556-2568"
+EXAMPLE = "Utrecht/0/pre/T1.nii.gz"
+
+CASES = {"T1": 60}
+NAME = r"(?P<site>Utrecht|Singapore|GE3T)/(?P<id>\d+)/"
+IMAGE = {"T1": "pre/T1"}
+LESION = "wmh"
+OTHERS = r"(?:orig|pre)/.*"
+LESION_LABELS = (1,)  # 2 is other pathology
+PREPARED, PREPARED_NAME = "Test/WMH", r"(?P<site>Utrecht|Singapore|GE3T)_(?P<id>\d+)"
+STRATUM = "site"
+
+
+def label(match):
+    """BIDS label of a subject."""
+    return f"{match['site']}{int(match['id']):03d}"
+
+
+def metadata(subjects, demographics):
+    """The site, from the label."""
+    import pandas as pd
+
+    return pd.DataFrame({"site": [s.subject[:-3] for s in subjects]})
