@@ -15,10 +15,12 @@ with logs.job(snakemake.log[0]) as log:
     brain = volumes.read(snakemake.input.atlas_brain)
     volumes.check_same_grid(atlas, brain)
 
-    affine = registration.register(image, atlas, settings)
+    affine, quality = registration.register(image, atlas, brain, settings)
+    conflict = volumes.header_conflict(snakemake.input.image)
+    if conflict:
+        quality["status"] = conflict
     registered = registration.resample(image, atlas, affine, "linear")
-    quality = registration.quality(registered, atlas, brain, settings)
-    log.info("similarity %(similarity).3f, status %(status)s", quality)
+    log.info("similarity %(similarity).3f, starts %(starts)d, status %(status)s", quality)
 
     volumes.write(registered, snakemake.output.image)
     volumes.write(registration.resample(lesion, atlas, affine, "nearest"), snakemake.output.lesion)

@@ -101,6 +101,21 @@ def read(path, dtype=np.float32):
     return Volume(array, affine, str(path))
 
 
+def header_conflict(path):
+    """Why a NIfTI header contradicts itself, or None.
+
+    Its two affines may say different things of which side is left; then neither is to be believed.
+    """
+    header = nib.load(path).header
+    forms = {"sform": header.get_sform(coded=True), "qform": header.get_qform(coded=True)}
+    axes = {
+        name: "".join(nib.aff2axcodes(affine)) for name, (affine, code) in forms.items() if code
+    }
+    if len(set(axes.values())) > 1:
+        return f"header contradicts itself: sform says {axes['sform']}, qform {axes['qform']}"
+    return None
+
+
 def read_mask(path, labels=None):
     """Read a mask: 1 where the file holds one of `labels`, or anything above zero without them.
 

@@ -126,11 +126,7 @@ def simulate(dataset, scan, age, seed, head):
     Scan
     """
     native = NATIVE[dataset]
-    rng = seeding.generator(seed, "simulation", dataset, scan)
-    found = lesions.draw(native.lesion, head, rng) if native.lesion else []
-    fields = [lesions.depth(lesion, head, rng) for lesion in found]
-    signal = _signal(head, age, found, fields, rng)
-    warp = _warp(head, age, found, rng)
+    rng, fields, signal, warp = _draw(dataset, scan, age, seed, head)
     coordinates = _phantom_coordinates(native, warp, pose(dataset, scan, seed))
 
     image = ndimage.map_coordinates(signal, coordinates, order=1, cval=0.0)
@@ -145,6 +141,36 @@ def simulate(dataset, scan, age, seed, head):
         field = ndimage.map_coordinates(np.max(fields, axis=0), in_box, order=1, cval=-1.0)
         mask = _nifti(lesions.labels(field, native.lesion), native.affine)
     return Scan(_nifti(image.astype(native.dtype), native.affine), mask)
+
+
+def _draw(dataset, scan, age, seed, head):
+    """What is particular to a subject: generator for the scanner, lesion fields, signal, warp."""
+    rng = seeding.generator(seed, "simulation", dataset, scan)
+    lesion = NATIVE[dataset].lesion
+    found = lesions.draw(lesion, head, rng) if lesion else []
+    fields = [lesions.depth(one, head, rng) for one in found]
+    signal = _signal(head, age, found, fields, rng)
+    return rng, fields, signal, _warp(head, age, found, rng)
+
+
+def true_affine(dataset, scan, age, seed, head):
+    """Atlas to native millimetres (4, 4), RAS: the affine nearest to the true deformation.
+
+    Least squares over the native voxels that lie in the subject's brain; what a perfect affine
+    registration of the scan to the simulated atlas returns.
+    """
+    native = NATIVE[dataset]
+    warp = _draw(dataset, scan, age, seed, head)[-1]
+    coordinates = _phantom_coordinates(native, warp, pose(dataset, scan, seed))
+    in_box = coordinates - head.low[:, None, None, None].astype(np.float32)
+    brain = ndimage.map_coordinates(head.brain.astype(np.float32), in_box, order=1) > 0.5
+    voxels = np.argwhere(brain)
+    in_mni = coordinates[:, brain].T + phantom.ORIGIN_MM
+    in_atlas = nib.affines.apply_affine(SRI24_FROM_MNI, in_mni)
+    in_native = nib.affines.apply_affine(native.affine, voxels)
+    ones = np.ones((len(voxels), 1))
+    solution, *_ = np.linalg.lstsq(np.hstack([in_atlas, ones]), in_native, rcond=None)
+    return nib.affines.from_matvec(solution[:3].T, solution[3])
 
 
 def atlas(head):
