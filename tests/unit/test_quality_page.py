@@ -131,7 +131,7 @@ def test_page(tmp_path):
     )
     text = page(tmp_path, with_outlier(20, 7, brain_ml=900.0), excluded)
     assert "Quality of preprocessing: IXI &lt;1&gt;" in text
-    assert "<b>20</b> subjects: <b>1</b> excluded, <b>1</b> flagged, <b>18</b> unremarkable" in text
+    assert "<b>20</b> subjects: <b>1</b> excluded, <b>1</b> of the others flagged." in text
     assert "<li><b>S3</b>: similarity 0.10 &lt; 0.45</li>" in text
     assert "imulated" not in text
     # Worst first in the gallery and in the table.

@@ -206,9 +206,11 @@ def _state(line):
 
 
 def _summary(subjects):
-    counts = subjects.apply(_state, axis=1).value_counts()
-    parts = [f"<b>{counts.get(s, 0)}</b> {s}" for s in ("excluded", "flagged", "unremarkable")]
-    return f"<b>{len(subjects)}</b> subjects: {', '.join(parts)}"
+    states = [_state(line) for _, line in subjects.iterrows()]
+    return (
+        f"<b>{len(states)}</b> subjects: <b>{states.count('excluded')}</b> excluded, "
+        f"<b>{states.count('flagged')}</b> of the others flagged"
+    )
 
 
 def _excluded(subjects):
@@ -297,7 +299,8 @@ def _chart(number, subjects, flagged):
     ):
         text = sign + shown(number, 10**at if number in LOGARITHMIC else at)
         ticks.append(f'<text x="{x}" y="{BASE + 15}" text-anchor="{anchor}">{text}</text>')
-    remark = f": {flagged.sum()} flagged" if flagged.any() else ""
+    remark = " (log scale)" if number in LOGARITHMIC else ""
+    remark += f": {flagged.sum()} flagged" if flagged.any() else ""
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><text x="10" y="12">'
         f'<tspan class="name">{escape(heading(number))}</tspan>{remark}</text>'
@@ -377,7 +380,8 @@ _SCRIPT = """\
 <script>
 for (const button of document.querySelectorAll("th button")) button.onclick = () => {
   const head = button.parentNode, column = head.cellIndex, numeric = button.dataset.n === "1";
-  const sign = head.ariaSort === "descending" ? 1 : -1;
+  const before = head.ariaSort || (numeric ? "ascending" : "descending");
+  const sign = before === "ascending" ? -1 : 1;
   for (const other of head.parentNode.cells) other.ariaSort = null;
   head.ariaSort = sign > 0 ? "ascending" : "descending";
   const value = row => {
