@@ -48,6 +48,7 @@ def test_paper(checkout, tmp_path):
     jobs = plan(checkout, configfiles=[overlay])
     n = sum(COUNTS.values())
     assert jobs["register_to_sri24"] == jobs["strip_skull"] == jobs["downsample"] == n
+    assert jobs["measure_quality"] == n and jobs["quality_page"] == 3
     assert jobs["train_model"] == 7 * 5
     assert jobs["reconstruct"] == 5 * 3  # one cDDPM per fold, three test sets, shared by nine rows
     assert jobs["score"] == 7 * 5
@@ -90,6 +91,7 @@ def test_naming_one_model_plans_only_what_it_needs(checkout):
         ("train", "train_model"),
         ("table1", "compare"),
         ("figures", "plot_cases"),
+        ("figures", "quality_page"),
     ],
 )
 def test_stages(checkout, target, last):

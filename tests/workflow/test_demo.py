@@ -174,6 +174,18 @@ def test_registration_quality_is_recorded(demo):
         assert quality["status"] == "ok" and quality["similarity"] > 0.45
 
 
+@pytest.mark.parametrize("name", ["ixi", "brats21", "atlas_v2"])
+def test_quality_of_every_subject_is_in_its_page(demo, name):
+    page = (demo / f"qc/{name}.html").read_text()
+    table = packed.read_table(demo / f"qc/{name}.tsv")
+    assert len(table) == page.count("data:image/jpeg") == 9
+    assert all(f">{subject}</a>" in page for subject in table["subject"])
+    assert table["dice_atlas"].min() > 0.9 and table["brain_ml"].between(1000, 2000).all()
+    assert ("lesion_ml" in table) == (name != "ixi")
+    for link in re.findall(r'href="([^"]+)"', page):
+        assert (demo / "qc" / link).exists()
+
+
 def test_models_say_how_they_were_made(demo):
     model = torch.load(demo / "models/unet_res-brats/fold-1/model.pt", weights_only=True)
     assert model["method"] == "unet_res" and model["fold"] == 1
@@ -210,11 +222,11 @@ def test_report(demo):
         page = archive.read("report/report.html").decode()
     for result in ("table1.html", "cases_brats.png", "cases_atlas.png", "cases_draem.png",
                    "training.png", "splits.png", "cohort_ixi.png", "cohort_brats21.png",
-                   "cohort_atlas_v2.png"):  # fmt: skip
+                   "cohort_atlas_v2.png", "ixi.html", "brats21.html", "atlas_v2.html"):  # fmt: skip
         assert any(result in name for name in names), result
     assert "simulated" in page
-    # A caption behind each of the nine results, each saying that the data are simulated.
-    assert page.count("Simulated data.") >= 9
+    # A caption behind each of the twelve results, each saying that the data are simulated.
+    assert page.count("Simulated data.") >= 12
 
 
 # What an edit reruns.

@@ -62,6 +62,8 @@ def find_subjects(dataset):
         return error
 
 
+REGISTERED = [name for name in config["datasets"] if layout(name) == "native"]
+
 # A data set that is not there stops only what needs it, so that `check` can say what is missing.
 LISTINGS = {dataset: find_subjects(dataset) for dataset in config["datasets"]}
 

@@ -63,6 +63,7 @@ rule correct_bias:
         mask=rules.strip_skull.output.mask,
     output:
         image="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-preproc_<weighted>.nii.gz",
+        field="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_desc-biasfield_qc.json",
     log:
         "<results>/logs/correct_bias/{dataset}/{subject}.log",
     group:
@@ -141,3 +142,4 @@ rule pack:
 rule preprocess:
     input:
         [packed(dataset) for dataset in config["datasets"]],
+        [f"{ROOT}/qc/{dataset}.html" for dataset in REGISTERED],

@@ -10,3 +10,5 @@ with logs.job(snakemake.log[0]) as log:
     corrected, field_range = intensity.correct_bias(image, mask, **snakemake.params.settings)
     log.info("bias field from %.3f to %.3f (1st to 99th percentile)", *field_range)
     volumes.write(image.like(corrected), snakemake.output.image)
+    percentiles = dict(zip(("field_p01", "field_p99"), field_range))
+    volumes.write_json(percentiles, snakemake.output.field)

@@ -7,11 +7,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from uad.colours import BRAIN, COLOURS, LESION  # noqa: F401 (scripts take them from here)
 from uad.volumes import replacing
-
-# Okabe and Ito's palette, told apart by colour-blind readers.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-LESION, BRAIN = "#D55E00", "#56B4E9"
 
 plt.rcParams.update(
     {

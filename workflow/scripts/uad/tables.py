@@ -8,7 +8,8 @@ missing from the average precision, as in the reference.
 
 import pandas as pd
 
-from uad import packed
+from uad import packed, pages
+from uad.pages import SIMULATED
 from uad.volumes import replacing
 
 BLOCKS = {
@@ -18,7 +19,6 @@ BLOCKS = {
     "control": "Controls",
 }
 TEST_SETS = {"brats": "BRATS (real)", "atlas": "ATLAS (real)", "draem": "DRAEM (synthetic)"}
-SIMULATED = "Computed on simulated scans; says nothing about performance on patients."
 
 
 def table1(metrics_paths, rows, folds, paper_path):
@@ -113,16 +113,14 @@ def write_html(table, labels, simulated, path):
             body.append(f"<tr>{''.join(cells)}</tr>")
     sets = "".join(f'<th colspan="3">{_set_name(name, simulated)}</th>' for name in TEST_SETS)
     metrics = "<th>[DICE]</th><th>AUPRC</th><th>Dice<sub>val</sub></th>" * len(TEST_SETS)
-    page = _PAGE.format(
-        warning=f'<p class="warning">{SIMULATED}</p>' if simulated else "",
+    page = _BODY.format(
         folds=int(table["n_folds"].max()),
         subjects=_subjects(table),
         sets=sets,
         metrics=metrics,
         body="\n".join(body),
     )
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    pages.write(path, "Table 1. Segmentation performance", page, simulated, _STYLE)
 
 
 def write_latex(table, labels, simulated, path):
@@ -211,27 +209,13 @@ def _subscript(label, before, after):
     return head + (f"{before}{tail}{after}" if tail else "")
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Table 1</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-body {{ font: 14px/1.35 system-ui, sans-serif; color: #1c2430; margin: 1.5rem; max-width: 1250px; }}
-h1 {{ font-size: 1.3rem; margin: 0 0 .4rem; }}
-p {{ max-width: 60rem; }}
-.warning {{ background: #fff1d6; border-left: 4px solid #d98c00; padding: .5rem .8rem; }}
-.scroll {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; white-space: nowrap; }}
-th, td {{ padding: .25rem .6rem; text-align: left; }}
-thead th {{ border-bottom: 1px solid #1c2430; text-align: center; }}
-thead tr:first-child th {{ border-top: 2px solid #1c2430; border-bottom: 0; }}
-td.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
-td span {{ color: #7a8594; font-size: .85em; }}
-tr.block th {{ border-top: 1px solid #1c2430; padding-top: .5rem; }}
-tbody tr:not(.block):hover {{ background: #f2f5f9; }}
-tbody tr:last-child td {{ border-bottom: 2px solid #1c2430; }}
-</style></head><body>
-<h1>Table 1. Segmentation performance</h1>
-{warning}
+_STYLE = """\
+thead tr:first-child th { border-bottom: 0; }
+td span { color: #7a8594; font-size: .85em; }
+tr.block th { border-top: 1px solid #1c2430; padding-top: .5rem; }
+"""
+
+_BODY = """\
 <p>Per cent, mean ± population standard deviation over {folds} fold(s) of the mean over test
 subjects ({subjects}). Grey, below: the value published for the real data sets. [DICE]: highest
 Dice of each subject over all thresholds. Dice<sub>val</sub>: Dice at one threshold per test set
@@ -242,5 +226,4 @@ and fold, chosen on validation subjects; the number to expect in use. Bold: best
 <tbody>
 {body}
 </tbody></table></div>
-</body></html>
 """

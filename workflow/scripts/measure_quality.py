@@ -1,0 +1,23 @@
+"""Rule measure_quality: numbers and a picture that show how a subject's preprocessing went."""
+
+import json
+from pathlib import Path
+
+from uad import logs, quality, volumes
+
+with logs.job(snakemake.log[0]) as log:
+    image = volumes.read(snakemake.input.image)
+    brain, lesion = (volumes.read(snakemake.input[k], "uint8") for k in ("brain", "lesion"))
+    atlas_brain = volumes.read(snakemake.input.atlas_brain)
+    registration, field = (
+        json.loads(Path(snakemake.input[k]).read_text()) for k in ("registration", "field")
+    )
+    for volume in (brain, lesion, atlas_brain):
+        volumes.check_same_grid(image, volume)
+    numbers = quality.measure(image, brain, atlas_brain, lesion, field)
+    log.info("%s", numbers)
+    quality.write_picture(
+        quality.picture(image, brain, atlas_brain, lesion), snakemake.output.picture
+    )
+    row = {"subject": snakemake.wildcards.subject, **registration, **numbers}
+    volumes.write_json(row, snakemake.output.numbers)

@@ -1,0 +1,20 @@
+"""Rule quality_page: outliers, distributions and pictures of a data set's preprocessing."""
+
+from uad import logs, packed, quality_page
+
+with logs.job(snakemake.log[0]) as log:
+    rows = quality_page.read_rows(snakemake.input.numbers)
+    excluded = packed.read_table(snakemake.input.excluded)
+    subjects, scores = quality_page.table(rows, excluded)
+    pictures = {row["subject"]: path for row, path in zip(rows, snakemake.input.pictures)}
+    quality_page.write_table(subjects, snakemake.output.table)
+    quality_page.write(
+        subjects,
+        scores,
+        pictures,
+        excluded,
+        snakemake.params.title,
+        snakemake.params.simulated,
+        snakemake.output.page,
+    )
+    log.info("%d subjects, %d with remarks", len(subjects), (subjects["remarks"] != "").sum())

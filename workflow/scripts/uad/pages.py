@@ -1,0 +1,50 @@
+"""HTML pages that need no other file: one style, and the remark on simulated data."""
+
+from html import escape
+
+from uad.volumes import replacing
+
+SIMULATED = "Computed on simulated scans; says nothing about performance on patients."
+
+
+def write(path, title, body, simulated, style=""):
+    """Write a page, complete or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+    title : str
+        Plain text.
+    body : str
+        HTML that follows the heading.
+    simulated : bool
+        Say so below the heading.
+    style : str
+        CSS of this page only.
+    """
+    warning = f'<p class="warning">{SIMULATED}</p>\n' if simulated else ""
+    with replacing(path) as temporary:
+        temporary.write_text(
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            f"<title>{escape(title)}</title>\n"
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<style>\n{_STYLE}{style}</style></head><body>\n"
+            f"<h1>{escape(title)}</h1>\n{warning}{body}</body></html>\n",
+            encoding="utf-8",
+        )
+
+
+_STYLE = """\
+body { font: 14px/1.35 system-ui, sans-serif; color: #1c2430; margin: 1.5rem; max-width: 1250px; }
+h1 { font-size: 1.3rem; margin: 0 0 .4rem; }
+p { max-width: 60rem; }
+.warning { background: #fff1d6; border-left: 4px solid #d98c00; padding: .5rem .8rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; white-space: nowrap; }
+th, td { padding: .25rem .6rem; text-align: left; }
+thead th { border-bottom: 1px solid #1c2430; text-align: center; }
+thead tr:first-child th { border-top: 2px solid #1c2430; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; }
+tbody tr:not(.block):hover { background: #f2f5f9; }
+tbody tr:last-child td { border-bottom: 2px solid #1c2430; }
+"""
