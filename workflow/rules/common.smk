@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from uad import config as uad_config, datasets, methods
+from uad import config as uad_config, datasets, methods, released
 from uad.errors import InputError
 from uad.provenance import code_digest
 from uad.simulation import names as simulated
@@ -54,6 +54,23 @@ def find_subjects(dataset):
 
 
 SUBJECTS = {dataset: planned(find_subjects, dataset) for dataset in config["datasets"]}
+
+
+# Lists that splits are read from; a data set without any is split by a draw (`clean`).
+
+
+def split_lists(dataset):
+    """Files of a data set's lists; the paper's ids are known for ATLAS v2 only."""
+    scheme, n_folds = config["splits"]["scheme"], config["splits"]["folds"]
+    if scheme == "released":
+        return released.paths(config["splits"]["released"]["folder"], dataset, n_folds)
+    if scheme == "paper" and dataset == "atlas_v2":
+        return ["workflow/resources/atlas_v2_paper_split.txt"]
+    return []
+
+
+SPLIT_LISTS = {dataset: planned(split_lists, dataset) for dataset in config["datasets"]}
+RELEASED = config["splits"]["released"] if config["splits"]["scheme"] == "released" else {}
 
 
 wildcard_constraints:

@@ -1,9 +1,10 @@
-"""Subjects to folds, and the synthetic test set that follows IXI's folds."""
+"""Subjects to folds, the leak report, and the synthetic test set that follows IXI's folds."""
 
 
 rule make_splits:
     input:
         subjects="<results>/packed/{dataset}/subjects.tsv",
+        lists=lambda wildcards: SPLIT_LISTS[wildcards.dataset],
     output:
         split="<results>/splits/{dataset}.tsv",
     log:
@@ -17,6 +18,10 @@ rule make_splits:
         mem_mb=500,
         runtime=5,
     params:
+        scheme=lambda wildcards: (
+            config["splits"]["scheme"] if SPLIT_LISTS[wildcards.dataset] else "clean"
+        ),
+        purge_leakage=RELEASED.get("purge_leakage", False),
         counts=lambda wildcards: config["splits"][wildcards.dataset],
         folds=config["splits"]["folds"],
         seed=config["seed"],
