@@ -210,11 +210,11 @@ def test_report(demo):
         page = archive.read("report/report.html").decode()
     for result in ("table1.html", "cases_brats.png", "cases_atlas.png", "cases_draem.png",
                    "training.png", "splits.png", "cohort_ixi.png", "cohort_brats21.png",
-                   "cohort_atlas_v2.png"):  # fmt: skip
+                   "cohort_atlas_v2.png", "audit.html"):  # fmt: skip
         assert any(result in name for name in names), result
     assert "simulated" in page
-    # A caption behind each of the nine results, each saying that the data are simulated.
-    assert page.count("Simulated data.") >= 9
+    # A caption behind each of the ten results, each saying that the data are simulated.
+    assert page.count("Simulated data.") >= 10
 
 
 # What an edit reruns.

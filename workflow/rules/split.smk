@@ -30,6 +30,36 @@ rule make_splits:
         "../scripts/make_splits.py"
 
 
+rule audit_splits:
+    input:
+        splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in config["datasets"]],
+        lists=[path for paths in SPLIT_LISTS.values() for path in paths],
+    output:
+        table="<results>/splits/audit.tsv",
+        html=report(
+            "<results>/splits/audit.html",
+            caption="../report/audit.rst",
+            category="Data",
+            labels={"result": "leak report", "of": "all"},
+        ),
+    log:
+        "<results>/logs/audit_splits.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        datasets=list(config["datasets"]),
+        folds=config["splits"]["folds"],
+        released=RELEASED.get("folder"),
+        simulated=bool(SIMULATION),
+        code=code("audit_splits.py"),
+    script:
+        "../scripts/audit_splits.py"
+
+
 rule synthesize:
     input:
         image="<results>/packed/ixi/image.npy",

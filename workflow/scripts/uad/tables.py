@@ -86,7 +86,7 @@ def write_csv(table, path):
         table.to_csv(temporary, index=False, float_format="%.6f")
 
 
-def write_html(table, labels, simulated, path):
+def write_html(table, labels, simulated, path, leaks=""):
     """The table in the paper's block form, as one self-contained page.
 
     Parameters
@@ -98,6 +98,8 @@ def write_html(table, labels, simulated, path):
     simulated : bool
         Say so in the heading.
     path : path-like
+    leaks : str
+        What the splits leak, in words (`splits.leak_warning`); for the heading too.
     """
     best = {column: _best(table, column) for column in ("dice_best_mean", "auprc_mean")}
     body = []
@@ -113,22 +115,29 @@ def write_html(table, labels, simulated, path):
             body.append(f"<tr>{''.join(cells)}</tr>")
     sets = "".join(f'<th colspan="3">{_set_name(name, simulated)}</th>' for name in TEST_SETS)
     metrics = "<th>[DICE]</th><th>AUPRC</th><th>Dice<sub>val</sub></th>" * len(TEST_SETS)
-    page = _PAGE.format(
-        warning=f'<p class="warning">{SIMULATED}</p>' if simulated else "",
+    warnings = [warning for warning in (SIMULATED if simulated else "", leaks) if warning]
+    page = _TABLE1.format(
         folds=int(table["n_folds"].max()),
         subjects=_subjects(table),
         sets=sets,
         metrics=metrics,
         body="\n".join(body),
     )
+    write_page(path, "Table 1. Segmentation performance", warnings, page)
+
+
+def write_page(path, title, warnings, body):
+    """A self-contained page for the report: heading, warnings (list of str), HTML body."""
+    warnings = "\n".join(f'<p class="warning">{warning}</p>' for warning in warnings)
+    page = _PAGE.format(title=title, warnings=warnings, body=body)
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def write_latex(table, labels, simulated, path):
+def write_latex(table, labels, simulated, path, leaks=""):
     """The paper's columns as a LaTeX table (booktabs); parameters as for `write_html`."""
     best = {column: _best(table, column) for column in ("dice_best_mean", "auprc_mean")}
-    lines = [f"% {SIMULATED}"] if simulated else []
+    lines = [f"% {warning}" for warning in (SIMULATED if simulated else "", leaks) if warning]
     columns = "lll" + "rr" * len(TEST_SETS)
     heads = " & ".join(
         rf"\multicolumn{{2}}{{c}}{{{_set_name(name, simulated)}}}" for name in TEST_SETS
@@ -212,7 +221,7 @@ def _subscript(label, before, after):
 
 
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Table 1</title>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 body {{ font: 14px/1.35 system-ui, sans-serif; color: #1c2430; margin: 1.5rem; max-width: 1250px; }}
@@ -230,10 +239,14 @@ tr.block th {{ border-top: 1px solid #1c2430; padding-top: .5rem; }}
 tbody tr:not(.block):hover {{ background: #f2f5f9; }}
 tbody tr:last-child td {{ border-bottom: 2px solid #1c2430; }}
 </style></head><body>
-<h1>Table 1. Segmentation performance</h1>
-{warning}
-<p>Per cent, mean ± population standard deviation over {folds} fold(s) of the mean over test
-subjects ({subjects}). Grey, below: the value published for the real data sets. [DICE]: highest
+<h1>{title}</h1>
+{warnings}
+{body}
+</body></html>
+"""
+
+_TABLE1 = """<p>Per cent, mean ± population standard deviation over {folds} fold(s) of the mean over
+test subjects ({subjects}). Grey, below: the value published for the real data sets. [DICE]: highest
 Dice of each subject over all thresholds. Dice<sub>val</sub>: Dice at one threshold per test set
 and fold, chosen on validation subjects; the number to expect in use. Bold: best of a block.</p>
 <div class="scroll"><table>
@@ -241,6 +254,4 @@ and fold, chosen on validation subjects; the number to expect in use. Bold: best
 <th rowspan="2">D<sub>unhealthy</sub></th>{sets}</tr><tr>{metrics}</tr></thead>
 <tbody>
 {body}
-</tbody></table></div>
-</body></html>
-"""
+</tbody></table></div>"""
