@@ -45,6 +45,12 @@ def pack(tmp_path):
     return write_pack(tmp_path / "packed/brats21", 4)
 
 
+def write_list(path, names):
+    """A split list in the form of the released ones: index, name, and columns nobody needs."""
+    lines = [f'{i},{name},"Left, right",1' for i, name in enumerate(names)]
+    path.write_text("\n".join([",img_name,Primary Location,label", *lines, ""]))
+
+
 class Checkout:
     """A copy of the repository in which a test may run Snakemake and edit files."""
 

@@ -112,6 +112,18 @@ MISTAKES = {
         {"folds": [0, 5]},
         "folds names fold 5, but splits.folds is 5, so folds go from 0 to 4",
     ),
+    "unknown scheme": (
+        {"splits": {"scheme": "random"}},
+        "splits.scheme is 'random', but must be one of: clean, paper, released",
+    ),
+    "misspelt key of the lists": (
+        {"splits": {"released": {"purge_leaks": True}}},
+        r"unknown key splits.released.purge_leaks \(did you mean purge_leakage\?\)",
+    ),
+    "more folds than the released lists": (
+        {"splits": {"scheme": "released", "folds": 6}},
+        "splits.folds is 6, but the released lists have only 5 folds",
+    ),
     "repeated fold": ({"folds": [1, 1]}, "folds: .* has non-unique elements"),
     "unknown method": (
         {

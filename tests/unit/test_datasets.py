@@ -57,8 +57,8 @@ def test_mslub(folder, modality, tag):
 @pytest.mark.parametrize(
     ("case", "label"),
     [
-        ("Utrecht/0", "Utrecht000"),
-        ("Singapore/64", "Singapore064"),
+        ("Utrecht/0", "Utrecht0"),
+        ("Singapore/64", "Singapore64"),
         ("Amsterdam/GE3T/100", "GE3T100"),
     ],
 )
@@ -75,7 +75,7 @@ PREPARED = [
     ("brats21", "T2", "Test/Brats21", "BraTS2021_00538", "BraTS00538"),
     ("atlas_v2", "T1", "Test/ATLAS_v2", "sub-r009s085_ses-1_space-MNI152NLin2009aSym", "r009s085"),
     ("mslub", "T1", "Test/MSLUB", "patient26", "patient26"),
-    ("wmh", "T1", "Test/WMH", "Singapore_64", "Singapore064"),
+    ("wmh", "T1", "Test/WMH", "Singapore_64", "Singapore64"),
 ]
 
 

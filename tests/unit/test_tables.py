@@ -103,6 +103,16 @@ def test_html(table, tmp_path):
     assert "imulated" not in (tmp_path / "real.html").read_text()
 
 
+def test_leaks_of_the_splits_are_told(table, tmp_path):
+    leaks = "Released lists of ixi: up to 9 subjects of the test set are also trained on"
+    tables.write_html(table, LABELS, False, tmp_path / "t.html", leaks)
+    assert f'<p class="warning">{leaks}</p>' in (tmp_path / "t.html").read_text()
+    tables.write_latex(table, LABELS, False, tmp_path / "t.tex", leaks)
+    assert (tmp_path / "t.tex").read_text().startswith(f"% {leaks}\n")
+    tables.write_html(table, LABELS, False, tmp_path / "clean.html")
+    assert 'class="warning"' not in (tmp_path / "clean.html").read_text()
+
+
 def test_best_of_a_block_is_bold_and_controls_do_not_compete(table, tmp_path):
     tables.write_html(table, LABELS, False, tmp_path / "t.html")
     page = (tmp_path / "t.html").read_text()

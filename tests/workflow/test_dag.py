@@ -64,6 +64,60 @@ def test_demo(checkout):
     assert jobs["evaluate"] == 16 * 2
 
 
+LISTS = ["IXI_test", *(f"IXI_{role}_fold{k}" for role in ("train", "val") for k in range(5))]
+LISTS += [f"{name}_{role}" for name in ("Brats21", "ATLAS_v2") for role in ("val", "test")]
+
+
+def released(checkout, tmp_path, **changes):
+    """Overlay of a run by released lists (empty files) on a few subjects."""
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    for name in LISTS:
+        (folder / f"{name}.csv").touch()
+    lists = {"folder": str(folder), "purge_leakage": False}
+    small = dict.fromkeys(COUNTS, 3)
+    splits = {"scheme": "released", "released": lists, **changes}
+    return checkout.overlay(**stand_ins(tmp_path / "raw", small), splits=splits)
+
+
+def test_released_lists(checkout, tmp_path):
+    overlay = released(checkout, tmp_path)
+    jobs = plan(checkout, configfiles=[overlay])
+    assert jobs["make_splits"] == 3 and jobs["audit_splits"] == 1
+    assert jobs["train_model"] == 7 * 5
+    done = checkout.snakemake("results/splits/audit.html", "-n", configfiles=[overlay])
+    assert done.returncode == 0
+    (inputs,) = re.findall(r"^rule audit_splits:\n    input: (.*)$", done.stdout, flags=re.M)
+    assert all(f"/{name}.csv" in inputs for name in LISTS)
+
+
+@pytest.mark.parametrize("missing", ["folder", "list"])
+def test_missing_released_lists_are_named(checkout, tmp_path, missing):
+    overlay = released(checkout, tmp_path)
+    if missing == "folder":
+        shutil.rmtree(tmp_path / "lists")
+        sentence = f"{tmp_path}/lists: no such folder (configuration key splits.released.folder)"
+    else:
+        (tmp_path / "lists/IXI_val_fold3.csv").unlink()
+        sentence = f"{tmp_path}/lists/IXI_val_fold3.csv: this released split list is missing"
+    done = checkout.snakemake("-n", configfiles=[overlay])
+    assert done.returncode != 0
+    assert sentence in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_paper_split_concerns_atlas_only(checkout):
+    done = checkout.snakemake(
+        "results/demo/splits/audit.html", "-n",
+        configfiles=["config/demo.yaml", checkout.overlay(splits={"scheme": "paper"})],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    resource = "workflow/resources/atlas_v2_paper_split.txt"
+    users = [line for line in done.stdout.splitlines() if "input:" in line and resource in line]
+    assert len(users) == 2  # make_splits of ATLAS v2, and the leak report
+    assert "splits.released" not in done.stdout
+
+
 def test_one_fold(checkout):
     done = checkout.snakemake(
         "-n", "--quiet", "rules", "--config", "folds=[1]", configfiles=["config/demo.yaml"]

@@ -9,7 +9,7 @@ from snakemake.logging import logger
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from uad import config as uad_config, datasets, methods
+from uad import config as uad_config, datasets, methods, released
 from uad.errors import InputError
 from uad.provenance import code_digest
 from uad.simulation import names as simulated
@@ -80,6 +80,23 @@ def subjects_of(dataset):
     if isinstance(listing, InputError):
         raise WorkflowError(str(listing))
     return listing.subjects
+
+
+# Lists that splits are read from; a data set without any is split by a draw (`clean`).
+
+
+def split_lists(dataset):
+    """Files of a data set's lists; the paper's ids are known for ATLAS v2 only."""
+    scheme, n_folds = config["splits"]["scheme"], config["splits"]["folds"]
+    if scheme == "released":
+        folder = config["splits"]["released"]["folder"]
+        return planned(released.paths, folder, dataset, n_folds)
+    if scheme == "paper" and dataset == "atlas_v2":
+        return ["workflow/resources/atlas_v2_paper_split.txt"]
+    return []
+
+
+RELEASED = config["splits"]["released"] if config["splits"]["scheme"] == "released" else {}
 
 
 wildcard_constraints:

@@ -40,6 +40,7 @@ rule compare:
             for path in of_every_fold(f"metrics/{row}/fold-{{fold}}.tsv")
         ],
         paper="workflow/resources/table1_paper.csv",
+        splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in config["datasets"]],
     output:
         csv="<results>/tables/table1.csv",
         tex="<results>/tables/table1.tex",

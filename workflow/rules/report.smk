@@ -132,4 +132,5 @@ rule figures:
         [f"{ROOT}/figures/cohort_{dataset}.png" for dataset in config["datasets"]],
         [f"{ROOT}/figures/cases_{test_set}.png" for test_set in CASE_SETS],
         f"{ROOT}/figures/splits.png",
+        f"{ROOT}/splits/audit.html",
         f"{ROOT}/figures/training.png",

@@ -1,6 +1,8 @@
 """Rule compare: Table 1 beside the published values, as CSV, HTML and LaTeX."""
 
-from uad import logs, tables
+from pathlib import Path
+
+from uad import logs, packed, splits, tables
 
 with logs.job(snakemake.log[0]):
     table = tables.table1(
@@ -10,6 +12,11 @@ with logs.job(snakemake.log[0]):
         snakemake.input.paper,
     )
     labels = {row: block["label"] for row, block in snakemake.params.rows.items()}
+    leaks = []
+    for path in snakemake.input.splits:
+        split = packed.read_table(path).query("fold in @snakemake.params.folds")
+        leaks.append(splits.leak_warning(split, f"Released lists of {Path(path).stem}"))
+    leaks = "; ".join(filter(None, leaks))
     tables.write_csv(table, snakemake.output.csv)
-    tables.write_html(table, labels, snakemake.params.simulated, snakemake.output.html)
-    tables.write_latex(table, labels, snakemake.params.simulated, snakemake.output.tex)
+    tables.write_html(table, labels, snakemake.params.simulated, snakemake.output.html, leaks)
+    tables.write_latex(table, labels, snakemake.params.simulated, snakemake.output.tex, leaks)

@@ -1,19 +1,28 @@
 """Rule make_splits: who trains, validates and tests in each fold."""
 
-from uad import datasets, logs, packed, seeding, splits
+from pathlib import Path
 
-with logs.job(snakemake.log[0]):
-    dataset = snakemake.wildcards.dataset
+from uad import datasets, logs, packed, released, seeding, splits
+
+with logs.job(snakemake.log[0]) as log:
+    dataset, params = snakemake.wildcards.dataset, snakemake.params
     table = packed.read_table(snakemake.input.subjects)
-    stratum = datasets.load(dataset).STRATUM
-    counts = snakemake.params.counts
-    split = splits.clean(
-        subjects=table["subject"],
-        strata=table[stratum] if stratum else [""] * len(table),
-        n_train=counts["train"],
-        n_val=counts["val"],
-        n_test=counts["test"],
-        n_folds=snakemake.params.folds,
-        rng=seeding.generator(snakemake.params.seed, "split", dataset),
-    )
+    if params.scheme == "clean":
+        stratum = datasets.load(dataset).STRATUM
+        split = splits.clean(
+            subjects=table["subject"],
+            strata=table[stratum] if stratum else [""] * len(table),
+            n_train=params.counts["train"],
+            n_val=params.counts["val"],
+            n_test=params.counts["test"],
+            n_folds=params.folds,
+            rng=seeding.generator(params.seed, "split", dataset),
+        )
+    else:
+        lists = snakemake.input.lists
+        if params.scheme == "paper":
+            rows = released.paper_rows(lists[0], dataset, table["subject"], params.folds)
+        else:
+            rows = released.rows(Path(lists[0]).parent, dataset, params.folds)
+        split = splits.from_lists(rows, table["subject"], params.purge_leakage)
     packed.write_table(split, snakemake.output.split)

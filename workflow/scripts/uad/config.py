@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
+from uad import released
 from uad.errors import InputError
 from uad.methods import CONTROLS
 
@@ -103,6 +104,11 @@ def _check_folds(config):
                 f"configuration: folds names fold {fold}, but splits.folds is {n}, so folds go "
                 f"from 0 to {n - 1}"
             )
+    if config["splits"]["scheme"] == "released" and n > released.FOLDS:
+        raise InputError(
+            f"configuration: splits.folds is {n}, but the released lists have only "
+            f"{released.FOLDS} folds"
+        )
 
 
 def _check_methods(config):

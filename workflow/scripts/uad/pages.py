@@ -1,4 +1,4 @@
-"""HTML pages that need no other file: one style, and the remark on simulated data."""
+"""HTML pages that need no other file: one style, and warnings below the heading."""
 
 from html import escape
 
@@ -7,7 +7,7 @@ from uad.volumes import replacing
 SIMULATED = "Computed on simulated scans; says nothing about performance on patients."
 
 
-def write(path, title, body, simulated, style=""):
+def write(path, title, body, warnings, style=""):
     """Write a page, complete or not at all.
 
     Parameters
@@ -17,19 +17,19 @@ def write(path, title, body, simulated, style=""):
         Plain text.
     body : str
         HTML that follows the heading.
-    simulated : bool
-        Say so below the heading.
+    warnings : list of str
+        HTML, shown below the heading.
     style : str
         CSS of this page only.
     """
-    warning = f'<p class="warning">{SIMULATED}</p>\n' if simulated else ""
+    warnings = "".join(f'<p class="warning">{warning}</p>\n' for warning in warnings)
     with replacing(path) as temporary:
         temporary.write_text(
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             f"<title>{escape(title)}</title>\n"
             f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<style>\n{_STYLE}{style}</style></head><body>\n"
-            f"<h1>{escape(title)}</h1>\n{warning}{body}</body></html>\n",
+            f"<h1>{escape(title)}</h1>\n{warnings}{body}</body></html>\n",
             encoding="utf-8",
         )
 
@@ -45,6 +45,8 @@ th, td { padding: .25rem .6rem; text-align: left; }
 thead th { border-bottom: 1px solid #1c2430; text-align: center; }
 thead tr:first-child th { border-top: 2px solid #1c2430; }
 td.n { text-align: right; font-variant-numeric: tabular-nums; }
+td span { color: #7a8594; font-size: .85em; }
+tr.block th { border-top: 1px solid #1c2430; padding-top: .5rem; }
 tbody tr:not(.block):hover { background: #f2f5f9; }
 tbody tr:last-child td { border-bottom: 2px solid #1c2430; }
 """

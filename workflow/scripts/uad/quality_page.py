@@ -200,7 +200,8 @@ def write(subjects, scores, pictures, excluded, title, simulated, path):
         ),
         atlas=colours.ATLAS, brain=colours.BRAIN, lesion=colours.LESION, outlier=OUTLIER,
     )  # fmt: skip
-    pages.write(path, f"Quality of preprocessing: {title}", body + _SCRIPT, simulated, _STYLE)
+    warnings = [pages.SIMULATED] if simulated else []
+    pages.write(path, f"Quality of preprocessing: {title}", body + _SCRIPT, warnings, _STYLE)
 
 
 def write_table(subjects, path):

@@ -4,15 +4,25 @@ Paper Sec. 4.1: 160 healthy subjects test; the others form five training sets of
 sets of 44. About a tenth of BraTS21 and ATLAS v2 is for training and validation, the rest tests.
 
 Differs from the paper: validation sets are disjoint between folds and drawn by subject. The
-released lists overlap, repeat rows and share subjects between roles.
+released lists overlap, repeat rows and share subjects between roles; `from_lists` takes them all
+the same, as they are or purged.
 """
+
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from uad.errors import InputError
+from uad.logs import log
 
 ROLES = ("train", "val", "test")
+COLUMNS = ["subject", "fold", "role"]
+LEAKS = {
+    ("train", "test"): "up to {} subjects of the test set are also trained on",
+    ("train", "val"): "up to {} subjects of the validation set are also trained on",
+    ("val", "test"): "up to {} subjects of the test set also validate",
+}
 
 
 def clean(subjects, strata, n_train, n_val, n_test, n_folds, rng):
@@ -64,7 +74,62 @@ def clean(subjects, strata, n_train, n_val, n_test, n_folds, rng):
         train, _ = _draw(pool[~pool["subject"].isin(val)], n_train)
         for role, names in zip(ROLES, (train["subject"], val, test["subject"])):
             lines += [(name, fold, role) for name in names]
-    split = pd.DataFrame(lines, columns=["subject", "fold", "role"])
+    split = pd.DataFrame(lines, columns=COLUMNS)
+    check(split)
+    return split
+
+
+def from_lists(rows, subjects, purge_leakage):
+    """The folds of published lists.
+
+    Repeated rows count once. Listed subjects that are not packed (never downloaded, or excluded)
+    are left out, packed ones that are not listed get no role; the log says how many.
+
+    Parameters
+    ----------
+    rows : sequence of tuple
+        Subject, fold and role, as listed.
+    subjects : sequence of str
+        All packed subjects of the data set.
+    purge_leakage : bool
+        A subject with several roles in a fold keeps one: test before val before train. Else it
+        keeps them all, and the table says so in a column `shared`.
+
+    Returns
+    -------
+    DataFrame
+        Columns subject, fold, role; and `shared` (bool) if there are subjects with several roles.
+
+    Raises
+    ------
+    InputError
+        If a role that is listed has no subject left.
+    """
+    listed = pd.DataFrame(rows, columns=COLUMNS)
+    split = listed.drop_duplicates(ignore_index=True)
+    log.info("%d repeated rows of the lists are dropped", len(listed) - len(split))
+    if purge_leakage:
+        rank = split["role"].map(ROLES.index)
+        kept = rank == rank.groupby([split["subject"], split["fold"]]).transform("max")
+        log.info("%d roles of subjects with several in a fold are dropped", (~kept).sum())
+        split = split[kept]
+    packed = split["subject"].isin(list(subjects))
+    absent = sorted(set(split.loc[~packed, "subject"]))
+    split = split[packed].reset_index(drop=True)
+    names = ", ".join(absent) or "-"
+    log.info("%d listed subjects are not packed and left out: %s", len(absent), names)
+    log.info("%d packed subjects are not listed", len(set(subjects) - set(listed["subject"])))
+    left = set(zip(split["fold"], split["role"]))
+    for (fold, role), lines in listed.groupby(["fold", "role"]):
+        if (fold, role) not in left:
+            reason = " with no other role" if purge_leakage else ""
+            raise InputError(
+                f"fold {fold} has no {role} subject: of the {len(lines)} rows of the lists none "
+                f"is a packed subject{reason}"
+            )
+    shared = split.duplicated(["subject", "fold"], keep=False)
+    if shared.any():
+        split = split.assign(shared=shared)
     check(split)
     return split
 
@@ -83,12 +148,34 @@ def _draw(frame, n):
 
 
 def check(split):
-    """Raise `InputError` if a subject is listed twice in a fold, with one role or with two."""
+    """Raise `InputError` if a subject is listed twice in a fold, with one role or with two.
+
+    Two roles pass only where the table itself admits them, in the column `shared` that the
+    released lists get with `purge_leakage: false`; then the log has a warning.
+    """
     repeated = split[split.duplicated(["subject", "fold"], keep=False)]
+    if "shared" in split:
+        if leak_warning(split):
+            log.warning(leak_warning(split))
+        repeated = repeated[~repeated["shared"] | repeated.duplicated(COLUMNS, keep=False)]
     if len(repeated):
         subject, fold = repeated.iloc[0][["subject", "fold"]]
         roles = ", ".join(repeated.query("subject == @subject and fold == @fold")["role"])
         raise InputError(f"subject {subject} has more than one role in fold {fold}: {roles}")
+
+
+def overlaps(split, fold):
+    """Subjects with two roles in a fold, sorted, for each pair of roles."""
+    members = {role: set(subjects(split, fold, role)) for role in ROLES}
+    return {(a, b): sorted(members[a] & members[b]) for a, b in combinations(ROLES, 2)}
+
+
+def leak_warning(split, lists="released lists"):
+    """What a split leaks, in words with the largest number of any fold; empty if nothing."""
+    folds = [overlaps(split, fold) for fold in sorted(set(split["fold"]))]
+    most = {pair: max(len(shared[pair]) for shared in folds) for pair in LEAKS}
+    leaks = [words.format(most[pair]) for pair, words in LEAKS.items() if most[pair]]
+    return f"{lists}: {', '.join(leaks)}" if leaks else ""
 
 
 def of_synthetic(split):
@@ -106,8 +193,11 @@ def subjects(split, fold, role):
 
 
 def evaluated(split, fold):
-    """Validation, then test subjects of a fold: the order of all reconstructions and maps."""
-    return subjects(split, fold, "val") + subjects(split, fold, "test")
+    """Validation, then test subjects of a fold: the order of all reconstructions and maps.
+
+    Each once, also one that has both roles (released lists).
+    """
+    return list(dict.fromkeys(subjects(split, fold, "val") + subjects(split, fold, "test")))
 
 
 def age_group(age):

@@ -86,7 +86,7 @@ def write_csv(table, path):
         table.to_csv(temporary, index=False, float_format="%.6f")
 
 
-def write_html(table, labels, simulated, path):
+def write_html(table, labels, simulated, path, leaks=""):
     """The table in the paper's block form, as one self-contained page.
 
     Parameters
@@ -98,6 +98,8 @@ def write_html(table, labels, simulated, path):
     simulated : bool
         Say so in the heading.
     path : path-like
+    leaks : str
+        What the splits leak, in words (`splits.leak_warning`); for the heading too.
     """
     best = {column: _best(table, column) for column in ("dice_best_mean", "auprc_mean")}
     body = []
@@ -120,13 +122,14 @@ def write_html(table, labels, simulated, path):
         metrics=metrics,
         body="\n".join(body),
     )
-    pages.write(path, "Table 1. Segmentation performance", page, simulated, _STYLE)
+    warnings = [warning for warning in (SIMULATED if simulated else "", leaks) if warning]
+    pages.write(path, "Table 1. Segmentation performance", page, warnings, _STYLE)
 
 
-def write_latex(table, labels, simulated, path):
+def write_latex(table, labels, simulated, path, leaks=""):
     """The paper's columns as a LaTeX table (booktabs); parameters as for `write_html`."""
     best = {column: _best(table, column) for column in ("dice_best_mean", "auprc_mean")}
-    lines = [f"% {SIMULATED}"] if simulated else []
+    lines = [f"% {warning}" for warning in (SIMULATED if simulated else "", leaks) if warning]
     columns = "lll" + "rr" * len(TEST_SETS)
     heads = " & ".join(
         rf"\multicolumn{{2}}{{c}}{{{_set_name(name, simulated)}}}" for name in TEST_SETS
@@ -211,8 +214,6 @@ def _subscript(label, before, after):
 
 _STYLE = """\
 thead tr:first-child th { border-bottom: 0; }
-td span { color: #7a8594; font-size: .85em; }
-tr.block th { border-top: 1px solid #1c2430; padding-top: .5rem; }
 """
 
 _BODY = """\

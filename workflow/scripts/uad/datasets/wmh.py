@@ -23,11 +23,11 @@ STRATUM = "site"
 
 def label(match):
     """BIDS label of a subject."""
-    return f"{match['site']}{int(match['id']):03d}"
+    return match["site"] + match["id"]
 
 
 def metadata(subjects, demographics):
     """The site, from the label."""
     import pandas as pd
 
-    return pd.DataFrame({"site": [s.subject[:-3] for s in subjects]})
+    return pd.DataFrame({"site": [s.subject.rstrip("0123456789") for s in subjects]})

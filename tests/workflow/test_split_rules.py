@@ -1,0 +1,149 @@
+"""The split rules alone, by each scheme, on hand-written tables of packed subjects."""
+
+import shutil
+
+import pandas as pd
+import pytest
+from conftest import ROOT, write_list
+
+from uad import packed, splits
+from uad.simulation import names
+
+SIZES = {"ixi": 12, "brats21": 14, "atlas_v2": 10}
+AUDIT, TABLE = "results/splits/audit.html", "results/tables/table1.html"
+
+
+@pytest.fixture
+def run(checkout, tmp_path):
+    """Run `make_splits` and `audit_splits` on a few subjects and lists that leak.
+
+    IXI: one subject trains and tests, one row is repeated, one listed subject is not packed.
+    """
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    blocks = {}
+    for dataset, n in SIZES.items():
+        scans = names.scans(dataset, n, 1)
+        for scan in scans:
+            for file in names.files(dataset, scan):
+                path = tmp_path / "raw" / dataset / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+        blocks[dataset] = {"folder": str(tmp_path / "raw" / dataset), "demographics": None}
+        if dataset == "ixi":
+            rows = [f"{scan}_t1.nii.gz" for scan in scans]
+            for fold in (0, 1):
+                write_list(lists / f"IXI_train_fold{fold}.csv", [*rows[:6], rows[0]])
+                write_list(lists / f"IXI_val_fold{fold}.csv", rows[6:8])
+            write_list(lists / "IXI_test.csv", [*rows[8:], rows[1], "IXI999-HH-1234_t1.nii.gz"])
+            labels = [scan[:6] for scan in scans]
+            table = {"age_group": "20-40"}
+        else:
+            stem = {"brats21": "Brats21", "atlas_v2": "ATLAS_v2"}[dataset]
+            write_list(lists / f"{stem}_val.csv", scans[:12] if dataset == "brats21" else scans[:8])
+            write_list(lists / f"{stem}_test.csv", scans[-2:])
+            labels = [s.replace("BraTS2021_", "BraTS").replace("sub-", "") for s in scans]
+            table = {"site": [label[:4] for label in labels]}
+        folder = checkout.folder / "results/packed" / dataset
+        folder.mkdir(parents=True)
+        packed.write_table(pd.DataFrame({"subject": labels, **table}), folder / "subjects.tsv")
+    for name in ("T1.nii", "T1_brain.nii"):
+        (tmp_path / name).touch()
+    checkout.lists = lists
+    clean = {
+        "folds": 2,
+        "ixi": {"train": 4, "val": 2, "test": 4},
+        "brats21": {"train": 4, "val": 2, "test": None},
+        "atlas_v2": {"train": 4, "val": 2, "test": None},
+    }
+
+    def run(scheme, purge_leakage=False, target=AUDIT):
+        released = {"folder": str(lists), "purge_leakage": purge_leakage}
+        overlay = checkout.overlay(
+            datasets=blocks,
+            atlas={"head": str(tmp_path / "T1.nii"), "brain": str(tmp_path / "T1_brain.nii")},
+            folds=[0, 1],
+            splits={"scheme": scheme, "released": released, **clean},
+        )
+        return checkout.snakemake(
+            target, "--rerun-triggers", "mtime",
+            "--allowed-rules", "make_splits", "audit_splits", "compare",
+            configfiles=[overlay],
+        )  # fmt: skip
+
+    run.folder, run.lists = checkout.folder / "results", lists
+    return run
+
+
+def test_released_with_leaks(run):
+    done = run("released")
+    assert done.returncode == 0, done.stdout + done.stderr
+    split = packed.read_table(run.folder / "splits/ixi.tsv")
+    sizes = split.groupby(["fold", "role"]).size().unstack()
+    assert sizes.to_dict("list") == {"test": [5, 5], "train": [6, 6], "val": [2, 2]}
+    assert splits.leak_warning(split).endswith(
+        "up to 1 subjects of the test set are also trained on"
+    )
+    assert "shared" not in packed.read_table(run.folder / "splits/brats21.tsv")
+    log = (run.folder / "logs/make_splits/ixi.log").read_text()
+    assert "1 listed subjects are not packed and left out: IXI999" in log
+    assert "released lists: up to 1 subjects of the test set are also trained on" in log
+    page = (run.folder.parent / AUDIT).read_text()
+    assert "their names are below" in page and "+ 1 repeated" in page
+    # With `purge_leakage` nothing of it is left in what is used.
+    shutil.rmtree(run.folder / "splits")
+    assert run("released", purge_leakage=True).returncode == 0
+    assert "shared" not in packed.read_table(run.folder / "splits/ixi.tsv")
+    audit = packed.read_table(run.folder / "splits/audit.tsv").query("dataset == 'ixi'")
+    assert list(audit["stage"]) == ["listed"] * 2 + ["used"] * 2
+    assert list(audit["train_test"]) == [1, 1, 0, 0] and list(audit["train"]) == [6, 6, 5, 5]
+
+
+def test_table_1_says_that_splits_leak(run, paper_config):
+    values = {"dice_best": 0.5, "dice_val": 0.4, "auprc": 0.3}
+    for row in paper_config["rows"]:
+        for fold in (0, 1):
+            lines = [
+                {"test_set": test_set, "subject": "S", "fold": fold, **values}
+                for test_set in paper_config["unhealthy"]
+            ]
+            path = run.folder / f"metrics/{row}/fold-{fold}.tsv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            packed.write_table(pd.DataFrame(lines), path)
+    sentence = "Released lists of ixi: up to 1 subjects of the test set are also trained on"
+    done = run("released", target=TABLE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("table1.html", "table1.tex"):
+        assert sentence in (run.folder / "tables" / name).read_text()
+
+
+def test_clean_leaks_nothing(run):
+    done = run("clean")
+    assert done.returncode == 0, done.stdout + done.stderr
+    audit = packed.read_table(run.folder / "splits/audit.tsv")
+    assert list(audit["stage"]) == ["used"] * 6
+    assert (audit[["train_test", "train_val", "val_test", "repeated_train"]] == 0).all(axis=None)
+    assert 'class="warning"' not in (run.folder.parent / AUDIT).read_text()
+
+
+def test_paper(run):
+    ids = (ROOT / "workflow/resources/atlas_v2_paper_split.txt").read_text().split()
+    labels = [name[4:] for name in ids] + ["r090s001"]
+    table = pd.DataFrame({"subject": labels, "site": "r000"})
+    packed.write_table(table, run.folder / "packed/atlas_v2/subjects.tsv")
+    done = run("paper")
+    assert done.returncode == 0, done.stdout + done.stderr
+    split = packed.read_table(run.folder / "splits/atlas_v2.tsv")
+    assert splits.subjects(split, 0, "val") == labels[:6]
+    assert splits.subjects(split, 1, "test") == ["r090s001"]
+    assert len(packed.read_table(run.folder / "splits/ixi.tsv").query("fold == 0")) == 10
+
+
+def test_list_without_names(run):
+    path = run.lists / "Brats21_val.csv"
+    path.write_text(path.read_text().replace("img_name", "name"))
+    done = run("released")
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert f"Error: {path}: has no column img_name, so it is not a released split list" in text
+    assert not (run.folder / "splits/brats21.tsv").exists()
