@@ -53,7 +53,15 @@ def find_subjects(dataset):
     return datasets.find(dataset, files, folder)
 
 
-SUBJECTS = {dataset: planned(find_subjects, dataset) for dataset in config["datasets"]}
+class Subjects(dict):
+    """Subjects of each data set, looked for when first needed: downloads are planned without."""
+
+    def __missing__(self, dataset):
+        self[dataset] = planned(find_subjects, dataset)
+        return self[dataset]
+
+
+SUBJECTS = Subjects()
 
 
 wildcard_constraints:
