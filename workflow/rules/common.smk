@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from uad import config as uad_config, datasets, methods
+from uad import config as uad_config, datasets, downloads, methods
 from uad.errors import InputError
 from uad.provenance import code_digest
 from uad.simulation import names as simulated
