@@ -10,7 +10,8 @@ DEMO := --configfile config/demo.yaml
 DEMO_REPORT := results/demo/report.zip
 
 RUN_PACKAGES := "snakemake[reports]" snakemake-executor-plugin-slurm antspyx SimpleITK "torchio<2" \
-  nilearn nibabel lightning-fabric numpy scipy pandas matplotlib pillow xlrd xlwt tqdm
+  nilearn nibabel lightning-fabric numpy scipy pandas matplotlib pillow xlrd xlwt tqdm \
+  pooch requests
 TEST_PACKAGES := pytest pytest-xdist torchmetrics opensimplex scikit-learn ruff snakefmt codespell
 
 # Keep freed memory for the next allocation instead of returning it to the system each time: the

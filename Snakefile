@@ -17,6 +17,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/download.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/preprocess.smk"
 include: "workflow/rules/quality.smk"
@@ -29,6 +30,8 @@ include: "workflow/rules/report.smk"
 
 localrules:
     all,
+    download,
+    fetch,
     preprocess,
     train,
     table1,

@@ -9,7 +9,7 @@ from snakemake.logging import logger
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from uad import config as uad_config, datasets, methods, released
+from uad import config as uad_config, datasets, downloads, methods, released
 from uad.errors import InputError
 from uad.provenance import code_digest
 from uad.simulation import names as simulated

@@ -67,8 +67,8 @@ def _check_datasets(config):
     for name in datasets:
         if name not in config["splits"]:
             raise InputError(f"configuration: missing key splits.{name}: datasets has {name}")
-    for name in config["splits"]:
-        if name != "folds" and name not in datasets:
+    for name in sorted(set(config["splits"]) - {"scheme", "released", "folds"}):
+        if name not in datasets:
             raise InputError(f"configuration: missing key datasets.{name}: splits has {name}")
     for test_set, name in config["unhealthy"].items():
         if name != "draem" and name not in datasets:
