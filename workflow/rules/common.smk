@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -29,6 +30,7 @@ ROOT = config["results"]
 SIMULATION = config["simulation"]
 MODELS = uad_config.models(config)
 TEST_DATASETS = list(config["unhealthy"].values())
+BRAIN_MASKS = {name: block["brain_mask"] for name, block in config["datasets"].items()}
 
 if not workflow.non_local_exec and "gpu" not in workflow.global_resources:
     workflow.global_resources["gpu"] = config["local_gpus"]
@@ -93,6 +95,14 @@ def gpus(wildcards):
     return 0 if config["accelerator"] == "cpu" else 1
 
 
+def hd_bet_python():
+    """Interpreter that has HD-BET: of the rule's conda environment, or of `make setup-hdbet`."""
+    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+        return "python"
+    own = Path(workflow.basedir) / ".venv-hdbet/bin/python"
+    return str(own) if own.exists() else sys.executable  # the script says what is missing
+
+
 # Inputs.
 
 
@@ -117,7 +127,7 @@ def atlas_file(kind):
 
 def registration_target(wildcards):
     """Heads are registered to the head template, stripped images to the brain."""
-    whole = config["datasets"][wildcards.dataset]["brain_mask"] == "atlas"
+    whole = BRAIN_MASKS[wildcards.dataset] in ("atlas", "hd_bet")
     return atlas_file("head" if whole else "brain")
 
 
