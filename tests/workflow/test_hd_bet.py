@@ -143,14 +143,14 @@ class Case:
         array[:, :, 30:] *= 0.6
         phantoms.save(array, self.head)
 
-    def strip(self, weights):
+    def strip(self, weights, *options):
         """Run the rule; returns its exit status and all it printed."""
         overlay = self.checkout.overlay(
             datasets={"ixi": {"brain_mask": "hd_bet"}}, hd_bet={"weights": str(weights)}
         )
         done = self.checkout.snakemake(
             self.mask.relative_to(self.checkout.folder), "--allowed-rules", "strip_skull_hd_bet",
-            "--rerun-triggers", "mtime", configfiles=["config/demo.yaml", overlay],
+            *options, configfiles=["config/demo.yaml", overlay],
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr
 
@@ -205,6 +205,11 @@ def test_mask_is_that_of_hd_bet(case, tmp_path):
     assert "on cpu, 1 threads" in log
     for name, digest in hd_bet.check_weights(weights).items():
         assert f"weights {name}: sha256 {digest}" in log
+
+    # Where HD-BET is installed decides no result.
+    (case.checkout.folder / ".venv-hdbet").unlink()
+    status, text = case.strip(weights, "-n")
+    assert status == 0 and "Nothing to be done" in text, text
 
     # HD-BET itself, on the same head in the orientation of MNI152.
     upright = tmp_path / "head.nii.gz"

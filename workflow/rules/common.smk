@@ -1,5 +1,6 @@
 """Configuration, subjects and the functions that rules take inputs and parameters from."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -95,12 +96,19 @@ def gpus(wildcards):
     return 0 if config["accelerator"] == "cpu" else 1
 
 
-def hd_bet_python():
-    """Interpreter that has HD-BET: of the rule's conda environment, or of `make setup-hdbet`."""
+def hd_bet_program(wildcards, threads):
+    """Command of rule strip_skull_hd_bet, without its arguments.
+
+    The interpreter is that of the rule's conda environment or of `make setup-hdbet`; any other says
+    what is missing. Where it is decides no result, so moving it must not rerun anything: Snakemake
+    leaves out parameters that ask for `threads` when it looks for changes.
+    """
+    python = Path(workflow.basedir) / ".venv-hdbet/bin/python"
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
-        return "python"
-    own = Path(workflow.basedir) / ".venv-hdbet/bin/python"
-    return str(own) if own.exists() else sys.executable  # the script says what is missing
+        python = "python"
+    elif not python.exists():
+        python = sys.executable
+    return shlex.join([str(python), str(SCRIPTS / "strip_skull_hd_bet.py")])
 
 
 # Inputs.

@@ -6,7 +6,6 @@ group and is needed by another would have to wait for itself.
 """
 
 BRAIN_MASK = "<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-brain_mask.nii.gz"
-HD_BET_PYTHON = hd_bet_python()  # not a parameter: where it is installed decides no result
 
 
 rule register_to_sri24:
@@ -83,13 +82,13 @@ rule strip_skull_hd_bet:
         mem_mb=8000,
         runtime=60,
     params:
+        program=hd_bet_program,
         weights=config["hd_bet"]["weights"],
         accelerator=config["accelerator"],
         code=code("strip_skull_hd_bet.py"),
     shell:
-        "{HD_BET_PYTHON:q} {SCRIPTS:q}/strip_skull_hd_bet.py --image {input.image:q} --mask {output.mask:q}"
-        " --weights {params.weights:q} --accelerator {params.accelerator} --threads {threads}"
-        " --log {log:q}"
+        "{params.program} --image {input.image:q} --mask {output.mask:q} --weights {params.weights:q}"
+        " --accelerator {params.accelerator} --threads {threads} --log {log:q}"
 
 
 rule correct_bias:
