@@ -119,7 +119,7 @@ def find_brain(head, weights, device):
     Raises
     ------
     InputError
-        If nnU-Net does not accept the weights.
+        If nnU-Net cannot load the weights.
     """
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
@@ -137,8 +137,8 @@ def find_brain(head, weights, device):
             predictor.initialize_from_trained_model_folder(str(weights), "all")
         except (KeyError, RuntimeError) as error:
             raise InputError(
-                f"{weights}: nnU-Net does not accept these weights for HD-BET ({error}); "
-                "hd_bet.weights must hold release 2.0.0"
+                f"{weights}: nnU-Net cannot load HD-BET's weights from here "
+                f"({str(error).splitlines()[0]}); hd_bet.weights must be those of release 2.0.0"
             ) from error
         # In this process, not in a pool. HD-BET wants the orientation of the MNI152 template, which
         # is LAS; nnU-Net wants axes and spacing as SimpleITK gives them. (X, Y, Z) -> (1, Z, Y, X)
