@@ -1,4 +1,4 @@
-"""HD-BET's weights, orientation and settings; without nnU-Net. See also tests/workflow/test_hd_bet.py."""
+"""HD-BET without nnU-Net: weights, orientation, settings. See also tests/workflow/test_hd_bet.py."""
 
 import hashlib
 import json
