@@ -1,4 +1,4 @@
-"""HD-BET without nnU-Net: weights, orientation, settings. See also tests/workflow/test_hd_bet.py."""
+"""Without nnU-Net: weights, orientation, settings; see also tests/workflow/test_hd_bet.py."""
 
 import hashlib
 import json
