@@ -2,10 +2,12 @@
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make test    the test suite
+#   make setup-hdbet    HD-BET for real heads, in an environment of its own
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+HDBET := .venv-hdbet
 DEMO := --configfile config/demo.yaml
 DEMO_REPORT := results/demo/report.zip
 
@@ -19,7 +21,7 @@ TEST_PACKAGES := pytest pytest-xdist torchmetrics opensimplex scikit-learn ruff 
 export MALLOC_MMAP_THRESHOLD_ := 1000000000
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
-.PHONY: demo setup test test-fast lint format dag docs clean
+.PHONY: demo setup setup-hdbet test test-fast test-hdbet lint format dag docs clean
 
 demo: $(VENV)/.run-packages
 	$(BIN)/snakemake --cores all $(DEMO)
@@ -30,11 +32,16 @@ demo: $(VENV)/.run-packages
 
 setup: $(VENV)/.run-packages $(VENV)/.test-packages
 
+setup-hdbet: $(HDBET)/.packages
+
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not hdbet"
 
 test-fast: setup
-	$(BIN)/pytest -n 2 -m "not demo"
+	$(BIN)/pytest -n 2 -m "not demo and not hdbet"
+
+test-hdbet: setup setup-hdbet
+	$(BIN)/pytest -m hdbet
 
 lint: setup
 	$(BIN)/ruff check .
@@ -67,4 +74,11 @@ $(VENV)/.run-packages: constraints.txt
 
 $(VENV)/.test-packages: $(VENV)/.run-packages
 	$(BIN)/pip install --quiet --constraint constraints.txt $(TEST_PACKAGES)
+	@touch $@
+
+# torch first, in the build that is offered for this machine; the rest may not replace it.
+$(HDBET)/.packages: constraints.txt constraints-hdbet.txt
+	$(PYTHON) -m venv $(HDBET)
+	$(HDBET)/bin/pip install --quiet --constraint constraints.txt torch
+	$(HDBET)/bin/pip install --quiet --constraint constraints.txt --constraint constraints-hdbet.txt HD-BET
 	@touch $@

@@ -104,7 +104,7 @@ MISTAKES = {
     "unknown top-level key": ({"fold": [1]}, r"unknown key fold \(did you mean folds\?\)"),
     "wrong choice": (
         {"datasets": {"ixi": {"brain_mask": "bet"}}},
-        "datasets.ixi.brain_mask is 'bet', but must be one of: atlas, threshold, nonzero",
+        "datasets.ixi.brain_mask is 'bet', but must be one of: hd_bet, atlas, threshold, nonzero",
     ),
     "wrong type": ({"seed": "abc"}, "seed: 'abc' is not of type 'integer'"),
     "too small": ({"splits": {"folds": 0}}, "splits.folds: 0 is less than the minimum of 1"),

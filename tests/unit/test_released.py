@@ -147,7 +147,8 @@ LAYOUTS = {
         datasets.load("atlas_v2").EXAMPLE.replace("r001s001", "r009s085"),
     ),
     "mslub": (
-        "patient26", "patient26", ",img_name,age,sex,ms_type,label", "patient26/patient26_T1W.nii.gz"
+        "patient26", "patient26", ",img_name,age,sex,ms_type,label",
+        "patient26/patient26_T1W.nii.gz",
     ),
     "wmh": (
         "Singapore_64_t1.nii.gz", "Singapore64", ",img_name,label,age,img_path",

@@ -47,7 +47,9 @@ def test_paper(checkout, tmp_path):
     overlay = checkout.overlay(**stand_ins(tmp_path / "raw", COUNTS))
     jobs = plan(checkout, configfiles=[overlay])
     n = sum(COUNTS.values())
-    assert jobs["register_to_sri24"] == jobs["strip_skull"] == jobs["downsample"] == n
+    assert jobs["register_to_sri24"] == jobs["correct_bias"] == jobs["downsample"] == n
+    assert jobs["strip_skull"] == COUNTS["brats21"]
+    assert jobs["strip_skull_hd_bet"] == COUNTS["ixi"] + COUNTS["atlas_v2"]
     assert jobs["measure_quality"] == n and jobs["quality_page"] == 3
     assert jobs["train_model"] == 7 * 5
     assert jobs["reconstruct"] == 5 * 3  # one cDDPM per fold, three test sets, shared by nine rows
@@ -56,8 +58,17 @@ def test_paper(checkout, tmp_path):
     assert not any(rule.startswith("simulate") for rule in jobs)
 
 
+def test_paper_without_hd_bet(checkout, tmp_path):
+    changes = stand_ins(tmp_path / "raw", {"ixi": 3, "brats21": 3, "atlas_v2": 3})
+    for dataset in ("ixi", "atlas_v2"):
+        changes["datasets"][dataset]["brain_mask"] = "atlas"
+    jobs = plan(checkout, "preprocess", configfiles=[checkout.overlay(**changes)])
+    assert jobs["strip_skull"] == 9 and "strip_skull_hd_bet" not in jobs
+
+
 def test_demo(checkout):
     jobs = plan(checkout, configfiles=["config/demo.yaml"])
+    assert "strip_skull_hd_bet" not in jobs
     assert jobs["simulate_atlas"] == 1
     assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == jobs["simulate_atlas_v2"] == 9
     assert jobs["train_model"] == 7 * 2
@@ -179,7 +190,7 @@ def rule_texts():
     """Name and text of every rule that does work."""
     for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
         for text in re.split(r"^(?=(?:use )?rule )", path.read_text(), flags=re.M)[1:]:
-            if "script:" in text:
+            if "script:" in text or "shell:" in text:
                 yield re.match(r"rule (\w+)", text)[1], text
 
 
@@ -192,7 +203,9 @@ def test_every_rule_says_what_it_needs():
         assert "retries:" not in text and "\nrun:" not in text
 
 
-@pytest.mark.parametrize("name", ["register_to_sri24", "train_model", "reconstruct", "score"])
+@pytest.mark.parametrize(
+    "name", ["register_to_sri24", "strip_skull_hd_bet", "train_model", "reconstruct", "score"]
+)
 def test_long_rules_are_measured(name):
     assert "benchmark:" in dict(rule_texts())[name]
 
@@ -210,18 +223,26 @@ def test_environments_exist_and_are_used():
 
 @pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda p: p.name)
 def test_environment_pins_equal_the_constraints(path):
-    constraints = dict(
-        re.findall(r"^([\w.-]+)==([\w.]+)$", (ROOT / "constraints.txt").read_text(), re.M)
-    )
+    files = ["constraints.txt"] + ["constraints-hdbet.txt"] * (path.name == "skullstrip.yaml")
+    text = "\n".join((ROOT / file).read_text() for file in files)
+    constraints = dict(re.findall(r"^([\w.-]+)==([\w.]+)$", text, re.M))
     constraints = {k.lower().replace("_", "-"): v for k, v in constraints.items()}
     dependencies = yaml.safe_load(path.read_text())["dependencies"]
     pins = [d for d in dependencies if isinstance(d, str)]
     pins += [d for block in dependencies if isinstance(block, dict) for d in block["pip"]]
     for pin in pins:
         name, _, version = pin.replace("==", "=").partition("=")
-        name = name.replace("snakemake-minimal", "snakemake")
+        name = name.lower().replace("snakemake-minimal", "snakemake").replace("_", "-")
         if name not in ("python", "pip"):
             assert constraints[name] == version, pin
+
+
+def test_constraints_name_a_package_once():
+    named = [
+        re.findall(r"^([\w.-]+)==", (ROOT / file).read_text().lower().replace("_", "-"), re.M)
+        for file in ("constraints.txt", "constraints-hdbet.txt")
+    ]
+    assert all(named) and not set(named[0]) & set(named[1])
 
 
 def test_environments_hold_what_their_scripts_import():
@@ -236,8 +257,8 @@ def test_environments_hold_what_their_scripts_import():
     for name, text in rule_texts():
         env = ROOT / "workflow/rules" / re.search(r'"([^"]*envs/[^"]*)"', text)[1]
         held = env.read_text()
-        script = ROOT / "workflow/rules" / re.search(r'"([^"]*scripts/[^"]*)"', text)[1]
-        pending, seen = [script.resolve()], set()
+        script = ROOT / "workflow/scripts" / re.search(r'(\w+\.py)"', text)[1]
+        pending, seen = [script], set()
         while pending:
             path = pending.pop()
             if path is None or path in seen:

@@ -35,6 +35,8 @@ def real(checkout, tmp_path):
     phantoms.save(image, raw / "T1.nii")
     phantoms.save(image * brain, raw / "T1_brain.nii")
     blocks = {d: {"folder": str(raw / d), "demographics": None} for d in SUBJECTS}
+    for dataset in ("ixi", "atlas_v2"):
+        blocks[dataset]["brain_mask"] = "atlas"
     overlay = {
         "datasets": blocks,
         "atlas": {"head": str(raw / "T1.nii"), "brain": str(raw / "T1_brain.nii")},

@@ -1,10 +1,12 @@
 """Configuration, subjects and the functions that rules take inputs and parameters from."""
 
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.settings.types import DeploymentMethod
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -30,6 +32,7 @@ ROOT = config["results"]
 SIMULATION = config["simulation"]
 MODELS = uad_config.models(config)
 TEST_DATASETS = list(config["unhealthy"].values())
+BRAIN_MASKS = {name: block["brain_mask"] for name, block in config["datasets"].items()}
 
 if not workflow.non_local_exec and "gpu" not in workflow.global_resources:
     workflow.global_resources["gpu"] = config["local_gpus"]
@@ -136,6 +139,21 @@ def gpus(wildcards):
     return 0 if config["accelerator"] == "cpu" else 1
 
 
+def hd_bet_program(wildcards, threads):
+    """Command of rule strip_skull_hd_bet, without its arguments.
+
+    The interpreter is that of the rule's conda environment or of `make setup-hdbet`; any other says
+    what is missing. Where it is decides no result, so moving it must not rerun anything: Snakemake
+    leaves out parameters that ask for `threads` when it looks for changes.
+    """
+    python = Path(workflow.basedir) / ".venv-hdbet/bin/python"
+    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+        python = "python"
+    elif not python.exists():
+        python = sys.executable
+    return shlex.join([str(python), str(SCRIPTS / "strip_skull_hd_bet.py")])
+
+
 # Inputs.
 
 
@@ -188,7 +206,7 @@ def atlas_file(kind):
 
 def registration_target(wildcards):
     """Heads are registered to the head template, stripped images to the brain."""
-    whole = config["datasets"][wildcards.dataset]["brain_mask"] == "atlas"
+    whole = BRAIN_MASKS[wildcards.dataset] in ("atlas", "hd_bet")
     return atlas_file("head" if whole else "brain")
 
 

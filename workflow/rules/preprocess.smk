@@ -1,4 +1,11 @@
-"""Raw volumes to packed arrays: register, strip, N4, downsample, one job per subject; pack."""
+"""Raw volumes to packed arrays: register, strip, N4, downsample, one job per subject; pack.
+
+On a cluster the steps of a subject are one job, except registration, which is long, and HD-BET, which
+wants a GPU. Registration is not in the group even without HD-BET: a job that needs one step of a
+group and is needed by another would have to wait for itself.
+"""
+
+BRAIN_MASK = "<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-brain_mask.nii.gz"
 
 
 rule register_to_sri24:
@@ -17,8 +24,6 @@ rule register_to_sri24:
         "<results>/logs/register_to_sri24/{dataset}/{subject}.log",
     benchmark:
         "<results>/benchmarks/register_to_sri24/{dataset}/{subject}.tsv"
-    group:
-        "subject"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -39,9 +44,11 @@ rule strip_skull:
         image=rules.register_to_sri24.output.image,
         atlas_brain=atlas_file("brain"),
     output:
-        mask="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-brain_mask.nii.gz",
+        mask=BRAIN_MASK,
     log:
         "<results>/logs/strip_skull/{dataset}/{subject}.log",
+    wildcard_constraints:
+        dataset="|".join(d for d, how in BRAIN_MASKS.items() if how != "hd_bet") or "none",
     group:
         "subject"
     conda:
@@ -51,16 +58,44 @@ rule strip_skull:
         mem_mb=2000,
         runtime=10,
     params:
-        how=lambda wildcards: config["datasets"][wildcards.dataset]["brain_mask"],
+        how=lambda wildcards: BRAIN_MASKS[wildcards.dataset],
         code=code("strip_skull.py"),
     script:
         "../scripts/strip_skull.py"
 
 
+rule strip_skull_hd_bet:
+    input:
+        image=rules.register_to_sri24.output.image,
+    output:
+        mask=BRAIN_MASK,
+    log:
+        "<results>/logs/strip_skull_hd_bet/{dataset}/{subject}.log",
+    benchmark:
+        "<results>/benchmarks/strip_skull_hd_bet/{dataset}/{subject}.tsv"
+    wildcard_constraints:
+        dataset="|".join(d for d, how in BRAIN_MASKS.items() if how == "hd_bet") or "none",
+    conda:
+        "../../envs/skullstrip.yaml"
+    threads: config["threads"]["infer"]
+    resources:
+        gpu=gpus,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        program=hd_bet_program,
+        weights=config["hd_bet"]["weights"],
+        accelerator=config["accelerator"],
+        code=code("strip_skull_hd_bet.py"),
+    shell:
+        "{params.program} --image {input.image:q} --mask {output.mask:q} --weights {params.weights:q}"
+        " --accelerator {params.accelerator} --threads {threads} --log {log:q}"
+
+
 rule correct_bias:
     input:
         image=rules.register_to_sri24.output.image,
-        mask=rules.strip_skull.output.mask,
+        mask=BRAIN_MASK,
     output:
         image="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-preproc_<weighted>.nii.gz",
         field="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_desc-biasfield_qc.json",

@@ -4,7 +4,7 @@
 rule measure_quality:
     input:
         image=rules.correct_bias.output.image,
-        brain=rules.strip_skull.output.mask,
+        brain=BRAIN_MASK,
         lesion=rules.register_to_sri24.output.lesion,
         atlas_brain=atlas_file("brain"),
         registration=rules.register_to_sri24.output.qc,

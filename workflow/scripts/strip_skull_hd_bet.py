@@ -1,0 +1,28 @@
+"""Rule strip_skull_hd_bet: brain mask on the atlas grid, by HD-BET.
+
+A program with arguments, since it runs on the interpreter that has HD-BET, not Snakemake's.
+"""
+
+import argparse
+
+from uad import hd_bet, logs, volumes
+
+parser = argparse.ArgumentParser(description=__doc__)
+for name in ("image", "weights", "mask", "accelerator", "log"):
+    parser.add_argument(f"--{name}", required=True)
+parser.add_argument("--threads", type=int, required=True)
+arguments = parser.parse_args()
+
+with logs.job(arguments.log) as log:
+    for name, digest in hd_bet.check_weights(arguments.weights).items():
+        log.info("weights %s: sha256 %s", name, digest)
+    hd_bet.set_up(arguments.threads)
+    from uad import devices  # imports torch, so after set_up
+
+    device = devices.choose(arguments.accelerator)
+    log.info("on %s, %d threads", device, arguments.threads)
+    image = volumes.read(arguments.image)
+    mask = hd_bet.find_brain(image, arguments.weights, device)
+    volumes.check_not_empty(mask)
+    log.info("brain mask: %.0f ml", mask.array.sum() * mask.voxel_ml)
+    volumes.write(mask, arguments.mask)
