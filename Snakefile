@@ -18,6 +18,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/download.smk"
+include: "workflow/rules/check.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/preprocess.smk"
 include: "workflow/rules/quality.smk"
@@ -30,6 +31,7 @@ include: "workflow/rules/report.smk"
 
 localrules:
     all,
+    check,
     download,
     fetch,
     preprocess,

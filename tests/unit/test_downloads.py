@@ -103,8 +103,11 @@ def test_places_agree_with_the_configuration(paper_config):
     ixi = paper_config["datasets"]["ixi"]
     assert items["ixi"]["to"] == ixi["folder"]
     assert items["ixi-demographics"]["to"] == ixi["demographics"]
-    for template in paper_config["atlas"].values():
-        assert template.startswith(items["sri24"]["to"] + "/templates/")
+    for kind in ("head", "brain"):
+        assert paper_config["atlas"][kind].startswith(items["sri24"]["to"] + "/templates/")
+    assert items["hd-bet"]["to"] == paper_config["hd_bet"]["weights"]
+    folder = paper_config["splits"]["released"]["folder"]
+    assert items["splits-IXI_test"]["to"] == f"{folder}/IXI_test.csv"
     assert len({item["to"] for item in items.values()}) == len(items)
 
 

@@ -14,7 +14,7 @@ import torch
 from conftest import ROOT
 
 import phantoms
-from uad import hd_bet, volumes
+from uad import hd_bet, hd_bet_weights, volumes
 from uad.errors import InputError
 
 
@@ -25,29 +25,29 @@ def weights(tmp_path):
     (folder / "fold_all").mkdir(parents=True)
     for name in ("dataset.json", "plans.json"):
         (folder / name).write_text(json.dumps({"name": name}))
-    torch.save({"weights": torch.arange(1000)}, folder / hd_bet.CHECKPOINT)
+    torch.save({"weights": torch.arange(1000)}, folder / hd_bet_weights.CHECKPOINT)
     return folder
 
 
 def test_good_weights_are_digested(weights):
-    digests = hd_bet.check_weights(weights)
-    assert list(digests) == list(hd_bet.FILES)
-    content = (weights / hd_bet.CHECKPOINT).read_bytes()
-    assert digests[hd_bet.CHECKPOINT] == hashlib.sha256(content).hexdigest()
+    digests = hd_bet_weights.check(weights)
+    assert list(digests) == list(hd_bet_weights.FILES)
+    content = (weights / hd_bet_weights.CHECKPOINT).read_bytes()
+    assert digests[hd_bet_weights.CHECKPOINT] == hashlib.sha256(content).hexdigest()
 
 
-@pytest.mark.parametrize("name", hd_bet.FILES)
+@pytest.mark.parametrize("name", hd_bet_weights.FILES)
 def test_missing_weights(weights, name):
     (weights / name).unlink()
     with pytest.raises(
         InputError, match=f"{weights / name}: no such file; .*hd_bet.weights.*all d"
     ):
-        hd_bet.check_weights(weights)
+        hd_bet_weights.check(weights)
 
 
 def test_missing_folder(tmp_path):
     with pytest.raises(InputError, match="snakemake --cores all download puts them there"):
-        hd_bet.check_weights(tmp_path / "nowhere")
+        hd_bet_weights.check(tmp_path / "nowhere")
 
 
 def truncated(path):
@@ -65,9 +65,9 @@ def one_byte_changed(path):
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        (hd_bet.CHECKPOINT, truncated),
-        (hd_bet.CHECKPOINT, one_byte_changed),
-        (hd_bet.CHECKPOINT, lambda path: path.write_text("<html>not found</html>")),
+        (hd_bet_weights.CHECKPOINT, truncated),
+        (hd_bet_weights.CHECKPOINT, one_byte_changed),
+        (hd_bet_weights.CHECKPOINT, lambda path: path.write_text("<html>not found</html>")),
         ("plans.json", lambda path: path.write_text('{"plans_name": ')),
         ("dataset.json", lambda path: path.write_bytes(b"\xff\xfe\x00")),
     ],
@@ -75,7 +75,7 @@ def one_byte_changed(path):
 def test_damaged_weights(weights, name, damage):
     damage(weights / name)
     with pytest.raises(InputError, match=f"{name}: this file .* is damaged .* delete") as error:
-        hd_bet.check_weights(weights)
+        hd_bet_weights.check(weights)
     assert "\n" not in str(error.value)
 
 

@@ -13,7 +13,7 @@ import phantoms
 from uad import packed
 from uad.simulation import names
 
-SUBJECTS = {"ixi": 2, "brats21": 2, "atlas_v2": 2}
+SUBJECTS = {"ixi": 3, "brats21": 3, "atlas_v2": 3}
 FAST = {"resolution_mm": 1, "iterations": [20], "shrink_factors": [2], "smoothing_sigmas": [1]}
 
 
@@ -39,7 +39,12 @@ def real(checkout, tmp_path):
         blocks[dataset]["brain_mask"] = "atlas"
     overlay = {
         "datasets": blocks,
-        "atlas": {"head": str(raw / "T1.nii"), "brain": str(raw / "T1_brain.nii")},
+        "atlas": {
+            "head": str(raw / "T1.nii"),
+            "brain": str(raw / "T1_brain.nii"),
+            "shape": list(phantoms.SHAPE),
+            "spacing_mm": 4,
+        },
         "preprocessing": {"registration": FAST},
     }
     checkout.files, checkout.raw, checkout.changes = files, raw, overlay
@@ -339,7 +344,56 @@ def test_failed_registration_is_recorded_and_survived(real):
     assert done.returncode == 0, done.stdout + done.stderr
     kept = packed.read_table(real.folder / target)
     excluded = packed.read_table(real.folder / "results/packed/atlas_v2/excluded.tsv")
-    assert len(kept) == 1 and len(excluded) == 1
+    assert len(kept) == 2 and len(excluded) == 1
     assert excluded["subject"].iloc[0] == first_label(real, "atlas_v2")
     assert excluded["status"].iloc[0].startswith("registration failed: similarity")
     assert lesion.exists()
+
+
+# Preflight.
+
+SMALL_SPLITS = {
+    "folds": 1,
+    **{name: {"train": 1, "val": 1, "test": None} for name in ("ixi", "brats21", "atlas_v2")},
+}
+
+
+def preflight(real, **changes):
+    path = real.overlay(**{**real.changes, "splits": SMALL_SPLITS, "accelerator": "cpu", **changes})
+    return real.snakemake("check", "--config", "folds=[0]", configfiles=[path])
+
+
+def test_check_passes_where_everything_is_there(real):
+    done = preflight(real)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Everything is there." in done.stdout
+
+
+def test_check_names_everything_that_is_missing(real):
+    shutil.rmtree(real.raw / "brats21")
+    image = real.files["ixi"][0][0]
+    image.write_bytes(image.read_bytes()[:5000])
+    (real.raw / "T1.nii").unlink()
+    datasets = {**real.changes["datasets"]}
+    datasets["atlas_v2"] = {**datasets["atlas_v2"], "brain_mask": "hd_bet"}
+    done = preflight(real, datasets=datasets)
+    assert done.returncode == 1
+    for sentence in (
+        f"{real.raw}/brats21: no such folder (configuration key datasets.brats21.folder)",
+        "BraTS21: request it at https://www.synapse.org/brats2021, unpack it to",
+        f"IXI: {image}: cannot be read as NIfTI",
+        f"atlas: {real.raw}/T1.nii: no such file",
+        "HD-BET: data/hd-bet/release_2.0.0/dataset.json: no such file",
+        "this configuration cannot be run here",
+    ):
+        assert sentence in done.stdout + done.stderr, sentence
+
+
+def test_atlas_on_another_grid(real):
+    changes = {**real.changes, "atlas": {**real.changes["atlas"], "shape": [240, 240, 155]}}
+    fails(
+        real,
+        register_target(real, "ixi"),
+        f"Error: {real.raw}/T1.nii: the atlas has (56, 64, 48) voxels, expected are (240, 240",
+        overlay=changes,
+    )

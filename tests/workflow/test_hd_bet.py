@@ -15,7 +15,7 @@ import torch
 from conftest import ROOT
 
 import phantoms
-from uad import datasets, hd_bet, volumes
+from uad import datasets, hd_bet_weights, volumes
 from uad.simulation import names
 
 PYTHON = ROOT / ".venv-hdbet/bin/python"
@@ -131,7 +131,7 @@ class Case:
     def __init__(self, checkout):
         scans = names.scans("ixi", 9, 2024)
         files = [file for scan in scans for file in names.files("ixi", scan)]
-        label = next(iter(datasets.find("ixi", files, "")))
+        label = next(iter(datasets.find("ixi", files, "").subjects))
         folder = checkout.folder / f"results/demo/preprocessed/ixi/sub-{label}"
         self.checkout = checkout
         self.head = folder / f"sub-{label}_space-SRI24_desc-registered_T1w.nii"
@@ -174,20 +174,22 @@ def test_missing_weights(case):
 
 
 def test_damaged_weights(case, tmp_path):
-    for name in hd_bet.FILES:
+    for name in hd_bet_weights.FILES:
         path = tmp_path / "weights" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
-    case.fails(tmp_path / "weights", f"{hd_bet.CHECKPOINT}: this file of HD-BET's weights is damag")
+    case.fails(
+        tmp_path / "weights", f"{hd_bet_weights.CHECKPOINT}: this file of HD-BET's weights is damag"
+    )
 
 
 def test_interpreter_without_hd_bet(case, tmp_path):
     # The copy of the repository has no .venv-hdbet.
     folder = tmp_path / "weights"
     (folder / "fold_all").mkdir(parents=True)
-    for name in hd_bet.FILES[:2]:
+    for name in hd_bet_weights.FILES[:2]:
         (folder / name).write_text("{}")
-    torch.save({}, folder / hd_bet.CHECKPOINT)
+    torch.save({}, folder / hd_bet_weights.CHECKPOINT)
     case.fails(folder, "Error: HD-BET is not installed for ")
 
 
@@ -203,7 +205,7 @@ def test_mask_is_that_of_hd_bet(case, tmp_path):
     volumes.check_same_grid(head, mask)
     log = case.log.read_text()
     assert "on cpu, 1 threads" in log
-    for name, digest in hd_bet.check_weights(weights).items():
+    for name, digest in hd_bet_weights.check(weights).items():
         assert f"weights {name}: sha256 {digest}" in log
 
     # Where HD-BET is installed decides no result.

@@ -67,11 +67,20 @@ def find_subjects(dataset):
 
 REGISTERED = [name for name in config["datasets"] if layout(name) == "native"]
 
-# A data set that is not there stops only what needs it, so that `check` can say what is missing.
 LISTINGS = {dataset: find_subjects(dataset) for dataset in config["datasets"]}
 
+# What is missing stops the run at once, but not the two targets that are there to say so and to
+# fetch it, and not the jobs of a cluster, of which each needs only some of the data. Targets are not
+# known to the workflow yet, hence the command line.
+STRICT = workflow.is_main_process and not any(
+    word in ("check", "download") or word.startswith("data/downloads/") for word in sys.argv
+)
+
 for dataset, listing in LISTINGS.items():
-    if workflow.is_main_process and not isinstance(listing, InputError) and listing.left_out:
+    if isinstance(listing, InputError):
+        if STRICT:
+            raise WorkflowError(str(listing))
+    elif workflow.is_main_process and listing.left_out:
         (first, reason), *others = listing.left_out
         more = f" and {len(others)} more (`snakemake check` lists them)" if others else ""
         logger.warning(f"{dataset}: leaving out {first}: {reason}{more}")
@@ -83,6 +92,31 @@ def subjects_of(dataset):
     if isinstance(listing, InputError):
         raise WorkflowError(str(listing))
     return listing.subjects
+
+
+def native_files(wildcards):
+    """Every file of a data set's subjects; none if the data set is not there."""
+    listing = LISTINGS[wildcards.dataset]
+    if isinstance(listing, InputError):
+        return []
+    return [
+        path
+        for subject in listing.subjects.values()
+        for path in found_files(wildcards.dataset, subject).values()
+    ]
+
+
+def known_of(wildcards):
+    """What the names of a data set's files tell, for its inventory."""
+    listing = LISTINGS[wildcards.dataset]
+    there = not isinstance(listing, InputError)
+    return {
+        "folder": raw_folder(wildcards.dataset),
+        "layout": layout(wildcards.dataset),
+        "missing": None if there else str(listing),
+        "found": len(listing.subjects) if there else 0,
+        "left_out": listing.left_out if there else [],
+    }
 
 
 # Lists that splits are read from; a data set without any is split by a draw (`clean`).
@@ -98,6 +132,10 @@ def split_lists(dataset):
         return ["workflow/resources/atlas_v2_paper_split.txt"]
     return []
 
+
+if STRICT:
+    for dataset in config["datasets"]:
+        split_lists(dataset)
 
 RELEASED = config["splits"]["released"] if config["splits"]["scheme"] == "released" else {}
 
@@ -202,12 +240,6 @@ def atlas_file(kind):
     if SIMULATION:
         return f"{ROOT}/atlas/{dict(head='T1', brain='T1_brain')[kind]}.nii"
     return config["atlas"][kind]
-
-
-def registration_target(wildcards):
-    """Heads are registered to the head template, stripped images to the brain."""
-    whole = BRAIN_MASKS[wildcards.dataset] in ("atlas", "hd_bet")
-    return atlas_file("head" if whole else "brain")
 
 
 def demographics(wildcards):

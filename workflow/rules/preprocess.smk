@@ -11,7 +11,7 @@ BRAIN_MASK = "<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space
 rule register_to_sri24:
     input:
         unpack(raw_files),
-        atlas=registration_target,
+        atlas_head=atlas_file("head"),
         atlas_brain=atlas_file("brain"),
     output:
         image=temp(
@@ -32,6 +32,8 @@ rule register_to_sri24:
         runtime=15,
     params:
         settings=config["preprocessing"]["registration"],
+        grid=(config["atlas"]["shape"], config["atlas"]["spacing_mm"]),
+        stripped=lambda wildcards: BRAIN_MASKS[wildcards.dataset] in ("threshold", "nonzero"),
         lesion_labels=lambda wildcards: datasets.load(wildcards.dataset).LESION_LABELS,
         seed=config["seed"],
         code=code("register_to_sri24.py"),

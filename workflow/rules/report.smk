@@ -128,6 +128,7 @@ rule plot_cases:
 
 rule figures:
     input:
+        f"{ROOT}/inventory/datasets.html",
         [f"{ROOT}/qc/{dataset}.html" for dataset in REGISTERED],
         [f"{ROOT}/figures/cohort_{dataset}.png" for dataset in config["datasets"]],
         [f"{ROOT}/figures/cases_{test_set}.png" for test_set in CASE_SETS],

@@ -11,9 +11,10 @@ with logs.job(snakemake.log[0]) as log:
     if lesion_path:
         lesion = volumes.read_mask(lesion_path, snakemake.params.lesion_labels)
     volumes.check_same_grid(image, lesion)
-    atlas = volumes.read(snakemake.input.atlas)
-    brain = volumes.read(snakemake.input.atlas_brain)
-    volumes.check_same_grid(atlas, brain)
+    inputs, params = snakemake.input, snakemake.params
+    head, brain = volumes.read_atlas(inputs.atlas_head, inputs.atlas_brain, *params.grid)
+    # Heads are registered to the head template, stripped images to the brain.
+    atlas = brain if params.stripped else head
 
     affine, quality = registration.register(image, atlas, brain, settings)
     conflict = volumes.header_conflict(snakemake.input.image)

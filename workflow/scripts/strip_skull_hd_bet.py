@@ -5,7 +5,7 @@ A program with arguments, since it runs on the interpreter that has HD-BET, not 
 
 import argparse
 
-from uad import hd_bet, logs, volumes
+from uad import hd_bet, hd_bet_weights, logs, volumes
 
 parser = argparse.ArgumentParser(description=__doc__)
 for name in ("image", "weights", "mask", "accelerator", "log"):
@@ -14,7 +14,7 @@ parser.add_argument("--threads", type=int, required=True)
 arguments = parser.parse_args()
 
 with logs.job(arguments.log) as log:
-    for name, digest in hd_bet.check_weights(arguments.weights).items():
+    for name, digest in hd_bet_weights.check(arguments.weights).items():
         log.info("weights %s: sha256 %s", name, digest)
     hd_bet.set_up(arguments.threads)
     from uad import devices  # imports torch, so after set_up

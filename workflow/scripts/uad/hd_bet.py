@@ -10,69 +10,22 @@ Runs in an environment of its own, since it pulls packages that can replace torc
 """
 
 import contextlib
-import hashlib
 import importlib.util
 import io
-import json
 import logging
 import os
 import sys
 import types
-import zipfile
-from pathlib import Path
 
 import numpy as np
 
 from uad.errors import InputError
 
-CHECKPOINT = "fold_all/checkpoint_final.pth"
-FILES = ("dataset.json", "plans.json", CHECKPOINT)
 # The last is nnU-Net's, which reads it when imported.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "nnUNet_def_n_proc")
 PRIMUS = "nnunetv2.training.nnUNetTrainer.primus.primus_trainers"
 
 log = logging.getLogger("uad")
-
-
-def check_weights(folder):
-    """Raise `InputError` unless a folder holds HD-BET's weights, complete and readable.
-
-    Needs no package besides those of the workflow.
-
-    Parameters
-    ----------
-    folder : path-like
-        Holds `FILES`, as unpacked from the published archive.
-
-    Returns
-    -------
-    dict of str to str
-        SHA-256 of each file.
-    """
-    folder = Path(folder)
-    digests = {}
-    for name in FILES:
-        path = folder / name
-        if not path.is_file():
-            raise InputError(
-                f"{path}: no such file; HD-BET's weights belong in the folder hd_bet.weights of "
-                "the configuration, and snakemake --cores all download puts them there"
-            )
-        try:
-            if name == CHECKPOINT:
-                damaged = zipfile.ZipFile(path).testzip()  # torch's format; every CRC is checked
-                if damaged:
-                    raise ValueError(f"bad checksum of {damaged}")
-            else:
-                json.loads(path.read_text())
-            with path.open("rb") as file:
-                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"{path}: this file of HD-BET's weights is damaged ({error}); delete {folder} and "
-                "run snakemake --cores all download"
-            ) from error
-    return digests
 
 
 def set_up(threads):
@@ -106,7 +59,7 @@ def find_brain(head, weights, device):
     head : Volume
         T1-weighted, LPS order.
     weights : path-like
-        See `check_weights`.
+        See `hd_bet_weights`.
     device : torch.device
         On a GPU the mean over all mirrored copies of the head is taken; on the CPU one pass is
         made, which is eight times faster and what HD-BET recommends there.

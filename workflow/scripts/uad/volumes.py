@@ -101,6 +101,35 @@ def read(path, dtype=np.float32):
     return Volume(array, affine, str(path))
 
 
+def read_atlas(head_path, brain_path, shape, spacing_mm):
+    """The atlas templates (head, brain), on the grid that is expected.
+
+    Versions of SRI24 on other grids or in other directions are about, and everything after
+    registration would quietly lie elsewhere.
+
+    Raises
+    ------
+    InputError
+        If a template has another grid, is turned, or the two differ.
+    """
+    head, brain = read(head_path), read(brain_path)
+    for template in (head, brain):
+        if list(template.array.shape) != list(shape):
+            raise InputError(
+                f"{template.path}: the atlas has {template.array.shape} voxels, expected are "
+                f"{tuple(shape)} (atlas.shape)"
+            )
+        axes = template.affine[:3, :3] @ np.diag([-1, -1, 1])
+        if not np.allclose(axes, spacing_mm * np.eye(3), atol=1e-3):
+            raise InputError(
+                f"{template.path}: the atlas has voxels of "
+                f"{' x '.join(f'{s:.3g}' for s in template.spacing_mm)} mm or is turned, expected "
+                f"are straight ones of {spacing_mm} mm (atlas.spacing_mm)"
+            )
+    check_same_grid(head, brain)
+    return head, brain
+
+
 def header_conflict(path):
     """Why a NIfTI header contradicts itself, or None.
 

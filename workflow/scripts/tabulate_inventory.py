@@ -1,0 +1,10 @@
+"""Rule tabulate_inventory: all data sets on one page."""
+
+import json
+from pathlib import Path
+
+from uad import inventory, logs
+
+with logs.job(snakemake.log[0]):
+    lines = [json.loads(Path(path).read_text()) for path in snakemake.input]
+    inventory.write_html(lines, snakemake.params.simulated, snakemake.output[0])

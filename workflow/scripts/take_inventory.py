@@ -1,0 +1,19 @@
+"""Rule inventory: what there is of a data set, and whether it can be read."""
+
+from uad import datasets, inventory, logs, volumes
+
+with logs.job(snakemake.log[0]) as log:
+    module = datasets.load(snakemake.wildcards.dataset)
+    line = {
+        "title": module.TITLE,
+        "licence": module.LICENCE,
+        "source": module.SOURCE,
+        "citation": module.CITATION,
+        "modality": snakemake.params.modality,
+        "cases": module.CASES.get(snakemake.params.modality, 0),
+        "needed": inventory.needed(snakemake.params.counts),
+        "unreadable": inventory.take(snakemake.input.files, snakemake.threads),
+        **snakemake.params.known,
+    }
+    log.info("%d found, %s", line["found"], inventory.state(line))
+    volumes.write_json(line, snakemake.output[0])

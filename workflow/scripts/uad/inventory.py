@@ -1,0 +1,188 @@
+"""What is there before a run: cases found, left out and unreadable, atlas, weights, GPU, disk.
+
+Rule `inventory` reads every file of a data set once; `check` puts all of it into one table and says
+whether the workflow can be run.
+"""
+
+import gzip
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from html import escape
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from uad import pages
+from uad.errors import InputError
+
+CHUNK = 1 << 20
+# Images and masks at 1 and 2 mm, as measured on simulated subjects.
+PREPROCESSED_MB = 8
+VOLUME = 50 * 96 * 96
+
+
+def unreadable(path):
+    """Why a NIfTI file cannot be used, or None.
+
+    Reads to the end, since an interrupted download or a full disk shows only there; much faster
+    than decoding the voxels.
+    """
+    try:
+        image = nib.load(path)
+        header = image.header
+        expected = image.dataobj.offset + int(np.prod(header.get_data_shape(), dtype=np.int64)) * (
+            header.get_data_dtype().itemsize
+        )
+        with (gzip.open if str(path).endswith(".gz") else open)(path, "rb") as file:
+            size = 0
+            while chunk := file.read(CHUNK):
+                size += len(chunk)
+    except Exception as error:  # nibabel, gzip and zlib raise a dozen kinds
+        return f"cannot be read as NIfTI ({error})"
+    if size < expected:
+        return f"is cut off: {size} of {expected} bytes"
+    shape = [n for n in image.shape[3:] if n != 1]
+    if len(image.shape) < 3 or shape:
+        return f"is not one 3-D volume: {image.shape}"
+    return None
+
+
+def take(files, threads):
+    """Unreadable files among `files`: pairs of path and reason, sorted."""
+    with ThreadPoolExecutor(threads) as pool:
+        reasons = list(pool.map(unreadable, files))
+    return sorted((str(path), reason) for path, reason in zip(files, reasons) if reason)
+
+
+def state(line):
+    """`ok`, or what keeps a data set from being used.
+
+    Parameters
+    ----------
+    line : dict
+        `missing` (sentence or None), `found`, `needed`, `unreadable`.
+    """
+    if line["missing"]:
+        return line["missing"]
+    if line["unreadable"]:
+        return f"{len(line['unreadable'])} unreadable file(s)"
+    if line["found"] < line["needed"]:
+        return f"{line['found']} cases, but the splits need {line['needed']}"
+    return "ok"
+
+
+def needed(counts):
+    """Fewest subjects that a block of `splits` can be drawn from."""
+    return counts["train"] + counts["val"] + (counts["test"] or 1)
+
+
+def write_html(lines, simulated, path):
+    """The table of data sets as a page for the report.
+
+    Parameters
+    ----------
+    lines : list of dict
+        What rule `inventory` wrote for each data set.
+    simulated : bool
+    path : path-like
+    """
+    rows = []
+    for line in lines:
+        source = escape(line["source"])
+        cells = [
+            f"<td><b>{escape(line['title'])}</b><br><span>{escape(line['modality'])}, "
+            f"{escape(line['layout'])}</span></td>",
+            *(f'<td class="n">{line[key]}</td>' for key in ("cases", "found", "needed")),
+            f'<td class="n">{len(line["left_out"])}</td>',
+            f'<td class="n">{len(line["unreadable"])}</td>',
+            f"<td>{escape(state(line))}</td>",
+            f'<td><a href="{source}">{source}</a><br><span>{escape(line["licence"])}</span></td>',
+            f"<td>{escape(line['citation'])}</td>",
+        ]
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    remarks = [
+        f"<li>{escape(line['title'])}: <b>{escape(name)}</b>: {escape(reason)}</li>"
+        for line in lines
+        for name, reason in [*line["left_out"], *line["unreadable"]]
+    ]
+    remarks = remarks or ["<li>Nothing is left out, every file can be read.</li>"]
+    body = _BODY.format(rows="\n".join(rows), remarks="\n".join(remarks))
+    pages.write(path, "Data sets", body, [pages.SIMULATED] if simulated else [], _STYLE)
+
+
+def text(lines):
+    """The same as lines of text for the terminal."""
+    table = [("data set", "archive", "found", "needed", "left out", "unreadable", "state")]
+    for line in lines:
+        counts = (line["cases"], line["found"], line["needed"])
+        lost = (len(line["left_out"]), len(line["unreadable"]))
+        table.append((line["title"], *map(str, counts + lost), state(line)))
+    widths = [max(len(row[i]) for row in table) for i in range(6)]
+    found = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in range(1, 6)), row[6]]
+        )
+        for row in table
+    ]
+    for line in lines:
+        if state(line) != "ok":
+            found.append(
+                f"  {line['title']}: request it at {line['source']}, unpack it to {line['folder']}"
+            )
+        for name, reason in [*line["left_out"], *line["unreadable"]][:20]:
+            found.append(f"  {line['title']}: {name}: {reason}")
+    return found
+
+
+def disk_mb(n_subjects, n_evaluated, n_levels, n_reconstructing, n_folds):
+    """Space that results take, about, without the models (a few GB per fold at the paper's size).
+
+    Parameters
+    ----------
+    n_subjects : int
+        Of all data sets.
+    n_evaluated : int
+        Validation and test subjects of all test sets in a fold.
+    n_levels, n_reconstructing, n_folds : int
+    """
+    packed = n_subjects * VOLUME * (4 + 1 + 1) / 1e6
+    kept = n_evaluated * n_levels * VOLUME * 2 / 1e6 * n_reconstructing * n_folds
+    maps = n_evaluated * VOLUME * 4 / 1e6 * n_folds
+    return n_subjects * PREPROCESSED_MB + packed + kept + maps
+
+
+def disk(results, mb):
+    """Sentence on the space needed and free, and whether it is enough."""
+    folder = Path(results).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 1e9
+    enough = mb / 1e3 < free
+    sentence = f"results need about {mb / 1e3:.0f} GB and the models, {free:.0f} GB are free"
+    return sentence, enough
+
+
+def outcome(function, *arguments):
+    """`(True, what a check returns)`, or `(False, the sentence it fails with)`."""
+    try:
+        return True, function(*arguments)
+    except InputError as error:
+        return False, str(error)
+
+
+_STYLE = "td { vertical-align: top; }\nli { max-width: 70rem; }\n"
+
+_BODY = """\
+<p>Cases in the complete archive, found, and needed by the splits; what is left out or cannot be
+read is named below.</p>
+<div class="scroll"><table>
+<thead><tr><th>Data set</th><th>Archive</th><th>Found</th><th>Needed</th><th>Left out</th>
+<th>Unreadable</th><th>State</th><th>Source, licence</th><th>To be cited</th></tr></thead>
+<tbody>
+{rows}
+</tbody></table></div>
+<ul>
+{remarks}
+</ul>
+"""
