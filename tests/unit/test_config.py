@@ -83,7 +83,7 @@ def test_method_builds_from_its_block(paper_config, name):
 def test_readme_lists_every_key(tmp_path):
     copied = tmp_path / "README.md"
     copied.write_text((ROOT / "config/README.md").read_text())
-    config.update_readme(copied, SCHEMA)
+    config.update_readme(copied, SCHEMA, ROOT / "config/config.yaml")
     assert copied.read_text() == (ROOT / "config/README.md").read_text(), "run make docs"
 
 

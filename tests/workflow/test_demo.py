@@ -223,11 +223,11 @@ def test_report(demo):
     for result in ("table1.html", "cases_brats.png", "cases_atlas.png", "cases_draem.png",
                    "training.png", "splits.png", "cohort_ixi.png", "cohort_brats21.png",
                    "cohort_atlas_v2.png", "ixi.html", "brats21.html", "atlas_v2.html",
-                   "audit.html"):  # fmt: skip
+                   "audit.html", "datasets.html", "departures.html"):  # fmt: skip
         assert any(result in name for name in names), result
     assert "simulated" in page
-    # A caption behind each of the thirteen results, each saying that the data are simulated.
-    assert page.count("Simulated data.") >= 13
+    # A caption behind each of the fifteen results, each saying that the data are simulated.
+    assert page.count("Simulated data.") >= 15
 
 
 # What an edit reruns.

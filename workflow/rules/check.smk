@@ -68,7 +68,7 @@ rule check:
         simulated=bool(SIMULATION),
         weights=config["hd_bet"]["weights"] if "hd_bet" in BRAIN_MASKS.values() else None,
         accelerator=config["accelerator"],
-        results=ROOT,
+        results=lambda wildcards: ROOT,
         splits=config["splits"],
         unhealthy=config["unhealthy"],
         methods=config["methods"],

@@ -126,8 +126,33 @@ rule plot_cases:
         "../scripts/plot_cases.py"
 
 
+rule tabulate_deviations:
+    output:
+        report(
+            "<results>/tables/departures.html",
+            caption="../report/departures.rst",
+            category="Table 1",
+            labels={"result": "departures from paper and code"},
+        ),
+    log:
+        "<results>/logs/tabulate_deviations.log",
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        blocks={key: config[key] for key in ("datasets", "preprocessing", "splits", "methods")},
+        simulated=bool(SIMULATION),
+        code=code("tabulate_deviations.py"),
+    script:
+        "../scripts/tabulate_deviations.py"
+
+
 rule figures:
     input:
+        rules.tabulate_deviations.output,
         f"{ROOT}/inventory/datasets.html",
         [f"{ROOT}/qc/{dataset}.html" for dataset in REGISTERED],
         [f"{ROOT}/figures/cohort_{dataset}.png" for dataset in config["datasets"]],

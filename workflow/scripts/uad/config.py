@@ -200,15 +200,24 @@ def markdown_table(schema):
     return "\n".join(lines)
 
 
-def update_readme(readme, schema_path):
-    """Replace the table between the two markers of `config/README.md`."""
-    begin, end = "<!-- keys: begin -->\n", "\n<!-- keys: end -->"
+def update_readme(readme, schema_path, config_path):
+    """Replace what stands between the markers of `config/README.md`: departures and keys."""
+    from uad import deviations
+
+    tables = {
+        "departures": deviations.markdown(yaml.safe_load(Path(config_path).read_text())),
+        "keys": markdown_table(yaml.safe_load(Path(schema_path).read_text())),
+    }
     text = readme.read_text()
-    head, _, rest = text.partition(begin)
-    _, _, tail = rest.partition(end)
-    table = markdown_table(yaml.safe_load(Path(schema_path).read_text()))
-    readme.write_text(head + begin + table + end + tail)
+    for name, table in tables.items():
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+        head, _, rest = text.partition(begin)
+        _, _, tail = rest.partition(end)
+        text = f"{head}{begin}{table}\n{end}{tail}"
+    readme.write_text(text)
 
 
 if __name__ == "__main__":
-    update_readme(Path("config/README.md"), "workflow/schemas/config.schema.yaml")
+    update_readme(
+        Path("config/README.md"), "workflow/schemas/config.schema.yaml", "config/config.yaml"
+    )
