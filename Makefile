@@ -35,7 +35,8 @@ setup: $(VENV)/.run-packages $(VENV)/.test-packages
 setup-hdbet: $(HDBET)/.packages
 
 test: setup
-	$(BIN)/pytest -m "not hdbet"
+	$(BIN)/pytest -n 2 -m "not demo and not hdbet"
+	$(BIN)/pytest -m demo
 
 test-fast: setup
 	$(BIN)/pytest -n 2 -m "not demo and not hdbet"

@@ -144,7 +144,7 @@ def test_listing_is_relative(tmp_path):
     assert sorted(datasets.list_files(tmp_path, "key")) == ["a/b/file.nii", "top.nii"]
 
 
-@pytest.mark.parametrize("name", ["ixi", "brats21", "atlas_v2"])
+@pytest.mark.parametrize("name", ["ixi", "brats21", "atlas_v2", "mslub", "wmh"])
 def test_simulated_files_have_native_names(name):
     scans = names.scans(name, 30, seed=1)
     files = [path for scan in scans for path in names.files(name, scan)]

@@ -65,6 +65,33 @@ use rule simulate_ixi as simulate_atlas_v2 with:
         code=code("simulate_scan.py"),
 
 
+use rule simulate_ixi as simulate_mslub with:
+    output:
+        image="<results>/raw/mslub/{scan}/{scan}_T1W.nii.gz",
+        lesion="<results>/raw/mslub/{scan}/{scan}_consensus_gt.nii.gz",
+    log:
+        "<results>/logs/simulate/mslub/{scan}.log",
+    resources:
+        mem_mb=6000,
+        runtime=20,
+    params:
+        dataset="mslub",
+        seed=config["simulation"] and config["simulation"]["seed"],
+        code=code("simulate_scan.py"),
+
+
+use rule simulate_ixi as simulate_wmh with:
+    output:
+        image="<results>/raw/wmh/{scan}/pre/T1.nii.gz",
+        lesion="<results>/raw/wmh/{scan}/wmh.nii.gz",
+    log:
+        "<results>/logs/simulate/wmh/{scan}.log",
+    params:
+        dataset="wmh",
+        seed=config["simulation"] and config["simulation"]["seed"],
+        code=code("simulate_scan.py"),
+
+
 rule simulate_demographics:
     output:
         "<results>/raw/ixi/IXI.xls",

@@ -1,4 +1,4 @@
-"""Rules simulate_ixi, simulate_brats21, simulate_atlas_v2: one raw scan in its native layout."""
+"""Rules simulate_ixi, simulate_brats21 and so on: one raw scan in its native layout."""
 
 import nibabel as nib
 

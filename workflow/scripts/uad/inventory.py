@@ -171,7 +171,7 @@ def outcome(function, *arguments):
         return False, str(error)
 
 
-_STYLE = "td { vertical-align: top; }\nli { max-width: 70rem; }\n"
+_STYLE = "td { vertical-align: top; white-space: normal; }\nli { max-width: 70rem; }\n"
 
 _BODY = """\
 <p>Cases in the complete archive, found, and needed by the splits; what is left out or cannot be

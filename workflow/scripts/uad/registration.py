@@ -78,7 +78,7 @@ def register(moving, atlas, brain, settings):
     steps = (settings.iterations, settings.shrink_factors, settings.smoothing_sigmas)
     fixed, floating, core = (coarsen(v, settings.resolution_mm) for v in (atlas, moving, brain))
     affine = search(floating, fixed, steps, settings.transform)
-    found = quality(moving, atlas, brain, affine, settings)
+    found = quality(floating, fixed, core, affine, settings)
     if found["similarity"] >= settings.retry_below and found["status"] == "ok":
         return affine, {**found, "starts": 1}
 
@@ -86,7 +86,7 @@ def register(moving, atlas, brain, settings):
     scores = [quality(floating, fixed, core, start, settings)["similarity"] for start in starts]
     best = starts[int(np.argmax(scores))]
     refined = search(floating, fixed, steps, settings.transform, start=best)
-    again = quality(moving, atlas, brain, refined, settings)
+    again = quality(floating, fixed, core, refined, settings)
     if again["similarity"] > found["similarity"]:
         affine, found = refined, again
     return affine, {**found, "starts": len(starts) + 1}

@@ -1,4 +1,4 @@
-"""Simulated lesions with exactly known extent: glioma-like and stroke-like.
+"""Simulated lesions with exactly known extent: gliomas, strokes, white matter lesions.
 
 A lesion is a smooth scalar field over the phantom, its *depth*: positive inside, 0 on the boundary,
 1 at the centre. The image is darkened by it and the ground truth is `depth > 0` of the same field,
@@ -15,10 +15,17 @@ from scipy import ndimage
 # ATLAS lesions span four orders of magnitude, hence logarithmic draws.
 GLIOMA_RADIUS_MM = (11.0, 32.0)
 STROKE_RADIUS_MM = (2.0, 26.0)
+WHITE_MATTER_RADIUS_MM = (1.5, 6.0)
+RADIUS_MM = {
+    "glioma": GLIOMA_RADIUS_MM,
+    "stroke": STROKE_RADIUS_MM,
+    "white matter": WHITE_MATTER_RADIUS_MM,
+}
 
 # Signal on T1, 1 = white matter, from the boundary inwards.
 GLIOMA_SIGNAL = {"oedema": 0.62, "tumour": 0.42, "necrosis": 0.24}
 STROKE_SIGNAL = {"rim": 0.45, "cavity": 0.20}
+WHITE_MATTER_SIGNAL = {"rim": 0.70, "core": 0.55}
 
 # BraTS label values and the depth at which each begins.
 GLIOMA_LABELS = {2: 0.0, 4: 0.35, 1: 0.62}
@@ -37,7 +44,7 @@ class Lesion:
     push_mm : float
         Mass effect: how far tissue at the boundary is pushed away.
     kind : str
-        ``"glioma"`` or ``"stroke"``.
+        A key of `RADIUS_MM`.
     opacity : float
         How far the lesion's signal replaces the tissue's, in [0, 1].
     """
@@ -50,15 +57,16 @@ class Lesion:
 
 
 def draw(kind, phantom, rng):
-    """The lesions of one subject: one glioma, or one to three strokes."""
-    n = 1 if kind == "glioma" else int(rng.integers(1, 4))
+    """The lesions of one subject: one glioma, one to three strokes, or many in the white matter."""
+    few, many = {"glioma": (1, 1), "stroke": (1, 3), "white matter": (6, 20)}[kind]
+    n = int(rng.integers(few, many + 1)) if many > 1 else 1
     return [_draw_one(kind, phantom, rng) for _ in range(n)]
 
 
 def _draw_one(kind, phantom, rng):
-    low, high = GLIOMA_RADIUS_MM if kind == "glioma" else STROKE_RADIUS_MM
+    low, high = RADIUS_MM[kind]
     radius = low * (high / low) ** rng.random()
-    tissue = phantom.white if kind == "glioma" else phantom.grey + phantom.white
+    tissue = phantom.grey + phantom.white if kind == "stroke" else phantom.white
     where = tissue > 0.65
     # Away from the vertex and the skull base, which the paper's crop to 100 mm removes.
     z = phantom.origin_mm[2] + np.arange(where.shape[2])
@@ -111,13 +119,14 @@ def paint(signal, field, lesion):
         )
         weight = lesion.opacity * np.interp(depths, [0.0, 0.15], [0.5, 1.0])
     else:
-        value = np.interp(depths, [0.0, 0.25], list(STROKE_SIGNAL.values()))
+        levels = STROKE_SIGNAL if lesion.kind == "stroke" else WHITE_MATTER_SIGNAL
+        value = np.interp(depths, [0.0, 0.25], list(levels.values()))
         weight = lesion.opacity * np.interp(depths, [0.0, 0.1], [0.6, 1.0])
     signal[inside] += weight * (value - signal[inside])
 
 
 def labels(depths, kind):
-    """Label values of native voxels from their depth: BraTS classes, or 1 for a stroke."""
+    """Label values of native voxels from their depth: BraTS classes, else 1."""
     out = np.zeros(depths.shape, np.uint8)
     for value, begins in (GLIOMA_LABELS if kind == "glioma" else {1: 0.0}).items():
         out[depths > begins] = value

@@ -6,7 +6,11 @@ can plan with them. Standard library only.
 
 import random
 
-SITES = {"ixi": ("Guys", "HH", "IOP"), "atlas_v2": ("001", "009", "031", "052")}
+SITES = {
+    "ixi": ("Guys", "HH", "IOP"),
+    "atlas_v2": ("001", "009", "031", "052"),
+    "wmh": ("Utrecht", "Singapore", "Amsterdam/GE3T"),
+}
 
 
 def scans(dataset, n, seed):
@@ -21,7 +25,7 @@ def scans(dataset, n, seed):
     Returns
     -------
     list of str
-        Such as ``IXI012-Guys-0735``, ``BraTS2021_00003``, ``sub-r009s004``.
+        Such as ``IXI012-Guys-0735``, ``BraTS2021_00003``, ``sub-r009s004`` or ``Utrecht/7``.
     """
     rng = random.Random(f"{seed} {dataset}")
     names = []
@@ -34,6 +38,8 @@ def scans(dataset, n, seed):
                 "ixi": f"IXI{number:03d}-{site}-{rng.randint(300, 1999):04d}",
                 "brats21": f"BraTS2021_{number:05d}",
                 "atlas_v2": f"sub-r{site}s{i:03d}",
+                "mslub": f"patient{number:02d}",
+                "wmh": f"{site}/{number}",
             }[dataset]
         )
     return names
@@ -50,5 +56,9 @@ def files(dataset, scan):
         return [f"{scan}-T1.nii.gz"]
     if dataset == "brats21":
         return [f"{scan}/{scan}_t1.nii.gz", f"{scan}/{scan}_seg.nii.gz"]
+    if dataset == "mslub":
+        return [f"{scan}/{scan}_T1W.nii.gz", f"{scan}/{scan}_consensus_gt.nii.gz"]
+    if dataset == "wmh":
+        return [f"{scan}/pre/T1.nii.gz", f"{scan}/wmh.nii.gz"]
     stem = f"Training/R{scan[5:8]}/{scan}/ses-1/anat/{scan}_ses-1_space-MNI152NLin2009aSym"
     return [f"{stem}_T1w.nii.gz", f"{stem}_label-L_desc-T1lesion_mask.nii.gz"]

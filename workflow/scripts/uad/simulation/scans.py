@@ -80,6 +80,14 @@ def _ixi_affine():
     return affine
 
 
+def _grid(spacing_mm, shape):
+    """Voxel axes R, A, S about a point of the brain's middle."""
+    return nib.affines.from_matvec(
+        np.diag(spacing_mm),
+        np.array([0, -18, 10]) - np.array(spacing_mm) * (np.array(shape) - 1) / 2,
+    )
+
+
 NATIVE = {
     "ixi": Native(
         shape=(256, 256, 150), affine=_ixi_affine(), world_from_mni=np.eye(4), rotation_deg=4.0,
@@ -95,6 +103,16 @@ NATIVE = {
         shape=(197, 233, 189), affine=nib.affines.from_matvec(np.eye(3),
         phantom.TEMPLATE_ORIGIN_MM), world_from_mni=np.eye(4), rotation_deg=1.0, shift_mm=1.0,
         unit=85.0, noise=0.018, bias=0.20, dtype=np.float32, lesion="stroke", brain_only=False,
+    ),
+    "mslub": Native(  # on the grid of FLAIR, sagittal
+        shape=(192, 512, 512), affine=_grid((0.8, 0.47, 0.47), (192, 512, 512)),
+        world_from_mni=np.eye(4), rotation_deg=4.0, shift_mm=5.0, unit=300.0, noise=0.02, bias=0.25,
+        dtype=np.float32, lesion="white matter", brain_only=False,
+    ),
+    "wmh": Native(  # on the grid of FLAIR, thick axial slices
+        shape=(240, 240, 48), affine=_grid((0.96, 0.96, 3.0), (240, 240, 48)),
+        world_from_mni=np.eye(4), rotation_deg=4.0, shift_mm=5.0, unit=500.0, noise=0.018, bias=0.2,
+        dtype=np.float32, lesion="white matter", brain_only=False,
     ),
 }  # fmt: skip
 
