@@ -280,3 +280,37 @@ def test_no_rule_holds_a_function_or_a_path_of_this_machine():
         text = path.read_text()
         assert path.name == "common.smk" or "\ndef " not in text
         assert not re.search(r"[\"'](/home|/root|/work|/tmp)/", text)
+
+
+def test_t2_of_the_data_sets_that_have_it(checkout, tmp_path):
+    overlay = stand_ins(tmp_path / "raw", {"ixi": 6, "brats21": 5})
+    for path in [*(tmp_path / "raw/ixi").glob("*-T1.nii.gz")]:
+        path.rename(path.with_name(path.name.replace("-T1", "-T2")))
+    for path in [*(tmp_path / "raw/brats21").rglob("*_t1.nii.gz")]:
+        path.rename(path.with_name(path.name.replace("_t1", "_t2")))
+    # Overlays are merged, so a data set can only be taken out of the configuration itself.
+    path = checkout.folder / "config/config.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["modality"] = "T2"
+    for block in ("datasets", "splits"):
+        del config[block]["atlas_v2"]
+    del config["unhealthy"]["atlas"]
+    config["rows"] = {k: v for k, v in config["rows"].items() if not k.endswith("-atlas")}
+    path.write_text(yaml.safe_dump(config))
+    jobs = plan(checkout, configfiles=[checkout.overlay(**overlay)])
+    assert jobs["register_to_sri24"] == 6 + 5
+    label = names.scans("ixi", 6, 1)[0][:6]
+    target = f"results/preprocessed/ixi/sub-{label}/sub-{label}_space-SRI24_desc-preproc_T2w.nii.gz"
+    jobs = plan(checkout, target, configfiles=[checkout.overlay(**overlay)])
+    assert jobs["correct_bias"] == 1
+
+
+def test_missing_modality_is_named(checkout):
+    overlay = checkout.overlay(modality="T2", simulation=None)
+    done = checkout.snakemake("check", "-n", configfiles=[overlay])
+    assert done.returncode == 0, done.stderr  # to be told by the table
+    done = checkout.snakemake(
+        "-n", configfiles=["config/demo.yaml", checkout.overlay(modality="T2")]
+    )
+    assert done.returncode != 0
+    assert "modality is T2, but only T1 scans are simulated" in done.stdout + done.stderr
