@@ -1,4 +1,4 @@
-"""Inventory and check: unreadable files, missing cases, space."""
+"""Inventory: unreadable files, missing cases."""
 
 import gzip
 
@@ -82,11 +82,3 @@ def test_page(tmp_path):
     page = (tmp_path / "d.html").read_text()
     assert "<b>x&lt;y.nii</b>: is cut off" in page and "free &amp; open" in page
     assert inventory.pages.SIMULATED in page
-
-
-def test_space_by_hand(tmp_path):
-    # 10 subjects of 8 MB and 2.7648 MB; 6 x 3 levels x 0.9216 MB, twice; maps 6 x 1.8432 MB, twice.
-    found = inventory.disk_mb(10, 6, 3, 1, 2)
-    assert found == pytest.approx(10 * 10.7648 + 6 * 3 * 0.9216 * 2 + 6 * 1.8432 * 2)
-    assert inventory.disk(tmp_path / "not/yet/there", 1)[1]
-    assert not inventory.disk(tmp_path, 1e12)[1]

@@ -63,17 +63,16 @@ rule check:
         mem_mb=1000,
         runtime=10,
     params:
-        atlas={kind: atlas_file(kind) for kind in ("head", "brain")},
-        grid=(config["atlas"]["shape"], config["atlas"]["spacing_mm"]),
-        simulated=bool(SIMULATION),
+        atlas=None if SIMULATION else ATLAS,
         weights=config["hd_bet"]["weights"] if "hd_bet" in BRAIN_MASKS.values() else None,
         accelerator=config["accelerator"],
         results=lambda wildcards: ROOT,
-        splits=config["splits"],
-        unhealthy=config["unhealthy"],
-        methods=config["methods"],
-        models=MODELS,
-        folds=config["folds"],
+        levels=[
+            len(config["methods"][uad_config.method(model)]["test_levels"])
+            for model in MODELS
+            if config["methods"][uad_config.method(model)]["reconstructs"]
+        ],
+        n_folds=len(config["folds"]),
         code=code("check.py"),
     script:
         "../scripts/check.py"

@@ -242,6 +242,15 @@ def atlas_file(kind):
     return config["atlas"][kind]
 
 
+# Templates, and the grid that they must have.
+ATLAS = (
+    atlas_file("head"),
+    atlas_file("brain"),
+    config["atlas"]["shape"],
+    config["atlas"]["spacing_mm"],
+)
+
+
 def demographics(wildcards):
     """The data set's spreadsheet, if it has one."""
     if SIMULATION:

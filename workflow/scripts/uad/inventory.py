@@ -1,25 +1,15 @@
-"""What is there before a run: cases found, left out and unreadable, atlas, weights, GPU, disk.
-
-Rule `inventory` reads every file of a data set once; `check` puts all of it into one table and says
-whether the workflow can be run.
-"""
+"""What there is of each data set: cases found, left out and unreadable."""
 
 import gzip
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from uad import pages
-from uad.errors import InputError
 
 CHUNK = 1 << 20
-# Images and masks at 1 and 2 mm, as measured on simulated subjects.
-PREPROCESSED_MB = 8
-VOLUME = 50 * 96 * 96
 
 
 def unreadable(path):
@@ -133,42 +123,6 @@ def text(lines):
         for name, reason in [*line["left_out"], *line["unreadable"]][:20]:
             found.append(f"  {line['title']}: {name}: {reason}")
     return found
-
-
-def disk_mb(n_subjects, n_evaluated, n_levels, n_reconstructing, n_folds):
-    """Space that results take, about, without the models (a few GB per fold at the paper's size).
-
-    Parameters
-    ----------
-    n_subjects : int
-        Of all data sets.
-    n_evaluated : int
-        Validation and test subjects of all test sets in a fold.
-    n_levels, n_reconstructing, n_folds : int
-    """
-    packed = n_subjects * VOLUME * (4 + 1 + 1) / 1e6
-    kept = n_evaluated * n_levels * VOLUME * 2 / 1e6 * n_reconstructing * n_folds
-    maps = n_evaluated * VOLUME * 4 / 1e6 * n_folds
-    return n_subjects * PREPROCESSED_MB + packed + kept + maps
-
-
-def disk(results, mb):
-    """Sentence on the space needed and free, and whether it is enough."""
-    folder = Path(results).absolute()
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free / 1e9
-    enough = mb / 1e3 < free
-    sentence = f"results need about {mb / 1e3:.0f} GB and the models, {free:.0f} GB are free"
-    return sentence, enough
-
-
-def outcome(function, *arguments):
-    """`(True, what a check returns)`, or `(False, the sentence it fails with)`."""
-    try:
-        return True, function(*arguments)
-    except InputError as error:
-        return False, str(error)
 
 
 _STYLE = "td { vertical-align: top; white-space: normal; }\nli { max-width: 70rem; }\n"
