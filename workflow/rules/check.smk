@@ -68,7 +68,7 @@ rule check:
         accelerator=config["accelerator"],
         results=lambda wildcards: ROOT,
         levels=[
-            len(config["methods"][uad_config.method(model)]["test_levels"])
+            len(config["methods"][uad_config.method(model)].get("test_levels", [1]))
             for model in MODELS
             if config["methods"][uad_config.method(model)]["reconstructs"]
         ],
