@@ -11,7 +11,7 @@ import pytest
 import torch
 from conftest import write_pack
 
-from uad import checkpoints, methods, slices, training
+from uad import checkpoints, methods, residuals, slices, training
 from uad.errors import InputError
 
 SMALL = {
@@ -55,7 +55,7 @@ def method(name, paper_config):
 def batch(tmp_path):
     """Four slices with lesions."""
     pack = write_pack(tmp_path / "pack", 4)
-    return slices.fixed(pack, np.arange(4), per_volume=1, batch_size=4)[0]
+    return slices.fixed(pack, np.arange(4), per_volume=1, batch_size=4, partners=True)[0]
 
 
 @pytest.fixture
@@ -71,6 +71,9 @@ def volume(rng):
 def anomaly_map(method, volume):
     method.eval()
     with torch.no_grad():
+        if method.levels:
+            mean = method.reconstruct(volume.image, np.random.default_rng(0)).mean(dim=0)
+            return residuals.anomaly_map(volume.image, mean, volume.brain)
         return method.anomaly_map(volume.image, volume.brain, volume.reconstruction)
 
 
@@ -153,27 +156,28 @@ def test_saves_and_loads_to_the_same_map(method, name, batch, volume, tmp_path):
 
 
 def test_works_with_a_single_slice(method, volume, batch, rng):
-    one = slices.Batch(batch.image[:1], batch.brain[:1], batch.lesion[:1])
+    one = slices.Batch(*(part[:1] for part in vars(batch).values()))
     method.network.eval()
     assert np.isfinite(method.loss(one, rng).item())
 
 
 def test_wrong_channel_count_is_refused(method, batch, rng):
-    three = slices.Batch(batch.image.repeat(1, 3, 1, 1), batch.brain, batch.lesion)
+    three, partner = (x.repeat(1, 3, 1, 1) for x in (batch.image, batch.partner))
+    three = slices.Batch(three, batch.brain, batch.lesion, partner)
     with pytest.raises(RuntimeError, match="channels"):
         method.loss(three, rng)
 
 
 def test_reconstructions(method, name, paper_config, volume, rng):
-    if not paper_config["methods"][name]["reconstructs"]:
-        assert not hasattr(method, "reconstruct")
+    assert paper_config["methods"][name]["reconstructs"] == bool(method.levels)
+    if not method.levels:
         return
     method.eval()
     with torch.no_grad():
         found = method.reconstruct(volume.image, np.random.default_rng(1))
         again = method.reconstruct(volume.image, np.random.default_rng(1))
         other = method.reconstruct(volume.image, np.random.default_rng(2))
-    assert found.shape == (len(method.params.test_levels), *volume.image.shape)
+    assert found.shape == (method.levels, *volume.image.shape)
     assert found.dtype == torch.float32
     assert torch.equal(found, again)
     assert found.isfinite().all()
@@ -207,4 +211,4 @@ def test_controls_give_maps(tmp_path, control, rng):
 
 
 def test_training_settings_of_every_method_fit_the_loop(name, paper_config):
-    training.Settings(**paper_config["methods"][name]["training"])
+    training.Settings(**{**paper_config["training"], **paper_config["methods"][name]["training"]})

@@ -2,15 +2,26 @@
 
 import copy
 
+import pytest
+from conftest import ROOT
+
+from uad import config as uad_config
 from uad import deviations
+
+
+@pytest.fixture
+def config(paper_config):
+    """The paper's configuration, completed."""
+    uad_config.check(paper_config, ROOT / "workflow/schemas/config.schema.yaml")
+    return paper_config
 
 
 def by_topic(config):
     return {line["topic"]: line for line in deviations.table(config)}
 
 
-def test_default_configuration(paper_config):
-    lines = by_topic(paper_config)
+def test_default_configuration(config):
+    lines = by_topic(config)
     assert lines["Channels of the cDDPM's U-Net"]["here"] == "128, 256, 256"
     assert lines["Channels of the cDDPM's U-Net"]["as_"] == "code"
     assert lines["Epochs, cDDPM"]["as_"] == "paper"
@@ -19,8 +30,8 @@ def test_default_configuration(paper_config):
     assert lines["Encoder of the cDDPM"]["as_"] == ""
 
 
-def test_it_follows_the_configuration(paper_config):
-    config = copy.deepcopy(paper_config)
+def test_it_follows_the_configuration(config):
+    config = copy.deepcopy(config)
     config["methods"]["cddpm"]["unet"]["multipliers"] = [1, 1, 2]
     config["preprocessing"]["smoothing"]["iterations"] = 0
     config["splits"]["scheme"] = "released"
@@ -32,9 +43,9 @@ def test_it_follows_the_configuration(paper_config):
     assert "ixi: propagated from the atlas" in lines["Brain masks"]["here"]
 
 
-def test_every_key_exists(paper_config):
-    for line in deviations.table(paper_config):
-        node = paper_config
+def test_every_key_exists(config):
+    for line in deviations.table(config):
+        node = config
         for part in (line["key"] or "").split("."):
             if part == "*":
                 node = next(iter(node.values()))
@@ -42,8 +53,8 @@ def test_every_key_exists(paper_config):
                 node = node[part]
 
 
-def test_page(paper_config, tmp_path):
-    deviations.write_html(paper_config, True, tmp_path / "d.html")
+def test_page(config, tmp_path):
+    deviations.write_html(config, True, tmp_path / "d.html")
     page = (tmp_path / "d.html").read_text()
     assert "methods.cddpm.unet" in page and "as the code" in page and "<b>otherwise</b>" in page
     assert deviations.pages.SIMULATED in page

@@ -18,14 +18,14 @@ def atlas(tmp_path, rng):
 
 
 def test_everything_is_there(tmp_path, atlas):
-    sentences, good = preflight.check([LINE], atlas, None, "cpu", tmp_path, 1)
+    sentences, good = preflight.check([LINE], atlas, None, {}, "cpu", tmp_path, 1)
     assert good
     assert "atlas: ok" in sentences and "device: cpu" in sentences
 
 
 @pytest.mark.parametrize("spacing", [1, 4.1])
 def test_atlas_of_another_spacing(tmp_path, atlas, spacing):
-    sentences, good = preflight.check([LINE], (*atlas[:3], spacing), None, "cpu", tmp_path, 1)
+    sentences, good = preflight.check([LINE], (*atlas[:3], spacing), None, {}, "cpu", tmp_path, 1)
     assert not good
     assert any("voxels of 4 x 4 x 4 mm or is turned" in sentence for sentence in sentences)
 
@@ -33,11 +33,14 @@ def test_atlas_of_another_spacing(tmp_path, atlas, spacing):
 def test_each_lack_is_told(tmp_path, atlas):
     (tmp_path / "T1.nii").unlink()
     line = {**LINE, "missing": "data/IXI-T1: no such folder"}
-    sentences, good = preflight.check([line], atlas, tmp_path / "weights", "cuda", tmp_path, 1e12)
+    sentences, good = preflight.check(
+        [line], atlas, tmp_path / "weights", {"fae": "data/none.pth"}, "cuda", tmp_path, 1e12
+    )
     text = "\n".join(sentences)
     assert not good
     assert "IXI: request it at" in text
     assert "atlas: " in text and "T1.nii: no such file" in text
+    assert "weights of fae: data/none.pth: no such file" in text
     assert "HD-BET: " in text and "dataset.json: no such file" in text
     if not torch.cuda.is_available():
         assert "device: accelerator: cuda is configured, but torch sees no GPU" in text

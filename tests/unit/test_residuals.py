@@ -57,8 +57,25 @@ def test_median_equals_scipy_inside_the_mask(rng, shape):
 def test_map_is_zero_outside_the_brain_and_for_equal_volumes(pair, rng):
     x, y = (v.float() for v in pair)
     brain = rng.random(x.shape) < 0.5
-    found = residuals.ssim_map(x, y, brain)
+    found = residuals.anomaly_map(x, y, brain)
     assert found.dtype == np.float32
     assert (found[~brain] == 0).all()
     assert found.max() > 0.01
-    assert abs(residuals.ssim_map(x, x, brain)).max() < 1e-6
+    assert abs(residuals.anomaly_map(x, x, brain)).max() < 1e-6
+
+
+def test_l1_map_by_hand():
+    x, y = torch.zeros(5, 15, 15), torch.full((5, 15, 15), 0.25)
+    brain = np.zeros((5, 15, 15), bool)
+    brain[:, 1:14, 1:14] = True
+    found = residuals.anomaly_map(x, y, brain, "l1")
+    np.testing.assert_array_equal(found[0, 7], [0] + [0.25] * 13 + [0])
+
+
+def test_erosion_is_per_slice_and_four_connected():
+    x, y = torch.zeros(5, 15, 15), torch.full((5, 15, 15), 0.25)
+    brain = np.zeros((5, 15, 15), bool)
+    brain[:, 1:14, 1:14] = True
+    brain[:, 7, 14] = True  # a spike, gone after one step
+    found = residuals.anomaly_map(x, y, brain, "l1", erosion=2)
+    np.testing.assert_array_equal(found[0, 7], [0] * 3 + [0.25] * 9 + [0] * 3)

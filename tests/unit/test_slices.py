@@ -10,7 +10,7 @@ from uad import slices
 def source(pack, **changes):
     settings = dict(
         pack=pack, rows=np.array([0, 2, 3]), batch_size=4, slices_per_volume=5, drop_last=False,
-        augment=False, synthesize=False,
+        augment=False, synthesize=False, partners=False,
     )  # fmt: skip
     return slices.TrainingSlices(**{**settings, **changes})
 
@@ -94,3 +94,32 @@ def test_fixed_slices_are_evenly_spaced(pack):
 def test_volume_in_parts():
     parts = slices.in_parts(torch.zeros(23, 4, 5))
     assert [p.shape for p in parts] == [(10, 1, 4, 5), (10, 1, 4, 5), (3, 1, 4, 5)]
+
+
+def test_partners_are_the_same_slices_of_other_volumes(pack, rng):
+    # Phantoms are told apart by their slices; every partner must be a slice of another volume.
+    data = source(pack, partners=True, slices_per_volume=20)
+    images = np.asarray(pack.image)
+    for batch in data.epoch(rng):
+        for own, other in zip(batch.image[:, 0].numpy(), batch.partner[:, 0].numpy()):
+            if not own.any() or not other.any():
+                continue
+            ((row, z),) = np.argwhere((images == own).all(axis=(2, 3)))
+            (partner,) = np.flatnonzero((images[:, z] == other).all(axis=(1, 2)))
+            assert partner in {0, 2, 3} - {row}
+
+
+def test_partner_of_a_lonely_volume_is_itself(pack, rng):
+    (batch,) = source(pack, rows=np.array([1]), partners=True, batch_size=8).epoch(rng)
+    assert torch.equal(batch.image, batch.partner)
+
+
+def test_no_partners_unless_wanted(pack, rng):
+    assert next(source(pack).epoch(rng)).partner is None
+    assert slices.fixed(pack, np.array([1, 3]), 2, 4)[0].partner is None
+
+
+def test_fixed_partners_are_the_next_volumes(pack):
+    (batch,) = slices.fixed(pack, np.array([1, 3]), per_volume=2, batch_size=4, partners=True)
+    assert torch.equal(batch.partner[:2], batch.image[2:])
+    assert torch.equal(batch.partner[2:], batch.image[:2])

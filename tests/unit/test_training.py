@@ -17,12 +17,13 @@ from uad.errors import InputError
 
 BLOCK = {
     "upstream": None,
+    "pretrained": None,
     "reconstructs": False,
     "widths": [4, 8],
     "training": {
-        "learning_rate": 0.01, "epochs": 6, "batch_size": 4, "slices_per_volume": 4,
-        "drop_last": False, "augment": True, "precision": "32-true", "validate_every": 2,
-        "validation_slices": 3, "save_minutes": 0,
+        "learning_rate": 0.01, "betas": [0.9, 0.999], "weight_decay": 0, "epochs": 6,
+        "batch_size": 4, "slices_per_volume": 4, "drop_last": False, "augment": True,
+        "precision": "32-true", "validate_every": 2, "validation_slices": 3, "save_minutes": 0,
     },
 }  # fmt: skip
 

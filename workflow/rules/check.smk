@@ -65,6 +65,7 @@ rule check:
     params:
         atlas=None if SIMULATION else ATLAS,
         weights=config["hd_bet"]["weights"] if "hd_bet" in BRAIN_MASKS.values() else None,
+        pretrained=uad_config.weight_files(config),
         accelerator=config["accelerator"],
         results=lambda wildcards: ROOT,
         levels=[

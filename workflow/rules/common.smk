@@ -11,7 +11,7 @@ from snakemake.settings.types import DeploymentMethod
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from uad import config as uad_config, datasets, downloads, methods, released
+from uad import config as uad_config, datasets, downloads, methods, published_weights, released
 from uad.errors import InputError
 from uad.provenance import code_digest
 from uad.simulation import names as simulated
@@ -31,6 +31,8 @@ planned(uad_config.check, config, Path(workflow.basedir) / "workflow/schemas/con
 ROOT = config["results"]
 SIMULATION = config["simulation"]
 MODELS = uad_config.models(config)
+# Models that only give others the weights they start from.
+PRETRAINED = [m for m in MODELS if m in {b["pretrained"] for b in config["methods"].values()}]
 TEST_DATASETS = list(config["unhealthy"].values())
 BRAIN_MASKS = {name: block["brain_mask"] for name, block in config["datasets"].items()}
 
@@ -160,9 +162,9 @@ def model_code(script):
     """The same for a script that also runs the wildcard model's method and its upstream's."""
 
     def digest(wildcards):
-        method = uad_config.method(wildcards.model)
-        used = [method, config["methods"][method]["upstream"]]
-        return code(script, *(f"uad.methods.{name}" for name in used if name))
+        name = uad_config.method(wildcards.model)
+        used = [name, config["methods"][name]["upstream"]]
+        return code(script, *(f"uad.methods.{used_name}" for used_name in used if used_name))
 
     return digest
 
@@ -283,15 +285,21 @@ def packed(dataset):
 def training_data(wildcards):
     """What a model trains and validates on, and the model it stands on."""
     train, val = uad_config.training_datasets(wildcards.model, config)
-    upstream = method_block(wildcards)["upstream"]
+    block = method_block(wildcards)
     files = {
         "train": packed(train),
         "train_split": f"{ROOT}/splits/{train}.tsv",
         "val": packed(val),
         "val_split": f"{ROOT}/splits/{val}.tsv",
     }
-    if upstream:
-        files["upstream"] = f"{ROOT}/models/{upstream}/fold-{wildcards.fold}/model.pt"
+    for part in ("upstream", "pretrained"):
+        source = block[part]
+        if source in config["methods"]:
+            files[part] = f"{ROOT}/models/{source}/fold-{wildcards.fold}/model.pt"
+        elif source:
+            files[part] = planned(
+                published_weights.find, source, uad_config.method(wildcards.model)
+            )
     return files
 
 

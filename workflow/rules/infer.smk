@@ -48,6 +48,7 @@ rule score:
         runtime=600,
     params:
         datasets=TEST_DATASETS,
+        residual=config["residual"],
         accelerator=config["accelerator"],
         code=model_code("score.py"),
     script:

@@ -11,6 +11,8 @@ rule train_model:
         "<results>/logs/train_model/{model}/fold-{fold}.log",
     benchmark:
         "<results>/benchmarks/train_model/{model}/fold-{fold}.tsv"
+    wildcard_constraints:
+        model="|".join(name for name in MODELS if name not in PRETRAINED) or "none",
     conda:
         "../../envs/torch.yaml"
     threads: config["threads"]["train"]
@@ -25,6 +27,12 @@ rule train_model:
         code=model_code("train_model.py"),
     script:
         "../scripts/train_model.py"
+
+
+# Pretraining (SparK) is a training like any other; a rule of its own shows it in the DAG.
+use rule train_model as pretrain with:
+    wildcard_constraints:
+        model="|".join(PRETRAINED) or "none",
 
 
 rule train:

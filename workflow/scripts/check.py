@@ -14,6 +14,7 @@ with logs.job(snakemake.log[0]):
         lines,
         atlas=params.atlas,
         weights=params.weights,
+        pretrained=params.pretrained,
         accelerator=params.accelerator,
         results=params.results,
         megabytes=preflight.disk_mb(n_subjects, params.levels, params.n_folds),

@@ -13,6 +13,7 @@ with logs.job(snakemake.log[0]):
             if inputs.reconstructions
             else None,
             model_path=inputs.model,
+            residual=snakemake.params.residual,
             accelerator=snakemake.params.accelerator,
             threads=snakemake.threads,
             code=snakemake.params.code,

@@ -57,6 +57,21 @@ def load(path, device="cpu", upstream=None):
     return method.eval().requires_grad_(False)
 
 
+def load_pretrained(method, path):
+    """Give a method the weights of a published file, or of a model of this workflow.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or its weights do not fit.
+    """
+    content = read(path)
+    try:
+        method.load_pretrained(content.get("network", content))
+    except (KeyError, RuntimeError) as error:
+        raise InputError(f"{path}: the weights do not fit the network ({error})") from error
+
+
 def write(content, path):
     """`torch.save` to a temporary name, then rename."""
     with replacing(path) as temporary:

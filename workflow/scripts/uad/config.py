@@ -15,7 +15,9 @@ from uad.methods import CONTROLS
 
 
 def check(config, schema_path):
-    """Raise `InputError` at the first mistake in a configuration.
+    """Complete a configuration in place; raise `InputError` at the first mistake in it.
+
+    Every method's `training` is the common block with the method's own changes.
 
     Parameters
     ----------
@@ -23,9 +25,14 @@ def check(config, schema_path):
     schema_path : path-like
         JSON schema as YAML.
     """
+    common = config.get("training")
+    for block in config.get("methods", {}).values():
+        if isinstance(common, dict) and isinstance(block.get("training"), dict):
+            block["training"] = {**common, **block["training"]}
     schema = yaml.safe_load(Path(schema_path).read_text())
     errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
-    first = min(errors, key=lambda error: list(map(str, error.absolute_path)), default=None)
+    # Shallow ones first: what is wrong with a common block is wrong with all that take from it.
+    first = min(errors, key=_depth_and_path, default=None)
     if first is not None:
         raise InputError(f"configuration: {_sentence(first)}")
     _check_datasets(config)
@@ -33,6 +40,10 @@ def check(config, schema_path):
     _check_folds(config)
     _check_methods(config)
     _check_rows(config)
+
+
+def _depth_and_path(error):
+    return len(error.absolute_path), list(map(str, error.absolute_path))
 
 
 def from_command_line(folds):
@@ -119,6 +130,12 @@ def _check_methods(config):
                 f"configuration: methods.{name}.upstream is {upstream!r}, which is not a method "
                 "that reconstructs"
             )
+        pretrained = block["pretrained"]
+        if pretrained is not None and "/" not in pretrained and pretrained not in config["methods"]:
+            raise InputError(
+                f"configuration: methods.{name}.pretrained is {pretrained!r}, which is neither a "
+                "method nor a file in a folder"
+            )
 
 
 def _check_rows(config):
@@ -126,7 +143,9 @@ def _check_rows(config):
     for row, block in config["rows"].items():
         for name in [row] + block["maps"]:
             _, _, source = name.partition("-")
-            if source and source not in unhealthy:
+            # `pii-pii` and `draem_net-draem` make their anomalies themselves.
+            own = name == row and row.partition("-")[0] in block["maps"]
+            if source and source not in unhealthy and not own:
                 raise InputError(
                     f"configuration: rows.{row}: {name} is trained on {source}, but the known "
                     f"data are {', '.join(unhealthy)}"
@@ -148,12 +167,29 @@ def method(model):
 def models(config):
     """Models that the rows need, with those they stand on, in order of first need."""
     needed = {}
+
+    def visit(name):
+        block = config["methods"][method(name)]
+        for other in (block["upstream"], block["pretrained"]):
+            if other in config["methods"]:
+                visit(other)
+        needed[name] = True
+
     for row in config["rows"].values():
         for name in row["maps"]:
             if name not in CONTROLS:
-                upstream = config["methods"][method(name)]["upstream"]
-                needed.update(dict.fromkeys([*([upstream] if upstream else []), name]))
+                visit(name)
     return list(needed)
+
+
+def weight_files(config):
+    """Files of published weights that the needed methods start from: method to path."""
+    found = {}
+    for model in models(config):
+        pretrained = config["methods"][method(model)]["pretrained"]
+        if pretrained is not None and pretrained not in config["methods"]:
+            found[method(model)] = pretrained
+    return found
 
 
 def training_datasets(model, config):
@@ -204,8 +240,10 @@ def update_readme(readme, schema_path, config_path):
     """Replace what stands between the markers of `config/README.md`: departures and keys."""
     from uad import deviations
 
+    config = yaml.safe_load(Path(config_path).read_text())
+    check(config, schema_path)
     tables = {
-        "departures": deviations.markdown(yaml.safe_load(Path(config_path).read_text())),
+        "departures": deviations.markdown(config),
         "keys": markdown_table(yaml.safe_load(Path(schema_path).read_text())),
     }
     text = readme.read_text()

@@ -19,8 +19,8 @@ def train(model, fold, block, inputs, seed, accelerator, threads, code, model_pa
     block : dict
         The method's block of the configuration.
     inputs : mapping
-        `train`, `val` (files of packed data sets), `train_split`, `val_split`, and `upstream` if
-        the method stands on another.
+        `train`, `val` (files of packed data sets), `train_split`, `val_split`, `upstream` if the
+        method stands on another, `pretrained` if it starts from weights.
     seed : int
     accelerator : str
     threads : int
@@ -31,11 +31,7 @@ def train(model, fold, block, inputs, seed, accelerator, threads, code, model_pa
     torch.set_num_threads(threads)
     name, _, source = model.partition("-")
     settings = training.Settings(**block["training"])
-    params = {
-        key: value
-        for key, value in block.items()
-        if key not in ("training", "upstream", "reconstructs")
-    }
+    params = {key: value for key, value in block.items() if key not in methods.FOR_THE_RUN}
     fabric = training.make_fabric(accelerator, settings.precision)
     seed = seeding.derive(seed, model, "fold", fold)
     # Initial weights come from torch's global generator, which only this job uses.
@@ -44,6 +40,8 @@ def train(model, fold, block, inputs, seed, accelerator, threads, code, model_pa
     if inputs.get("upstream"):
         upstream = checkpoints.load(inputs["upstream"], fabric.device)
     method = methods.build(name, params, upstream)
+    if inputs.get("pretrained"):
+        checkpoints.load_pretrained(method, inputs["pretrained"])
 
     pack, val_pack = packed.of_files(inputs["train"]), packed.of_files(inputs["val"])
     split, val_split = (packed.read_table(inputs[key]) for key in ("train_split", "val_split"))
@@ -57,6 +55,7 @@ def train(model, fold, block, inputs, seed, accelerator, threads, code, model_pa
         drop_last=settings.drop_last,
         augment=settings.augment,
         synthesize=source == "draem",
+        partners=method.needs_partners,
         device=fabric.device,
     )
     validation = slices.fixed(
@@ -64,6 +63,7 @@ def train(model, fold, block, inputs, seed, accelerator, threads, code, model_pa
         val_pack.rows(splits.subjects(val_split, fold, "val")),
         settings.validation_slices,
         settings.batch_size,
+        method.needs_partners,
         fabric.device,
     )
     log.info("%d training volumes, %d batches per epoch", len(data.rows), data.batches)

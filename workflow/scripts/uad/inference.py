@@ -7,7 +7,7 @@ time, and go on where they were if they are killed (`arrays.grow`).
 import numpy as np
 import torch
 
-from uad import arrays, checkpoints, devices, packed, provenance, seeding, splits
+from uad import arrays, checkpoints, devices, packed, provenance, residuals, seeding, splits
 
 
 @torch.no_grad()
@@ -35,7 +35,7 @@ def reconstruct(fold, files, split_path, model_path, seed, accelerator, threads,
     pack = packed.of_files(files)
     subjects = splits.evaluated(packed.read_table(split_path), fold)
     method = checkpoints.load(model_path, device)
-    shape = (len(method.params.test_levels), *pack.image.shape[1:])
+    shape = (method.levels, *pack.image.shape[1:])
 
     def compute(i):
         volume = pack.volume(subjects[i])
@@ -51,11 +51,13 @@ def reconstruct(fold, files, split_path, model_path, seed, accelerator, threads,
 
 @torch.no_grad()
 def score(
-    fold, files, split_path, reconstruction_path, model_path, accelerator, threads, code, output
-):
+    fold, files, split_path, reconstruction_path, model_path, residual, accelerator, threads, code,
+    output,
+):  # fmt: skip
     """Anomaly maps of every validation and test subject of a data set, (subjects, Z, X, Y) float32.
 
-    Parameters as for `reconstruct`; `reconstruction_path` is None for a method that needs none.
+    Parameters as for `reconstruct`; `reconstruction_path` is None for a method that needs none;
+    `residual` (`kind` and `erosion`) is for methods that reconstruct.
     """
     torch.set_num_threads(threads)
     device = devices.choose(accelerator)
@@ -70,6 +72,9 @@ def score(
         if stored is not None:
             reconstruction = torch.from_numpy(np.array(stored[i], np.float32)).to(device)
         image = torch.from_numpy(volume.image).to(device)
+        if method.levels:
+            mean = reconstruction.mean(dim=0)
+            return residuals.anomaly_map(image, mean, volume.brain, **residual)
         return method.anomaly_map(image, volume.brain, reconstruction)
 
     sources = [

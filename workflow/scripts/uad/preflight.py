@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from uad import devices, hd_bet_weights, inventory, volumes
+from uad import devices, hd_bet_weights, inventory, published_weights, volumes
 from uad.errors import InputError
 
 # Images and masks of a subject at 1 and 2 mm, as measured on simulated ones.
@@ -11,7 +11,7 @@ PREPROCESSED_MB = 8
 VOXELS = 50 * 96 * 96
 
 
-def check(lines, atlas, weights, accelerator, results, megabytes):
+def check(lines, atlas, weights, pretrained, accelerator, results, megabytes):
     """Everything that a run needs.
 
     Parameters
@@ -22,6 +22,8 @@ def check(lines, atlas, weights, accelerator, results, megabytes):
         Arguments of `volumes.read_atlas`; None for a simulated one.
     weights : path-like or None
         HD-BET's, if it is used.
+    pretrained : dict of str to path-like
+        Published weights of each method that starts from some.
     accelerator : str
     results : path-like
         Folder of results; need not exist.
@@ -41,6 +43,10 @@ def check(lines, atlas, weights, accelerator, results, megabytes):
         parts.insert(0, ("atlas", volumes.read_atlas, atlas))
     if weights is not None:
         parts.append(("HD-BET", hd_bet_weights.check, (weights,)))
+    parts += [
+        (f"weights of {method}", published_weights.find, (path, method))
+        for method, path in pretrained.items()
+    ]
     for name, function, arguments in parts:
         try:
             found = function(*arguments)

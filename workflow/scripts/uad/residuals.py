@@ -85,18 +85,27 @@ def median_filter(volume, mask):
     return out
 
 
-def ssim_map(image, reconstruction, brain):
-    """Anomaly map of a reconstruction: median-filtered 1 - SSIM inside the brain.
+def anomaly_map(image, reconstruction, brain, kind="ssim", erosion=0):
+    """Anomaly map of a reconstruction: a median-filtered residual inside the brain.
 
     Parameters
     ----------
-    image, reconstruction : Tensor of float32, shape (D, H, W)
-    brain : ndarray of bool, shape (D, H, W)
+    image, reconstruction : Tensor of float32, shape (Z, X, Y)
+    brain : ndarray of bool, shape (Z, X, Y)
+    kind : str
+        ``"ssim"``: 1 - SSIM, in [0, 2] (SADM Sec. 4.2); ``"l1"``: absolute difference (cDDPM).
+    erosion : int
+        Voxels by which the brain shrinks in every axial slice, 4-connected, as in the authors'
+        code for the cDDPM paper; 0 for SADM.
 
     Returns
     -------
-    ndarray of float32, shape (D, H, W)
-        In [0, 2], zero outside the brain.
+    ndarray of float32, shape (Z, X, Y)
+        Zero outside the (eroded) brain.
     """
-    difference = (1 - ssim(image, reconstruction)).float().cpu().numpy()
-    return median_filter(difference * brain, brain)
+    x, y = image, reconstruction
+    residual = 1 - ssim(x, y) if kind == "ssim" else (x - y).abs()
+    if erosion:
+        cross = ndimage.generate_binary_structure(2, 1)[None]  # (Z, X, Y): axial slices only
+        brain = ndimage.binary_erosion(brain, cross, erosion)
+    return median_filter(residual.float().cpu().numpy() * brain, brain)

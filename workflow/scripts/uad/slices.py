@@ -18,11 +18,15 @@ AT_ONCE = 10
 
 @dataclass(frozen=True)
 class Batch:
-    """Slices (B, 1, X, Y): `image` float32 near [0, 1], `brain` and `lesion` float32, 0 or 1."""
+    """Slices (B, 1, X, Y): `image` float32 near [0, 1], `brain` and `lesion` float32, 0 or 1.
+
+    `partner`, for methods that mix images, holds the same slices of other volumes, else None.
+    """
 
     image: torch.Tensor
     brain: torch.Tensor
     lesion: torch.Tensor
+    partner: torch.Tensor | None = None
 
     def __len__(self):
         return len(self.image)
@@ -46,6 +50,8 @@ class TrainingSlices:
         Random intensity augmentation.
     synthesize : bool
         Add a DRAEM anomaly to every slice; the volumes are healthy then.
+    partners : bool
+        With every slice the same slice of another volume (of the same one if there is no other).
     device : torch.device or str
     """
 
@@ -56,6 +62,7 @@ class TrainingSlices:
     drop_last: bool
     augment: bool
     synthesize: bool
+    partners: bool
     device: object = "cpu"
 
     @property
@@ -73,15 +80,30 @@ class TrainingSlices:
 
     def _batch(self, rows, rng):
         z = rng.integers(0, self.pack.image.shape[1], len(rows))
-        none = augmentation.Parameters()
-        parameters = [augmentation.draw(rng) if self.augment else none for _ in rows]
-        image = augmentation.slices(self.pack.image, rows, z, parameters, self.device)
+        image = self._images(rows, z, rng)
         lesion = self.pack.lesion[rows, z] > 0
         if self.synthesize:
             pairs = [synthesis.add_anomaly(x, rng) for x in image.cpu().numpy()]
             image = torch.from_numpy(np.stack([pair[0] for pair in pairs])).to(self.device)
             lesion = np.stack([pair[1] for pair in pairs])
-        return _batch(image, self.pack.brain[rows, z] > 0, lesion, self.device)
+        partner = self._images(self._others(rows, rng), z, rng) if self.partners else None
+        return _batch(image, self.pack.brain[rows, z] > 0, lesion, self.device, partner)
+
+    def _images(self, rows, z, rng):
+        """Slices, augmented if wanted, (B, X, Y)."""
+        none = augmentation.Parameters()
+        parameters = [augmentation.draw(rng) if self.augment else none for _ in rows]
+        return augmentation.slices(self.pack.image, rows, z, parameters, self.device)
+
+    def _others(self, rows, rng):
+        """For each volume another one, uniformly drawn."""
+        at = np.searchsorted(self._sorted, rows)
+        steps = rng.integers(1, max(len(self.rows), 2), len(rows))
+        return self._sorted[(at + steps) % len(self.rows)]
+
+    @property
+    def _sorted(self):
+        return np.sort(self.rows)
 
 
 def in_parts(image):
@@ -89,24 +111,31 @@ def in_parts(image):
     return image[:, None].split(AT_ONCE)
 
 
-def fixed(pack, rows, per_volume, batch_size, device="cpu"):
+def fixed(pack, rows, per_volume, batch_size, partners=False, device="cpu"):
     """The same evenly spaced slices of every volume, without augmentation, as a list of batches.
 
     Differs from the reference, which validates on one random augmented slice per volume: with six
-    validation volumes (ATLAS) that choice of checkpoint is nearly random.
+    validation volumes (ATLAS) that choice of checkpoint is nearly random. The partner of a slice is
+    that of the next volume.
     """
     n_z = pack.image.shape[1]
     z = ((np.arange(per_volume) + 0.5) * n_z / per_volume).astype(int)
     at_row, at_z = (grid.ravel() for grid in np.meshgrid(rows, z, indexing="ij"))
+    at_next = np.repeat(np.roll(rows, -1), per_volume)
     batches = []
     for start in range(0, len(at_row), batch_size):
         r, s = at_row[start : start + batch_size], at_z[start : start + batch_size]
-        image = torch.from_numpy(np.array(pack.image[r, s])).to(device)
-        batches.append(_batch(image, pack.brain[r, s] > 0, pack.lesion[r, s] > 0, device))
+        partner = pack.image[at_next[start : start + batch_size], s] if partners else None
+        image, partner = (
+            None if x is None else torch.from_numpy(np.array(x)).to(device)
+            for x in (pack.image[r, s], partner)
+        )
+        masks = pack.brain[r, s] > 0, pack.lesion[r, s] > 0
+        batches.append(_batch(image, *masks, device, partner))
     return batches
 
 
-def _batch(image, brain, lesion, device):
+def _batch(image, brain, lesion, device, partner=None):
     """Masks to float tensors, and a channel axis for all: (B, X, Y) -> (B, 1, X, Y)."""
     masks = (torch.from_numpy(m.astype(np.float32)).to(device)[:, None] for m in (brain, lesion))
-    return Batch(image[:, None], *masks)
+    return Batch(image[:, None], *masks, partner=None if partner is None else partner[:, None])

@@ -28,6 +28,8 @@ class Settings:
     """The `training` block of a method."""
 
     learning_rate: float
+    betas: list
+    weight_decay: float
     epochs: int
     batch_size: int
     slices_per_volume: int
@@ -89,7 +91,12 @@ def fit(method, source, validation, settings, seed, fabric, state_path, fingerpr
     method.network.to(memory_format=torch.channels_last)  # faster convolutions
     module = fabric.setup_module(method)
     module.mark_forward_method("loss")
-    optimizer = torch.optim.Adam(method.network.parameters(), lr=settings.learning_rate)
+    optimizer = torch.optim.AdamW(
+        [parameter for parameter in method.network.parameters() if parameter.requires_grad],
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+    )
     optimizer = fabric.setup_optimizers(optimizer)
     state = _resume(state_path, fingerprint, method, optimizer, fabric.device)
     saved = time.monotonic()

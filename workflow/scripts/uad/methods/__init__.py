@@ -3,22 +3,10 @@
 A *trained method* module has
 
 `Params`
-    frozen dataclass, the method's block of the configuration without `training`,
+    frozen dataclass, the method's block of the configuration without the keys `FOR_THE_RUN`,
 `build(params, upstream=None)`
-    the method as an `nn.Module` (below); `upstream` is a method it stands on, of the same fold,
+    the method, a `uad.method.Method`; `upstream` is a method it stands on, of the same fold,
     already trained and frozen.
-
-and the module it builds has
-
-`network`
-    what is trained and stored,
-`loss(batch, rng)`
-    scalar loss of a `slices.Batch`; all randomness from the NumPy generator `rng`,
-`reconstruct(image, rng)`
-    only if it makes pseudo-healthy images: (Z, X, Y) -> (levels, Z, X, Y),
-`anomaly_map(image, brain, reconstruction)`
-    score per voxel of one volume, (Z, X, Y) float32, higher is more abnormal, zero outside the
-    brain. `reconstruction` is its own or its upstream's, None if there is neither.
 
 A *control* module (`perfect`, `chance`, `intensity`) is not trained; it has
 
@@ -35,6 +23,9 @@ from dataclasses import fields
 from uad.errors import InputError
 
 CONTROLS = ("perfect", "chance", "intensity")
+
+# Keys of a method's block that say how it is run; the others describe the method itself.
+FOR_THE_RUN = ("training", "upstream", "pretrained", "reconstructs")
 
 
 def load(name):

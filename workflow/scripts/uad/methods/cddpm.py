@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from uad import noise, residuals, slices
+from uad import noise, slices
 from uad.diffusion import Diffusion
+from uad.method import Method
 from uad.networks.encoder import Encoder
 from uad.networks.unet import UNet
 
@@ -31,12 +32,13 @@ class Params:
     noise: dict
 
 
-class CDDPM(nn.Module):
+class CDDPM(Method):
     """Denoiser and encoder with their diffusion process."""
 
     def __init__(self, params):
         super().__init__()
         self.params = params
+        self.levels = len(params.test_levels)
         self.diffusion = Diffusion(params.steps)
         self.network = nn.ModuleDict(
             {
@@ -99,10 +101,6 @@ class CDDPM(nn.Module):
                 parts.append(self.diffusion.unscale(self.denoise(x, t, eps)))
             levels.append(torch.cat(parts)[:, 0])
         return torch.stack(levels).float()
-
-    def anomaly_map(self, image, brain, reconstruction):
-        """Median-filtered 1 - SSIM between the input and the mean reconstruction."""
-        return residuals.ssim_map(image, reconstruction.mean(dim=0), brain)
 
     def _draw_noise(self, rng, x):
         """One simplex field for all slices of `x`."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from uad import slices
+from uad.method import Method
 from uad.networks.seg_unet import SegUNet
 
 
@@ -22,7 +22,7 @@ class Params:
     widths: list
 
 
-class Unet(nn.Module):
+class Unet(Method):
     """Single-branch segmentation network."""
 
     def __init__(self, params):

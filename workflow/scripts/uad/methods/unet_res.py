@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from uad import slices
+from uad.method import Method
 from uad.networks.seg_unet import SegUNet
 
 
@@ -26,7 +26,7 @@ class Params:
     widths: list
 
 
-class UnetRes(nn.Module):
+class UnetRes(Method):
     """Siamese segmentation network, and the frozen model whose residuals it sees."""
 
     def __init__(self, params, upstream):
