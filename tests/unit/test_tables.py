@@ -113,6 +113,21 @@ def test_leaks_of_the_splits_are_told(table, tmp_path):
     assert 'class="warning"' not in (tmp_path / "clean.html").read_text()
 
 
+def test_random_extractors_are_told(table, tmp_path):
+    sentence = "random extractor, not ImageNet weights"
+    tables.write_html(table, LABELS, True, tmp_path / "t.html", random_extractors=["cddpm"])
+    page = (tmp_path / "t.html").read_text()
+    assert "<td>cDDPM<sup>*</sup></td>" in page and page.count("<sup>") == 1
+    assert f"<p>* {sentence}</p>" in page
+    tables.write_latex(table, LABELS, True, tmp_path / "t.tex", random_extractors=["cddpm"])
+    text = (tmp_path / "t.tex").read_text()
+    assert f"% *: {sentence}\n" in text and text.count("$^{*}$") == 1
+    assert "cDDPM$^{*}$ & IXI" in text
+    tables.write_html(table, LABELS, True, tmp_path / "t.html")
+    tables.write_latex(table, LABELS, True, tmp_path / "t.tex")
+    assert not any(sentence in (tmp_path / f"t.{end}").read_text() for end in ("html", "tex"))
+
+
 def test_best_of_a_block_is_bold_and_controls_do_not_compete(table, tmp_path):
     tables.write_html(table, LABELS, False, tmp_path / "t.html")
     page = (tmp_path / "t.html").read_text()

@@ -60,6 +60,7 @@ rule compare:
         runtime=10,
     params:
         rows=config["rows"],
+        random_extractors=uad_config.random_extractors(config),
         folds=config["folds"],
         simulated=bool(SIMULATION),
         code=code("compare.py"),

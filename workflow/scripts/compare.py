@@ -18,5 +18,6 @@ with logs.job(snakemake.log[0]):
         leaks.append(splits.leak_warning(split, f"Released lists of {Path(path).stem}"))
     leaks = "; ".join(filter(None, leaks))
     tables.write_csv(table, snakemake.output.csv)
-    tables.write_html(table, labels, snakemake.params.simulated, snakemake.output.html, leaks)
-    tables.write_latex(table, labels, snakemake.params.simulated, snakemake.output.tex, leaks)
+    told = leaks, snakemake.params.random_extractors
+    tables.write_html(table, labels, snakemake.params.simulated, snakemake.output.html, *told)
+    tables.write_latex(table, labels, snakemake.params.simulated, snakemake.output.tex, *told)

@@ -192,6 +192,19 @@ def weight_files(config):
     return found
 
 
+def random_extractors(config):
+    """Rows with a method whose feature extractor (`extractor`) has random weights."""
+    methods = config["methods"]
+    at_random = {
+        name
+        for name, block in methods.items()
+        if "extractor" in block and block["pretrained"] is None
+    }
+    return [
+        row for row, block in config["rows"].items() if at_random & {*map(method, block["maps"])}
+    ]
+
+
 def training_datasets(model, config):
     """Data sets that a model trains and validates on.
 

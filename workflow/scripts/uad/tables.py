@@ -18,6 +18,7 @@ BLOCKS = {
     "III": "III. Weakly supervised",
     "control": "Controls",
 }
+RANDOM_EXTRACTOR = "random extractor, not ImageNet weights"
 TEST_SETS = {"brats": "BRATS (real)", "atlas": "ATLAS (real)", "draem": "DRAEM (synthetic)"}
 
 
@@ -86,7 +87,7 @@ def write_csv(table, path):
         table.to_csv(temporary, index=False, float_format="%.6f")
 
 
-def write_html(table, labels, simulated, path, leaks=""):
+def write_html(table, labels, simulated, path, leaks="", random_extractors=()):
     """The table in the paper's block form, as one self-contained page.
 
     Parameters
@@ -100,6 +101,8 @@ def write_html(table, labels, simulated, path, leaks=""):
     path : path-like
     leaks : str
         What the splits leak, in words (`splits.leak_warning`); for the heading too.
+    random_extractors : collection of str
+        Rows that get a mark and a footnote (`config.random_extractors`).
     """
     best = {column: _best(table, column) for column in ("dice_best_mean", "auprc_mean")}
     body = []
@@ -107,8 +110,9 @@ def write_html(table, labels, simulated, path, leaks=""):
         span = 3 + 3 * len(TEST_SETS)
         body.append(f'<tr class="block"><th colspan="{span}">{BLOCKS[block]}</th></tr>')
         for (method, unhealthy), lines in part.groupby(["method", "d_unhealthy"], sort=False):
-            label = labels[_row_name(method, unhealthy)]
-            cells = [f"<td>{_subscript(label, '<sub>', '</sub>')}</td>"]
+            row = _row_name(method, unhealthy)
+            mark = "<sup>*</sup>" if row in random_extractors else ""
+            cells = [f"<td>{_subscript(labels[row], '<sub>', '</sub>')}{mark}</td>"]
             cells += [f"<td>{_d(lines['d_healthy'].iloc[0])}</td>", f"<td>{_d(unhealthy)}</td>"]
             for test_set in TEST_SETS:
                 cells += _html_cells(lines[lines["test_set"] == test_set], best)
@@ -121,15 +125,18 @@ def write_html(table, labels, simulated, path, leaks=""):
         sets=sets,
         metrics=metrics,
         body="\n".join(body),
+        footnote=f"<p>* {RANDOM_EXTRACTOR}</p>" if random_extractors else "",
     )
     warnings = [warning for warning in (SIMULATED if simulated else "", leaks) if warning]
     pages.write(path, "Table 1. Segmentation performance", page, warnings, _STYLE)
 
 
-def write_latex(table, labels, simulated, path, leaks=""):
+def write_latex(table, labels, simulated, path, leaks="", random_extractors=()):
     """The paper's columns as a LaTeX table (booktabs); parameters as for `write_html`."""
     best = {column: _best(table, column) for column in ("dice_best_mean", "auprc_mean")}
     lines = [f"% {warning}" for warning in (SIMULATED if simulated else "", leaks) if warning]
+    if random_extractors:
+        lines.append(f"% *: {RANDOM_EXTRACTOR}")
     columns = "lll" + "rr" * len(TEST_SETS)
     heads = " & ".join(
         rf"\multicolumn{{2}}{{c}}{{{_set_name(name, simulated)}}}" for name in TEST_SETS
@@ -144,8 +151,10 @@ def write_latex(table, labels, simulated, path, leaks=""):
         span = 3 + 2 * len(TEST_SETS)
         lines += [r"\midrule", rf"\multicolumn{{{span}}}{{l}}{{\textbf{{{BLOCKS[block]}}}}} \\"]
         for (method, unhealthy), rows in part.groupby(["method", "d_unhealthy"], sort=False):
-            label = _subscript(labels[_row_name(method, unhealthy)], "$_{", "}$")
-            cells = [label, _d(rows["d_healthy"].iloc[0]), _d(unhealthy)]
+            row = _row_name(method, unhealthy)
+            mark = "$^{*}$" if row in random_extractors else ""
+            label = _subscript(labels[row], "$_{", "}$")
+            cells = [label + mark, _d(rows["d_healthy"].iloc[0]), _d(unhealthy)]
             for test_set in TEST_SETS:
                 for column, spread in (
                     ("dice_best_mean", "dice_best_std"),
@@ -227,4 +236,5 @@ and fold, chosen on validation subjects; the number to expect in use. Bold: best
 <tbody>
 {body}
 </tbody></table></div>
+{footnote}
 """
