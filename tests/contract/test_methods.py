@@ -15,6 +15,11 @@ from uad import checkpoints, methods, residuals, slices, training
 from uad.errors import InputError
 
 SMALL = {
+    "fae": {
+        "extractor": {"width": 4, "batch_norm": "adapt"}, "size": 64, "channels": [4, 6],
+        "dropout": 0.1, "window": 5, "sigma": 1.5,
+    },
+    "rd": {"extractor": {"width": 2, "standardise": True}, "size": 32, "blur": 1.0},
     "cddpm": {
         "unet": {
             "channels": 8, "multipliers": [1, 2], "res_blocks": 1, "head_channels": 8,

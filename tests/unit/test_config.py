@@ -77,7 +77,7 @@ def test_methods_of_schema_config_and_folder_agree(paper_config):
     assert named == set(paper_config["methods"]) == files - set(methods.CONTROLS)
 
 
-@pytest.mark.parametrize("name", ["cddpm", "unet", "unet_res"])
+@pytest.mark.parametrize("name", ["fae", "rd", "cddpm", "unet", "unet_res"])
 def test_method_builds_from_its_block(paper_config, name):
     block = paper_config["methods"][name]
     params = {k: v for k, v in block.items() if k not in methods.FOR_THE_RUN}
@@ -137,7 +137,7 @@ MISTAKES = {
                 "x-draem": {"block": "II", "label": "X", "healthy": "ixi", "maps": ["xnet-draem"]}
             }
         },
-        "rows.x-draem has the unknown method xnet; known are cddpm, unet, unet_res, perfect",
+        "rows.x-draem has the unknown method xnet; known are .*cddpm, unet, unet_res, perfect",
     ),
     "unknown training data": (
         {
@@ -150,6 +150,14 @@ MISTAKES = {
     "upstream that does not reconstruct": (
         {"methods": {"unet_res": {"upstream": "unet"}}},
         "methods.unet_res.upstream is 'unet', which is not a method that reconstructs",
+    ),
+    "slices that do not close": (
+        {"methods": {"fae": {"size": 96}}},
+        "methods.fae.size: 96 is not a multiple of 64",
+    ),
+    "even window": (
+        {"methods": {"fae": {"window": 6}}},
+        "methods.fae.window is 6, but must be one of: 3, 5, 7",
     ),
     "levels of registration": (
         {"preprocessing": {"registration": {"iterations": [10]}}},
@@ -185,10 +193,23 @@ def test_missing_keys_are_named(paper_config, path):
 
 def test_models_come_from_the_rows(paper_config):
     models = config.models(paper_config)
-    assert models[0] == "cddpm"
-    assert len(models) == 7
+    assert models[:3] == ["fae", "rd", "cddpm"]
+    assert len(models) == 9
     paper_config["rows"] = {"unet_res-atlas": paper_config["rows"]["unet_res-atlas"]}
     assert config.models(paper_config) == ["cddpm", "unet_res-atlas"]
+
+
+def test_rows_with_random_extractors(paper_config):
+    assert config.weight_files(paper_config) == {
+        "fae": "data/weights/resnet18-f37072fd.pth",
+        "rd": "data/weights/wide_resnet50_2-95faca4d.pth",
+    }
+    assert config.random_extractors(paper_config) == []
+    paper_config["methods"]["fae"]["pretrained"] = None
+    paper_config["rows"]["sum-draem"] = {
+        "block": "II", "label": "S", "healthy": "ixi", "maps": ["unet-draem", "fae"],
+    }  # fmt: skip
+    assert config.random_extractors(paper_config) == ["fae", "sum-draem"]
 
 
 @pytest.mark.parametrize(

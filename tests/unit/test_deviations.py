@@ -36,10 +36,13 @@ def test_it_follows_the_configuration(config):
     config["preprocessing"]["smoothing"]["iterations"] = 0
     config["splits"]["scheme"] = "released"
     config["datasets"]["ixi"]["brain_mask"] = "atlas"
+    config["methods"]["rd"]["pretrained"] = None
     lines = by_topic(config)
     assert lines["Channels of the cDDPM's U-Net"]["as_"] == "paper"
     assert lines["Curvature flow (iterations, time step)"]["as_"] == ""
     assert lines["ATLAS v2 subjects"]["here"] == "6 + 169 / 480"
+    assert lines["Extractor of FAE"]["here"] == "ResNet-18, ImageNet weights"
+    assert lines["Extractor of RD"]["here"] == "WideResNet-50-2, random"
     assert "ixi: propagated from the atlas" in lines["Brain masks"]["here"]
 
 

@@ -25,10 +25,12 @@ def stand_ins(folder, counts, seed=1):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
         blocks[dataset] = {"folder": str(root), "demographics": None}
-    for name in ("T1.nii", "T1_brain.nii"):
-        (folder / name).touch()
+    weights = {name: str(folder / f"{name}.pth") for name in ("fae", "rd")}
+    for path in (folder / "T1.nii", folder / "T1_brain.nii", *map(Path, weights.values())):
+        path.touch()
     atlas = {"head": str(folder / "T1.nii"), "brain": str(folder / "T1_brain.nii")}
-    return {"datasets": blocks, "atlas": atlas}
+    methods = {name: {"pretrained": path} for name, path in weights.items()}
+    return {"datasets": blocks, "atlas": atlas, "methods": methods}
 
 
 def job_counts(output):
@@ -51,10 +53,10 @@ def test_paper(checkout, tmp_path):
     assert jobs["strip_skull"] == COUNTS["brats21"]
     assert jobs["strip_skull_hd_bet"] == COUNTS["ixi"] + COUNTS["atlas_v2"]
     assert jobs["measure_quality"] == n and jobs["quality_page"] == 3
-    assert jobs["train_model"] == 7 * 5
+    assert jobs["train_model"] == 9 * 5
     assert jobs["reconstruct"] == 5 * 3  # one cDDPM per fold, three test sets, shared by nine rows
-    assert jobs["score"] == 7 * 5
-    assert jobs["evaluate"] == 16 * 5
+    assert jobs["score"] == 9 * 5
+    assert jobs["evaluate"] == 18 * 5
     assert not any(rule.startswith("simulate") for rule in jobs)
 
 
@@ -66,13 +68,34 @@ def test_paper_without_hd_bet(checkout, tmp_path):
     assert jobs["strip_skull"] == 9 and "strip_skull_hd_bet" not in jobs
 
 
+def test_missing_published_weights_are_named(checkout, tmp_path):
+    overlay = stand_ins(tmp_path / "raw", dict.fromkeys(COUNTS, 3))
+    path = Path(overlay["methods"]["rd"]["pretrained"])
+    path.unlink()
+    done = checkout.snakemake("-n", configfiles=[checkout.overlay(**overlay)])
+    assert done.returncode != 0
+    sentence = f"{path}: no such file, but methods.rd.pretrained names it"
+    assert sentence in done.stdout + done.stderr
+    # What does not need them can be planned.
+    plan(checkout, "preprocess", configfiles=[checkout.overlay(**overlay)])
+
+
+def test_random_extractor_on_real_data(checkout, tmp_path):
+    overlay = stand_ins(tmp_path / "raw", dict.fromkeys(COUNTS, 3))
+    overlay["methods"]["rd"]["pretrained"] = None
+    path = checkout.overlay(**overlay)
+    done = checkout.snakemake("results/models/rd/fold-0/model.pt", "-n", configfiles=[path])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert str(tmp_path / "raw/rd.pth") not in done.stdout
+
+
 def test_demo(checkout):
     jobs = plan(checkout, configfiles=["config/demo.yaml"])
     assert "strip_skull_hd_bet" not in jobs
     assert jobs["simulate_atlas"] == 1
     assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == jobs["simulate_atlas_v2"] == 9
-    assert jobs["train_model"] == 7 * 2
-    assert jobs["evaluate"] == 16 * 2
+    assert jobs["train_model"] == 9 * 2
+    assert jobs["evaluate"] == 18 * 2
 
 
 LISTS = ["IXI_test", *(f"IXI_{role}_fold{k}" for role in ("train", "val") for k in range(5))]
@@ -95,7 +118,7 @@ def test_released_lists(checkout, tmp_path):
     overlay = released(checkout, tmp_path)
     jobs = plan(checkout, configfiles=[overlay])
     assert jobs["make_splits"] == 3 and jobs["audit_splits"] == 1
-    assert jobs["train_model"] == 7 * 5
+    assert jobs["train_model"] == 9 * 5
     done = checkout.snakemake("results/splits/audit.html", "-n", configfiles=[overlay])
     assert done.returncode == 0
     (inputs,) = re.findall(r"^rule audit_splits:\n    input: (.*)$", done.stdout, flags=re.M)
@@ -135,7 +158,7 @@ def test_one_fold(checkout):
     )
     assert done.returncode == 0, done.stderr
     jobs = job_counts(done.stdout)
-    assert jobs["train_model"] == 7 and jobs["evaluate"] == 16
+    assert jobs["train_model"] == 9 and jobs["evaluate"] == 18
 
 
 def test_naming_one_model_plans_only_what_it_needs(checkout):
@@ -183,7 +206,7 @@ def test_profile_for_slurm_is_found(checkout):
         "-n", "--quiet", "rules", "--profile", "slurm", configfiles=["config/demo.yaml"]
     )
     assert done.returncode == 0, done.stderr
-    assert job_counts(done.stdout)["train_model"] == 14
+    assert job_counts(done.stdout)["train_model"] == 18
 
 
 def rule_texts():

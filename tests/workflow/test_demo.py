@@ -81,7 +81,7 @@ def test_second_call_does_nothing(demo):
 
 
 def test_table_has_every_row_and_test_set(table):
-    assert len(table) == 16 * 3
+    assert len(table) == 18 * 3
     assert set(table["block"]) == {"I", "II", "III", "control"}
     assert (table["n_folds"] == 2).all() and (table["n_subjects"] == 3).all()
     values = table[["dice_best_mean", "dice_val_mean", "auprc_mean"]]

@@ -50,6 +50,10 @@ def real(checkout, tmp_path):
         },
         "preprocessing": {"registration": FAST},
     }
+    weights = {name: raw / f"{name}.pth" for name in ("fae", "rd")}
+    for path in weights.values():
+        path.touch()
+    overlay["methods"] = {name: {"pretrained": str(path)} for name, path in weights.items()}
     checkout.files, checkout.raw, checkout.changes = files, raw, overlay
     return checkout
 
@@ -384,6 +388,7 @@ def test_check_names_everything_that_is_missing(real):
     image = real.files["ixi"][0][0]
     image.write_bytes(image.read_bytes()[:5000])
     (real.raw / "T1.nii").unlink()
+    (real.raw / "rd.pth").unlink()
     datasets = {**real.changes["datasets"]}
     datasets["atlas_v2"] = {**datasets["atlas_v2"], "brain_mask": "hd_bet"}
     done = preflight(real, datasets=datasets)
@@ -393,6 +398,7 @@ def test_check_names_everything_that_is_missing(real):
         "BraTS21: request it at https://www.synapse.org/brats2021, unpack it to",
         f"IXI: {image}: cannot be read as NIfTI",
         f"atlas: {real.raw}/T1.nii: no such file",
+        f"weights of rd: {real.raw}/rd.pth: no such file",
         "HD-BET: data/hd-bet/release_2.0.0/dataset.json: no such file",
         "this configuration cannot be run here",
     ):

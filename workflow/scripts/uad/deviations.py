@@ -47,6 +47,14 @@ def _atlas_split(config):
     return f"{counts['val']} + {counts['train']}, drawn; all others test" if counts else "not used"
 
 
+def _extractor(method, network):
+    def here(config):
+        at_random = config["methods"][method]["pretrained"] is None
+        return f"{network}, " + ("random" if at_random else "ImageNet weights")
+
+    return here
+
+
 def _training(method, key):
     return lambda config: f"{config['methods'][method]['training'][key]:g}"
 
@@ -115,6 +123,79 @@ TOPICS = [
         SILENT,
         "3, 0.125",
         _preprocessing("smoothing", "iterations", "time_step"),
+    ),
+    (
+        "Extractor of FAE",
+        "methods.fae.pretrained",
+        SILENT,
+        "missing",
+        _extractor("fae", "ResNet-18"),
+    ),
+    (
+        "Normalisations of FAE's extractor",
+        "methods.fae.extractor.batch_norm",
+        SILENT,
+        "missing",
+        lambda c: {
+            "adapt": "statistics of the training batches (as its official code)",
+            "frozen": "statistics of the pretrained network",
+        }[c["methods"]["fae"]["extractor"]["batch_norm"]],
+    ),
+    (
+        "Input of FAE",
+        "methods.fae.size",
+        "96 pixels",
+        "missing",
+        lambda c: f"{c['methods']['fae']['size']} pixels, no histogram equalisation",
+    ),
+    (
+        "Anomaly map of FAE (window, sigma)",
+        "methods.fae.window",
+        "9, 1 (SSIM of volumes)",
+        "missing",
+        lambda c: "{window}, {sigma:g} (SSIM of features)".format(**c["methods"]["fae"]),
+    ),
+    (
+        "Learning rate, FAE",
+        "methods.fae.training.learning_rate",
+        SILENT,
+        "missing",
+        _training("fae", "learning_rate"),
+    ),
+    (
+        "Extractor of RD",
+        "methods.rd.pretrained",
+        SILENT,
+        "missing",
+        _extractor("rd", "WideResNet-50-2"),
+    ),
+    (
+        "Input of RD",
+        "methods.rd.size",
+        "96 pixels",
+        "missing",
+        lambda c: f"{c['methods']['rd']['size']} pixels",
+    ),
+    (
+        "Loss of RD",
+        None,
+        SILENT,
+        "missing",
+        "cosine of whole feature maps (as its official code)",
+    ),
+    (
+        "Smoothing of RD's map",
+        "methods.rd.blur",
+        SILENT,
+        "missing",
+        lambda c: f"Gaussian, sigma {c['methods']['rd']['blur']:g} voxels",
+    ),
+    (
+        "Learning rate, RD",
+        "methods.rd.training.learning_rate",
+        "0.0001",
+        "missing",
+        _training("rd", "learning_rate"),
     ),
     (
         "Channels of the cDDPM's U-Net",
