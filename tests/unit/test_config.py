@@ -77,11 +77,10 @@ def test_methods_of_schema_config_and_folder_agree(paper_config):
     assert named == set(paper_config["methods"]) == files - set(methods.CONTROLS)
 
 
-@pytest.mark.parametrize("name", ["cddpm", "unet", "unet_res"])
+@pytest.mark.parametrize("name", ["ae", "vae", "dae", "ddpm", "pddpm", "cddpm", "unet", "unet_res"])
 def test_method_builds_from_its_block(paper_config, name):
     block = paper_config["methods"][name]
-    params = {k: v for k, v in block.items() if k not in methods.FOR_THE_RUN}
-    method = methods.build(name, params)
+    method = methods.build(name, methods.params_of(name, block, slice_shape=(96, 96)))
     assert method.network is not None
     assert block["reconstructs"] == (method.levels > 0)
 
@@ -137,7 +136,7 @@ MISTAKES = {
                 "x-draem": {"block": "II", "label": "X", "healthy": "ixi", "maps": ["xnet-draem"]}
             }
         },
-        "rows.x-draem has the unknown method xnet; known are cddpm, unet, unet_res, perfect",
+        "rows.x-draem has the unknown method xnet; known are .*cddpm, unet, unet_res, .*perfect",
     ),
     "unknown training data": (
         {
@@ -150,6 +149,19 @@ MISTAKES = {
     "upstream that does not reconstruct": (
         {"methods": {"unet_res": {"upstream": "unet"}}},
         "methods.unet_res.upstream is 'unet', which is not a method that reconstructs",
+    ),
+    "patch that does not tile the slices": (
+        {"methods": {"pddpm": {"patch": 36}}},
+        "methods.pddpm.patch needs slices with sides that are multiples of 36 pixels, but "
+        "preprocessing makes them 96 x 96",
+    ),
+    "slices that cannot be halved so often": (
+        {"methods": {"ae": {"autoencoder": {"halvings": 6}}}},
+        "methods.ae.autoencoder.halvings needs slices with sides that are multiples of 64 pixels",
+    ),
+    "U-Net with too many levels": (
+        {"methods": {"ddpm": {"unet": {"multipliers": [1] * 7}}}},
+        "methods.ddpm.unet.multipliers needs slices with sides that are multiples of 64 pixels",
     ),
     "levels of registration": (
         {"preprocessing": {"registration": {"iterations": [10]}}},
@@ -185,8 +197,9 @@ def test_missing_keys_are_named(paper_config, path):
 
 def test_models_come_from_the_rows(paper_config):
     models = config.models(paper_config)
-    assert models[0] == "cddpm"
-    assert len(models) == 7
+    assert len(models) == len(set(models))
+    assert models.index("cddpm") < models.index("unet_res-draem")
+    assert {"ae", "vae", "dae", "ddpm", "pddpm", "unet-brats"} < set(models)
     paper_config["rows"] = {"unet_res-atlas": paper_config["rows"]["unet_res-atlas"]}
     assert config.models(paper_config) == ["cddpm", "unet_res-atlas"]
 
