@@ -14,21 +14,34 @@ from conftest import write_pack
 from uad import checkpoints, methods, residuals, slices, training
 from uad.errors import InputError
 
+AUTOENCODER = {
+    "autoencoder": {"channels": [8, 16], "halvings": 3, "latent": 12, "slope": 0.01},
+    "dropout": 0.2,
+    "slice_shape": [48, 48],
+}
+DIFFUSION = {
+    "unet": {
+        "channels": 8, "multipliers": [1, 2], "res_blocks": 1, "head_channels": 8,
+        "norm_groups": 4,
+    },
+    "steps": 1000,
+    "test_levels": [250, 500],
+    "noise": {"octaves": 3, "persistence": 0.8, "wavelength": 16},
+}  # fmt: skip
 SMALL = {
+    "ae": AUTOENCODER,
+    "vae": {**AUTOENCODER, "kl_weight": 0.001, "kl_reduction": "mean"},
+    "dae": {"widths": [4, 8], "noise_grid": 6, "noise_sd": 0.2, "loss": "l2"},
+    "ddpm": DIFFUSION,
+    "pddpm": {**DIFFUSION, "patch": 24},
     "fae": {
         "extractor": {"width": 4, "batch_norm": "adapt"}, "size": 64, "channels": [4, 6],
         "dropout": 0.1, "window": 5, "sigma": 1.5,
     },
     "rd": {"extractor": {"width": 2, "standardise": True}, "size": 32, "blur": 1.0},
     "cddpm": {
-        "unet": {
-            "channels": 8, "multipliers": [1, 2], "res_blocks": 1, "head_channels": 8,
-            "norm_groups": 4,
-        },
+        **DIFFUSION,
         "encoder": {"width": 4, "blocks": [1, 1], "features": 8, "drop_path": 0.1},
-        "steps": 1000,
-        "test_levels": [250, 500],
-        "noise": {"octaves": 3, "persistence": 0.8, "wavelength": 16},
     },
     "unet": {"widths": [4, 8]},
     "unet_res": {"widths": [4, 8]},
@@ -66,7 +79,7 @@ def batch(tmp_path):
 @pytest.fixture
 def volume(rng):
     """An image (Z, X, Y), its brain, and reconstructions at two levels."""
-    image = torch.from_numpy(rng.random((6, 16, 24), dtype=np.float32))
+    image = torch.from_numpy(rng.random((6, 48, 48), dtype=np.float32))
     brain = rng.random(image.shape) < 0.5
     return SimpleNamespace(
         image=image, brain=brain, reconstruction=torch.stack([image * 0.9, image * 0.8])

@@ -77,11 +77,13 @@ def test_methods_of_schema_config_and_folder_agree(paper_config):
     assert named == set(paper_config["methods"]) == files - set(methods.CONTROLS)
 
 
-@pytest.mark.parametrize("name", ["fae", "rd", "cddpm", "unet", "unet_res"])
+NAMES = ["ae", "vae", "dae", "fae", "rd", "ddpm", "pddpm", "cddpm", "unet", "unet_res"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_method_builds_from_its_block(paper_config, name):
     block = paper_config["methods"][name]
-    params = {k: v for k, v in block.items() if k not in methods.FOR_THE_RUN}
-    method = methods.build(name, params)
+    method = methods.build(name, methods.params_of(name, block, slice_shape=(96, 96)))
     assert method.network is not None
     assert block["reconstructs"] == (method.levels > 0)
 
@@ -137,7 +139,7 @@ MISTAKES = {
                 "x-draem": {"block": "II", "label": "X", "healthy": "ixi", "maps": ["xnet-draem"]}
             }
         },
-        "rows.x-draem has the unknown method xnet; known are .*cddpm, unet, unet_res, perfect",
+        "rows.x-draem has the unknown method xnet; known are .*cddpm, unet, unet_res, .*perfect",
     ),
     "unknown training data": (
         {
@@ -158,6 +160,19 @@ MISTAKES = {
     "even window": (
         {"methods": {"fae": {"window": 6}}},
         "methods.fae.window is 6, but must be one of: 3, 5, 7",
+    ),
+    "patch that does not tile the slices": (
+        {"methods": {"pddpm": {"patch": 36}}},
+        "methods.pddpm.patch needs slices with sides that are multiples of 36 pixels, but "
+        "preprocessing makes them 96 x 96",
+    ),
+    "slices that cannot be halved so often": (
+        {"methods": {"ae": {"autoencoder": {"halvings": 6}}}},
+        "methods.ae.autoencoder.halvings needs slices with sides that are multiples of 64 pixels",
+    ),
+    "U-Net with too many levels": (
+        {"methods": {"ddpm": {"unet": {"multipliers": [1] * 7}}}},
+        "methods.ddpm.unet.multipliers needs slices with sides that are multiples of 64 pixels",
     ),
     "levels of registration": (
         {"preprocessing": {"registration": {"iterations": [10]}}},
@@ -193,8 +208,9 @@ def test_missing_keys_are_named(paper_config, path):
 
 def test_models_come_from_the_rows(paper_config):
     models = config.models(paper_config)
-    assert models[:3] == ["fae", "rd", "cddpm"]
-    assert len(models) == 9
+    assert len(models) == len(set(models))
+    assert models.index("cddpm") < models.index("unet_res-draem")
+    assert {"ae", "vae", "dae", "ddpm", "pddpm", "unet-brats"} < set(models)
     paper_config["rows"] = {"unet_res-atlas": paper_config["rows"]["unet_res-atlas"]}
     assert config.models(paper_config) == ["cddpm", "unet_res-atlas"]
 

@@ -25,6 +25,9 @@ def test_default_configuration(config):
     assert lines["Channels of the cDDPM's U-Net"]["here"] == "128, 256, 256"
     assert lines["Channels of the cDDPM's U-Net"]["as_"] == "code"
     assert lines["Epochs, cDDPM"]["as_"] == "paper"
+    assert lines["Learning rate, DDPM and pDDPM"]["as_"] == "paper"
+    assert lines["Test levels of the pDDPM"]["as_"] == "paper"
+    assert lines["Weight of the VAE's divergence"]["here"].startswith("0.001, mean over dimensions")
     assert lines["Curvature flow (iterations, time step)"]["as_"] == "code"
     assert lines["Order of steps"]["as_"] == "paper"
     assert lines["Encoder of the cDDPM"]["as_"] == ""
@@ -33,12 +36,14 @@ def test_default_configuration(config):
 def test_it_follows_the_configuration(config):
     config = copy.deepcopy(config)
     config["methods"]["cddpm"]["unet"]["multipliers"] = [1, 1, 2]
+    config["methods"]["pddpm"]["test_levels"] = [500]
     config["preprocessing"]["smoothing"]["iterations"] = 0
     config["splits"]["scheme"] = "released"
     config["datasets"]["ixi"]["brain_mask"] = "atlas"
     config["methods"]["rd"]["pretrained"] = None
     lines = by_topic(config)
     assert lines["Channels of the cDDPM's U-Net"]["as_"] == "paper"
+    assert lines["Test levels of the pDDPM"]["as_"] == "code"
     assert lines["Curvature flow (iterations, time step)"]["as_"] == ""
     assert lines["ATLAS v2 subjects"]["here"] == "6 + 169 / 480"
     assert lines["Extractor of FAE"]["here"] == "ResNet-18, ImageNet weights"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from uad.networks.autoencoder import Autoencoder, dropout
 from uad.networks.encoder import Encoder
 from uad.networks.seg_unet import SegUNet, StandardisedConv, norm_groups
 from uad.networks.unet import UNet, timestep_embedding
@@ -65,6 +66,12 @@ def test_config_holds_the_papers_sizes(paper_config):
     assert count(UNet(**methods["cddpm"]["unet"], condition=features)) == 44_068_481
     assert count(Encoder(**methods["cddpm"]["encoder"])) == 24_550_848
     assert count(SegUNet(methods["unet"]["widths"], branches=1)) == 7_701_825
+    assert count(SegUNet(methods["dae"]["widths"], branches=1)) == 7_701_825
+    for name in ("ddpm", "pddpm"):
+        assert count(UNet(**methods[name]["unet"])) == 37_513_857
+    for name, heads, expected in (("ae", 1, 1_519_377), ("vae", 2, 1_814_417)):
+        network = Autoencoder((96, 96), **methods[name]["autoencoder"], heads=heads)
+        assert count(network) == expected
     assert count(SegUNet(methods["unet_res"]["widths"], branches=2)) == 16_736_705
 
 
@@ -132,6 +139,46 @@ def test_siamese_branches_can_be_encoded_apart():
     apart = network.decode(network.encode(residual), network.encode(image))
     torch.testing.assert_close(apart, together)
     assert not torch.allclose(network(image, residual), together)
+
+
+PAPER_AUTOENCODER = dict(channels=(32, 128), latent=128, slope=0.01)
+
+
+@pytest.mark.parametrize(
+    ("side", "halvings", "heads", "expected"),
+    [
+        (96, 3, 1, 1_519_377),
+        (96, 3, 2, 1_814_417),
+        (96, 4, 1, 1_510_641),
+        (96, 4, 2, 1_584_497),
+        (128, 4, 1, 1_625_777),  # of Baur et al.
+    ],
+)
+def test_autoencoders(side, halvings, heads, expected):
+    network = Autoencoder((side, side), halvings=halvings, heads=heads, **PAPER_AUTOENCODER)
+    assert count(network) == expected
+    x = torch.rand(2, 1, side, side)
+    assert [z.shape for z in network.encode(x)] == [(2, 128)] * heads
+    assert network.down(x).shape == (2, 16 * (side // 2**halvings) ** 2)
+    assert network(x).shape == x.shape
+
+
+def test_autoencoder_of_slices_that_are_not_square():
+    network = Autoencoder((16, 24), (8, 16), halvings=2, latent=5, slope=0.01)
+    assert network(torch.rand(3, 1, 16, 24)).shape == (3, 1, 16, 24)
+
+
+def test_autoencoder_without_weights_is_grey():
+    network = Autoencoder((16, 16), (8, 16), halvings=2, latent=5, slope=0.01)
+    for name, p in network.named_parameters():
+        torch.nn.init.constant_(p, 0.25 if name.endswith("bias") else 0)
+    assert (network(torch.rand(2, 1, 16, 16)) == 0.25).all()
+
+
+def test_dropout_keeps_the_mean(rng):
+    dropped = dropout(torch.ones(400, 500), 0.2, rng)
+    assert set(dropped.unique().tolist()) == {0, 1.25}
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.2, abs=0.005)
 
 
 def test_wrong_number_of_branches_is_refused():

@@ -61,6 +61,20 @@ def assert_same_weights(first, second):
         assert torch.equal(tensor, second["network"][name]), name
 
 
+def test_slice_shape_comes_from_the_data(tmp_path):
+    block = {
+        **BLOCK,
+        "autoencoder": {"channels": [8, 8], "halvings": 2, "latent": 4, "slope": 0.01},
+        "dropout": 0.2,
+        "training": {**BLOCK["training"], "epochs": 1},
+    }
+    del block["widths"]
+    model = train(tmp_path, tmp_path / "ae", data(tmp_path), block, model="ae")
+    assert model["params"]["slice_shape"] == [48, 48]
+    loaded = checkpoints.load(tmp_path / "ae/model.pt")
+    assert loaded.network(torch.rand(1, 1, 48, 48)).shape == (1, 1, 48, 48)
+
+
 # Runs the same training in another process and kills itself without warning in the given epoch.
 KILLED = """
 import os, signal, sys

@@ -13,6 +13,9 @@ from uad.simulation import names
 
 COUNTS = {"ixi": 562, "brats21": 1251, "atlas_v2": 655}
 
+# Of the configuration: trained models, those among them that reconstruct, rows of the table.
+MODELS, RECONSTRUCTING, ROWS = 14, 6, 23
+
 
 def stand_ins(folder, counts, seed=1):
     """Empty files with the native names of real data sets, and the overlay that points at them."""
@@ -53,10 +56,11 @@ def test_paper(checkout, tmp_path):
     assert jobs["strip_skull"] == COUNTS["brats21"]
     assert jobs["strip_skull_hd_bet"] == COUNTS["ixi"] + COUNTS["atlas_v2"]
     assert jobs["measure_quality"] == n and jobs["quality_page"] == 3
-    assert jobs["train_model"] == 9 * 5
-    assert jobs["reconstruct"] == 5 * 3  # one cDDPM per fold, three test sets, shared by nine rows
-    assert jobs["score"] == 9 * 5
-    assert jobs["evaluate"] == 18 * 5
+    assert jobs["train_model"] == MODELS * 5
+    # Per fold and test set; that of the cDDPM is shared by nine rows.
+    assert jobs["reconstruct"] == RECONSTRUCTING * 5 * 3
+    assert jobs["score"] == MODELS * 5
+    assert jobs["evaluate"] == ROWS * 5
     assert not any(rule.startswith("simulate") for rule in jobs)
 
 
@@ -94,8 +98,8 @@ def test_demo(checkout):
     assert "strip_skull_hd_bet" not in jobs
     assert jobs["simulate_atlas"] == 1
     assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == jobs["simulate_atlas_v2"] == 9
-    assert jobs["train_model"] == 9 * 2
-    assert jobs["evaluate"] == 18 * 2
+    assert jobs["train_model"] == MODELS * 2
+    assert jobs["evaluate"] == ROWS * 2
 
 
 LISTS = ["IXI_test", *(f"IXI_{role}_fold{k}" for role in ("train", "val") for k in range(5))]
@@ -118,7 +122,7 @@ def test_released_lists(checkout, tmp_path):
     overlay = released(checkout, tmp_path)
     jobs = plan(checkout, configfiles=[overlay])
     assert jobs["make_splits"] == 3 and jobs["audit_splits"] == 1
-    assert jobs["train_model"] == 9 * 5
+    assert jobs["train_model"] == MODELS * 5
     done = checkout.snakemake("results/splits/audit.html", "-n", configfiles=[overlay])
     assert done.returncode == 0
     (inputs,) = re.findall(r"^rule audit_splits:\n    input: (.*)$", done.stdout, flags=re.M)
@@ -158,7 +162,7 @@ def test_one_fold(checkout):
     )
     assert done.returncode == 0, done.stderr
     jobs = job_counts(done.stdout)
-    assert jobs["train_model"] == 9 and jobs["evaluate"] == 18
+    assert jobs["train_model"] == MODELS and jobs["evaluate"] == ROWS
 
 
 def test_naming_one_model_plans_only_what_it_needs(checkout):
@@ -206,7 +210,7 @@ def test_profile_for_slurm_is_found(checkout):
         "-n", "--quiet", "rules", "--profile", "slurm", configfiles=["config/demo.yaml"]
     )
     assert done.returncode == 0, done.stderr
-    assert job_counts(done.stdout)["train_model"] == 18
+    assert job_counts(done.stdout)["train_model"] == MODELS * 2
 
 
 def rule_texts():

@@ -81,7 +81,7 @@ def test_second_call_does_nothing(demo):
 
 
 def test_table_has_every_row_and_test_set(table):
-    assert len(table) == 18 * 3
+    assert len(table) == 23 * 3
     assert set(table["block"]) == {"I", "II", "III", "control"}
     assert (table["n_folds"] == 2).all() and (table["n_subjects"] == 3).all()
     values = table[["dice_best_mean", "dice_val_mean", "auprc_mean"]]
@@ -193,13 +193,18 @@ def test_models_say_how_they_were_made(demo):
 
 
 def test_reconstructions_are_shared(demo):
-    # One file per fold and data set, made by the one model that reconstructs.
+    # One file per fold and data set, made by each model that reconstructs.
     files = sorted(
         str(p.relative_to(demo / "reconstructions"))
         for p in (demo / "reconstructions").rglob("*.npy")
     )
     sets = ("atlas_v2", "brats21", "draem")
-    assert files == [f"cddpm/fold-{f}/{s}/reconstruction.npy" for f in (0, 1) for s in sets]
+    assert files == [
+        f"{model}/fold-{fold}/{dataset}/reconstruction.npy"
+        for model in ("ae", "cddpm", "dae", "ddpm", "pddpm", "vae")
+        for fold in (0, 1)
+        for dataset in sets
+    ]
 
 
 def test_maps_and_intermediate_images_are_deleted(demo):
@@ -256,10 +261,10 @@ def test_an_edit_of_a_network_reruns_its_users_only(copy_of_demo):
     edit(copy_of_demo, "networks/seg_unet.py", "nn.SiLU()", "nn.ReLU()")
     jobs = planned(copy_of_demo)
     trained = {output.split("/")[3] for output in jobs["train_model"]}
-    assert trained == {
-        f"{m}-{s}" for m in ("unet", "unet_res") for s in ("draem", "brats", "atlas")
-    }
-    assert "reconstruct" not in jobs and "pack" not in jobs and "register_to_sri24" not in jobs
+    supervised = {f"{m}-{s}" for m in ("unet", "unet_res") for s in ("draem", "brats", "atlas")}
+    assert trained == {"dae"} | supervised
+    assert {output.split("/")[3] for output in jobs["reconstruct"]} == {"dae"}
+    assert "pack" not in jobs and "register_to_sri24" not in jobs
     rows = {output.split("/")[3] for output in jobs["evaluate"]}
     assert "perfect" not in rows and "sadm-brats" in rows
 
@@ -275,8 +280,9 @@ def test_an_edit_of_the_diffusion_model_reruns_all_that_stand_on_it(copy_of_demo
 def test_a_method_s_learning_rate_retrains_that_method_only(copy_of_demo):
     path = copy_of_demo.folder / "config/demo.yaml"
     text = path.read_text()
-    assert text.count("learning_rate: 0.003") == 1
-    path.write_text(text.replace("learning_rate: 0.003", "learning_rate: 0.004"))
+    before, block, after = text.partition("\n  cddpm:\n")
+    assert block and "learning_rate: 0.003" in after
+    path.write_text(before + block + after.replace("rate: 0.003", "rate: 0.004", 1))
     trained = {output.split("/")[3] for output in planned(copy_of_demo)["train_model"]}
     assert trained == {"cddpm", "unet_res-draem", "unet_res-brats", "unet_res-atlas"}
 

@@ -18,7 +18,7 @@ def save(path, name, params, network, code, **extra):
     name : str
         Method.
     params : dict
-        Its block of the configuration, without `training`.
+        See `methods.params_of`.
     network : dict
         State of `method.network`.
     code : str

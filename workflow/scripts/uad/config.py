@@ -39,6 +39,7 @@ def check(config, schema_path):
     _check_registration(config["preprocessing"]["registration"])
     _check_folds(config)
     _check_methods(config)
+    _check_slices(config)
     _check_rows(config)
 
 
@@ -136,6 +137,24 @@ def _check_methods(config):
                 f"configuration: methods.{name}.pretrained is {pretrained!r}, which is neither a "
                 "method nor a file in a folder"
             )
+
+
+def _check_slices(config):
+    """Networks must be able to halve the slices, and patches to tile them."""
+    preprocessing = config["preprocessing"]
+    x, y = (n // preprocessing["spacing_mm"] for n in preprocessing["crop"][:2])
+    for name, block in config["methods"].items():
+        factors = {"patch": block.get("patch", 1)}
+        if "autoencoder" in block:
+            factors["autoencoder.halvings"] = 2 ** block["autoencoder"]["halvings"]
+        if "unet" in block:
+            factors["unet.multipliers"] = 2 ** (len(block["unet"]["multipliers"]) - 1)
+        for key, factor in factors.items():
+            if x % factor or y % factor:
+                raise InputError(
+                    f"configuration: methods.{name}.{key} needs slices with sides that are "
+                    f"multiples of {factor} pixels, but preprocessing makes them {x} x {y}"
+                )
 
 
 def _check_rows(config):

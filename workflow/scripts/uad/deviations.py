@@ -59,6 +59,22 @@ def _training(method, key):
     return lambda config: f"{config['methods'][method]['training'][key]:g}"
 
 
+def _vae(config):
+    block = config["methods"]["vae"]
+    return f"{block['kl_weight']:g}, {block['kl_reduction']} over dimensions, mean over slices"
+
+
+def _dae(config):
+    block = config["methods"]["dae"]
+    return (
+        f"noise in the brain, on a grid of {block['noise_grid']}; {block['loss']} loss everywhere"
+    )
+
+
+def _levels(method):
+    return lambda config: ", ".join(map(str, config["methods"][method]["test_levels"]))
+
+
 def _preprocessing(block, *keys):
     return lambda config: ", ".join(f"{config['preprocessing'][block][key]}" for key in keys)
 
@@ -125,6 +141,37 @@ TOPICS = [
         _preprocessing("smoothing", "iterations", "time_step"),
     ),
     (
+        "AE and VAE",
+        "methods.ae.autoencoder",
+        "named; latent vector of 128",
+        "missing",
+        lambda c: (
+            "network of Baur et al. without normalisation, halved "
+            f"{c['methods']['ae']['autoencoder']['halvings']} times, latent vector of "
+            f"{c['methods']['ae']['autoencoder']['latent']}, mean L1 loss"
+        ),
+    ),
+    (
+        "Weight of the VAE's divergence",
+        "methods.vae.kl_reduction",
+        "0.001; of sum or mean is not said",
+        "missing",
+        _vae,
+    ),
+    ("DAE", "methods.dae", "named", "network only", _dae),
+    (
+        "Learning rate, DDPM and pDDPM",
+        "methods.ddpm.training.learning_rate",
+        "1e-05",
+        "0.0001",
+        _training("ddpm", "learning_rate"),
+    ),
+    (
+        "Test levels of the pDDPM",
+        "methods.pddpm.test_levels",
+        "250, 500, 750",
+        "500",
+        _levels("pddpm"),
         "Extractor of FAE",
         "methods.fae.pretrained",
         SILENT,

@@ -31,7 +31,8 @@ def train(model, fold, block, inputs, seed, accelerator, threads, code, model_pa
     torch.set_num_threads(threads)
     name, _, source = model.partition("-")
     settings = training.Settings(**block["training"])
-    params = {key: value for key, value in block.items() if key not in methods.FOR_THE_RUN}
+    pack, val_pack = packed.of_files(inputs["train"]), packed.of_files(inputs["val"])
+    params = methods.params_of(name, block, pack.image.shape[2:])
     fabric = training.make_fabric(accelerator, settings.precision)
     seed = seeding.derive(seed, model, "fold", fold)
     # Initial weights come from torch's global generator, which only this job uses.
@@ -43,7 +44,6 @@ def train(model, fold, block, inputs, seed, accelerator, threads, code, model_pa
     if inputs.get("pretrained"):
         checkpoints.load_pretrained(method, inputs["pretrained"])
 
-    pack, val_pack = packed.of_files(inputs["train"]), packed.of_files(inputs["val"])
     split, val_split = (packed.read_table(inputs[key]) for key in ("train_split", "val_split"))
     for table in (split, val_split):
         splits.check(table)

@@ -3,7 +3,8 @@
 A *trained method* module has
 
 `Params`
-    frozen dataclass, the method's block of the configuration without the keys `FOR_THE_RUN`,
+    frozen dataclass, the method's block of the configuration without the keys `FOR_THE_RUN`; it
+    may have `slice_shape`, (X, Y) in pixels, which comes from the data,
 `build(params, upstream=None)`
     the method, a `uad.method.Method`; `upstream` is a method it stands on, of the same fold,
     already trained and frozen.
@@ -44,8 +45,20 @@ def load(name):
         raise InputError(f"unknown method {name}: there is no uad/methods/{name}.py") from error
 
 
+def params_of(name, block, slice_shape):
+    """What `build` takes: a block of the configuration without what concerns the run alone.
+
+    A method whose `Params` has `slice_shape` (X, Y), since its layers depend on it, gets that of
+    the data.
+    """
+    params = {key: value for key, value in block.items() if key not in FOR_THE_RUN}
+    if "slice_shape" in (field.name for field in fields(load(name).Params)):
+        params["slice_shape"] = list(slice_shape)
+    return params
+
+
 def build(name, params, upstream=None):
-    """Build a trained method from its configuration block (a dict).
+    """Build a trained method from its parameters (a dict, see `params_of`).
 
     Raises
     ------
