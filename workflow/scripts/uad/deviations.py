@@ -172,6 +172,8 @@ TOPICS = [
         "250, 500, 750",
         "500",
         _levels("pddpm"),
+    ),
+    (
         "Extractor of FAE",
         "methods.fae.pretrained",
         SILENT,
