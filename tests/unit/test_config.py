@@ -77,7 +77,7 @@ def test_methods_of_schema_config_and_folder_agree(paper_config):
     assert named == set(paper_config["methods"]) == files - set(methods.CONTROLS)
 
 
-@pytest.mark.parametrize("name", ["cddpm", "unet", "unet_res"])
+@pytest.mark.parametrize("name", ["spark", "cddpm", "unet", "unet_res"])
 def test_method_builds_from_its_block(paper_config, name):
     block = paper_config["methods"][name]
     params = {k: v for k, v in block.items() if k not in methods.FOR_THE_RUN}
@@ -137,7 +137,7 @@ MISTAKES = {
                 "x-draem": {"block": "II", "label": "X", "healthy": "ixi", "maps": ["xnet-draem"]}
             }
         },
-        "rows.x-draem has the unknown method xnet; known are cddpm, unet, unet_res, perfect",
+        "rows.x-draem has the unknown method xnet; known are spark, cddpm, unet, ",
     ),
     "unknown training data": (
         {
@@ -150,6 +150,19 @@ MISTAKES = {
     "upstream that does not reconstruct": (
         {"methods": {"unet_res": {"upstream": "unet"}}},
         "methods.unet_res.upstream is 'unet', which is not a method that reconstructs",
+    ),
+    "row of a method without maps": (
+        {"rows": {"spark": {"block": "I", "label": "S", "healthy": "ixi", "maps": ["spark"]}}},
+        "rows.spark: spark has no anomaly map, it only gives other methods the weights",
+    ),
+    "encoder of another size": (
+        {"methods": {"cddpm": {"encoder": {"blocks": [3, 4, 23, 3]}}}},
+        r"methods.spark.encoder.blocks is \[3, 4, 6, 3\], but methods.cddpm, which starts from it, "
+        r"has \[3, 4, 23, 3\]",
+    ),
+    "slices that cannot be cut into patches": (
+        {"preprocessing": {"crop": [192, 176, 100]}},
+        "methods.spark hides patches of 32 x 32 pixels, into which slices of 96 x 88 ",
     ),
     "levels of registration": (
         {"preprocessing": {"registration": {"iterations": [10]}}},
@@ -170,6 +183,14 @@ def test_mistakes_are_named(paper_config, name):
     assert "\n" not in str(error.value)
 
 
+def test_a_cddpm_from_scratch_may_have_any_encoder_and_slice(paper_config):
+    overlay = {
+        "methods": {"cddpm": {"pretrained": None, "encoder": {"width": 32}}},
+        "preprocessing": {"crop": [192, 176, 100]},
+    }
+    config.check(merged(paper_config, overlay), SCHEMA)
+
+
 @pytest.mark.parametrize(
     "path", ["seed", "methods.unet.widths", "splits.ixi.val", "rows.cddpm.maps"]
 )
@@ -185,9 +206,11 @@ def test_missing_keys_are_named(paper_config, path):
 
 def test_models_come_from_the_rows(paper_config):
     models = config.models(paper_config)
-    assert models[0] == "cddpm"
-    assert len(models) == 7
+    assert models[:2] == ["spark", "cddpm"]
+    assert len(models) == 8
     paper_config["rows"] = {"unet_res-atlas": paper_config["rows"]["unet_res-atlas"]}
+    assert config.models(paper_config) == ["spark", "cddpm", "unet_res-atlas"]
+    paper_config["methods"]["cddpm"]["pretrained"] = None
     assert config.models(paper_config) == ["cddpm", "unet_res-atlas"]
 
 

@@ -27,18 +27,20 @@ def test_default_configuration(config):
     assert lines["Epochs, cDDPM"]["as_"] == "paper"
     assert lines["Curvature flow (iterations, time step)"]["as_"] == "code"
     assert lines["Order of steps"]["as_"] == "paper"
-    assert lines["Encoder of the cDDPM"]["as_"] == ""
+    assert lines["Encoder of the cDDPM"]["as_"] == "paper"
 
 
 def test_it_follows_the_configuration(config):
     config = copy.deepcopy(config)
     config["methods"]["cddpm"]["unet"]["multipliers"] = [1, 1, 2]
+    config["methods"]["cddpm"]["pretrained"] = None
     config["preprocessing"]["smoothing"]["iterations"] = 0
     config["splits"]["scheme"] = "released"
     config["datasets"]["ixi"]["brain_mask"] = "atlas"
     lines = by_topic(config)
     assert lines["Channels of the cDDPM's U-Net"]["as_"] == "paper"
     assert lines["Curvature flow (iterations, time step)"]["as_"] == ""
+    assert lines["Encoder of the cDDPM"]["here"] == "trained from scratch"
     assert lines["ATLAS v2 subjects"]["here"] == "6 + 169 / 480"
     assert "ixi: propagated from the atlas" in lines["Brain masks"]["here"]
 

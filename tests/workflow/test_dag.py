@@ -51,6 +51,7 @@ def test_paper(checkout, tmp_path):
     assert jobs["strip_skull"] == COUNTS["brats21"]
     assert jobs["strip_skull_hd_bet"] == COUNTS["ixi"] + COUNTS["atlas_v2"]
     assert jobs["measure_quality"] == n and jobs["quality_page"] == 3
+    assert jobs["pretrain"] == 5  # SparK, for the encoder of each fold's cDDPM
     assert jobs["train_model"] == 7 * 5
     assert jobs["reconstruct"] == 5 * 3  # one cDDPM per fold, three test sets, shared by nine rows
     assert jobs["score"] == 7 * 5
@@ -71,8 +72,15 @@ def test_demo(checkout):
     assert "strip_skull_hd_bet" not in jobs
     assert jobs["simulate_atlas"] == 1
     assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == jobs["simulate_atlas_v2"] == 9
+    assert jobs["pretrain"] == 2
     assert jobs["train_model"] == 7 * 2
     assert jobs["evaluate"] == 16 * 2
+
+
+def test_without_pretraining(checkout):
+    overlay = checkout.overlay(methods={"cddpm": {"pretrained": None}})
+    jobs = plan(checkout, "train", configfiles=["config/demo.yaml", overlay])
+    assert "pretrain" not in jobs and jobs["train_model"] == 7 * 2
 
 
 LISTS = ["IXI_test", *(f"IXI_{role}_fold{k}" for role in ("train", "val") for k in range(5))]
@@ -135,7 +143,7 @@ def test_one_fold(checkout):
     )
     assert done.returncode == 0, done.stderr
     jobs = job_counts(done.stdout)
-    assert jobs["train_model"] == 7 and jobs["evaluate"] == 16
+    assert jobs["pretrain"] == 1 and jobs["train_model"] == 7 and jobs["evaluate"] == 16
 
 
 def test_naming_one_model_plans_only_what_it_needs(checkout):
@@ -143,6 +151,7 @@ def test_naming_one_model_plans_only_what_it_needs(checkout):
         checkout, "results/demo/models/unet_res-brats/fold-1/model.pt",
         configfiles=["config/demo.yaml"],
     )  # fmt: skip
+    assert jobs["pretrain"] == 1  # the encoder of its cDDPM
     assert jobs["train_model"] == 2  # its cDDPM and itself
     assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == 9
     for rule in ("simulate_atlas_v2", "synthesize", "reconstruct", "score", "evaluate", "compare"):

@@ -11,7 +11,7 @@ import yaml
 
 from uad import released
 from uad.errors import InputError
-from uad.methods import CONTROLS
+from uad.methods import CONTROLS, PRETRAINING
 
 
 def check(config, schema_path):
@@ -40,6 +40,7 @@ def check(config, schema_path):
     _check_folds(config)
     _check_methods(config)
     _check_rows(config)
+    _check_pretraining(config)
 
 
 def _depth_and_path(error):
@@ -157,6 +158,34 @@ def _check_rows(config):
                     f"configuration: rows.{row} has the unknown method {method}; known are "
                     f"{', '.join([*methods, *CONTROLS])}"
                 )
+            if method in PRETRAINING:
+                raise InputError(
+                    f"configuration: rows.{row}: {method} has no anomaly map, it only gives other "
+                    "methods the weights that they start from"
+                )
+
+
+def _check_pretraining(config):
+    """Encoders must be those that they are pretrained for, and slices divide into patches."""
+    for name in map(method, models(config)):
+        source = config["methods"][name]["pretrained"]
+        if source not in PRETRAINING:
+            continue
+        encoder, theirs = (config["methods"][m].get("encoder", {}) for m in (name, source))
+        for key in ("width", "blocks"):
+            if encoder.get(key) != theirs[key]:
+                raise InputError(
+                    f"configuration: methods.{source}.encoder.{key} is {theirs[key]}, but "
+                    f"methods.{name}, which starts from it, has {encoder.get(key)}"
+                )
+        patch = 2 ** (len(theirs["blocks"]) + 1)  # stride of the encoder
+        steps = config["preprocessing"]
+        x, y = (n // steps["spacing_mm"] for n in steps["crop"][:2])
+        if x % patch or y % patch or x == y == patch:
+            raise InputError(
+                f"configuration: methods.{source} hides patches of {patch} x {patch} pixels, into "
+                f"which slices of {x} x {y} (preprocessing.crop / spacing_mm) cannot be cut"
+            )
 
 
 def method(model):

@@ -123,7 +123,20 @@ TOPICS = [
         "128, 256, 256",
         _unet,
     ),
-    ("Encoder of the cDDPM", None, "pretrained", "pretraining optional", "trained from scratch"),
+    (
+        "Encoder of the cDDPM",
+        "methods.cddpm.pretrained",
+        "pretrained",
+        "pretraining optional (SparK)",
+        lambda c: "pretrained" if c["methods"]["cddpm"]["pretrained"] else "trained from scratch",
+    ),
+    (
+        "Epochs, pretraining",
+        "methods.spark.training.epochs",
+        SILENT,
+        "1200",
+        _training("spark", "epochs"),
+    ),
     (
         "Noise of the cDDPM",
         None,

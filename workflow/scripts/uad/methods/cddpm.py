@@ -6,7 +6,7 @@ slices with an L1 loss (eq. 1). At test time the reconstructions from several no
 averaged and compared with the input by structural similarity.
 
 Differs from the paper: App. B names two learning rates (1e-4 in B.1, 1e-5 in B.2); 1e-4 is used, as
-in every released configuration. The encoder is trained from scratch.
+in every released configuration.
 """
 
 from dataclasses import dataclass
@@ -101,6 +101,13 @@ class CDDPM(Method):
                 parts.append(self.diffusion.unscale(self.denoise(x, t, eps)))
             levels.append(torch.cat(parts)[:, 0])
         return torch.stack(levels).float()
+
+    def load_pretrained(self, weights):
+        """Take the encoder of a SparK model, all but the head, which SparK does not have."""
+        encoder, prefix = self.network["encoder"], "encoder."
+        head = {k: v for k, v in encoder.state_dict().items() if k.startswith("fc.")}
+        taken = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+        encoder.load_state_dict({**head, **taken})
 
     def _draw_noise(self, rng, x):
         """One simplex field for all slices of `x`."""
