@@ -102,6 +102,11 @@ def test_rows_have_published_values(paper_config):
             assert f"\n{expected}" in paper, row
 
 
+def trained_on(source):
+    """A row of the Unet."""
+    return {"block": "III", "label": "U", "healthy": "none", "maps": [f"unet-{source}"]}
+
+
 MISTAKES = {
     "misspelt key": (
         {"methods": {"cddpm": {"trainig": {}}}},
@@ -140,12 +145,27 @@ MISTAKES = {
         "rows.x-draem has the unknown method xnet; known are spark, cddpm, unet, ",
     ),
     "unknown training data": (
+        {"rows": {"unet-isles": trained_on("isles")}},
+        "rows.unet-isles: unet-isles is trained on isles, but the known data are brats, atlas, ",
+    ),
+    "data without training subjects": (
+        {"rows": {"unet-mslub": trained_on("mslub")}},
+        "splits.mslub.train is 0, but unet-mslub is trained on mslub",
+    ),
+    "unknown row in the table": (
+        {"table": {"rows": ["cddpm", "xnet"]}},
+        "table.rows names xnet, but rows has only cddpm, unet-draem, ",
+    ),
+    "unknown test set": (
+        {"table": {"test_sets": ["isles"]}},
+        "table.test_sets names isles, but unhealthy has only brats, atlas, draem, mslub, wmh",
+    ),
+    "test set that is not simulated": (
         {
-            "rows": {
-                "unet-wmh": {"block": "III", "label": "U", "healthy": "none", "maps": ["unet-wmh"]}
-            }
+            "simulation": {"seed": 1, "subjects": {"ixi": 9, "brats21": 9, "atlas_v2": 9}},
+            "table": {"test_sets": ["wmh"]},
         },
-        "rows.unet-wmh: unet-wmh is trained on wmh, but the known data are brats, atlas, draem",
+        "missing key simulation.subjects.wmh: rows or test sets of the table need wmh",
     ),
     "upstream that does not reconstruct": (
         {"methods": {"unet_res": {"upstream": "unet"}}},
@@ -212,6 +232,57 @@ def test_models_come_from_the_rows(paper_config):
     assert config.models(paper_config) == ["spark", "cddpm", "unet_res-atlas"]
     paper_config["methods"]["cddpm"]["pretrained"] = None
     assert config.models(paper_config) == ["cddpm", "unet_res-atlas"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "test_sets", "used"),
+    [
+        (None, ["brats"], ["ixi", "brats21", "atlas_v2", "draem"]),  # others are trained on
+        (["cddpm"], ["wmh", "brats"], ["ixi", "brats21", "wmh"]),
+        (["unet-draem"], ["brats"], ["ixi", "brats21", "draem"]),
+        (["sadm-atlas", "perfect"], ["draem"], ["ixi", "atlas_v2", "draem"]),
+    ],
+)
+def test_only_what_the_table_needs_is_left(paper_config, rows, test_sets, used):
+    every = list(paper_config["rows"])
+    paper_config["table"].update(rows=rows, test_sets=test_sets)
+    for _ in range(2):  # checking a checked one changes nothing
+        config.check(paper_config, SCHEMA)
+        assert list(paper_config["rows"]) == (rows or every)
+        assert config.used_datasets(paper_config) == used
+        assert list(paper_config["datasets"]) == [name for name in used if name != "draem"]
+        assert list(config.test_sets(paper_config)) == test_sets
+
+
+def cddpm_protocol(paper_config, *more):
+    """The cDDPM paper's protocol, with those of its rows that there are."""
+    for name in ("cddpm.yaml", *more):
+        paper_config = merged(paper_config, yaml.safe_load((ROOT / "config" / name).read_text()))
+    rows = paper_config["table"]["rows"]
+    paper_config["table"]["rows"] = [row for row in rows if row in paper_config["rows"]]
+    return paper_config
+
+
+def test_the_cddpms_protocol(paper_config):
+    found = cddpm_protocol(paper_config)
+    config.check(found, SCHEMA)
+    assert "cddpm" in found["rows"] and "sadm-brats" not in found["rows"]
+    assert config.used_datasets(found) == ["ixi", "brats21", "atlas_v2", "mslub", "wmh"]
+    assert found["residual"] == {"kind": "l1", "erosion": 3}
+    assert found["results"] != paper_config["results"]
+
+
+def test_the_cddpms_protocol_on_t2(paper_config):
+    found = cddpm_protocol(paper_config, "cddpm_t2.yaml")
+    config.check(found, SCHEMA)
+    assert found["modality"] == "T2"
+    assert list(found["datasets"]) == ["ixi", "brats21", "mslub"]
+
+
+def test_the_cddpms_protocol_on_simulated_scans(paper_config):
+    found = cddpm_protocol(paper_config, "demo.yaml")
+    config.check(found, SCHEMA)
+    assert set(found["datasets"]) < set(found["simulation"]["subjects"]) | {"draem"}
 
 
 @pytest.mark.parametrize(
