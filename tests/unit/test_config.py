@@ -104,6 +104,11 @@ def test_rows_have_published_values(paper_config):
             assert f"\n{expected}" in paper, row
 
 
+def trained_on(source):
+    """A row of the Unet."""
+    return {"block": "III", "label": "U", "healthy": "none", "maps": [f"unet-{source}"]}
+
+
 MISTAKES = {
     "misspelt key": (
         {"methods": {"cddpm": {"trainig": {}}}},
@@ -142,12 +147,27 @@ MISTAKES = {
         "rows.x-draem has the unknown method xnet; known are .*cddpm, unet, unet_res, .*perfect",
     ),
     "unknown training data": (
+        {"rows": {"unet-isles": trained_on("isles")}},
+        "rows.unet-isles: unet-isles is trained on isles, but the known data are brats, atlas, ",
+    ),
+    "data without training subjects": (
+        {"rows": {"unet-mslub": trained_on("mslub")}},
+        "splits.mslub.train is 0, but unet-mslub is trained on mslub",
+    ),
+    "unknown row in the table": (
+        {"table": {"rows": ["cddpm", "xnet"]}},
+        "table.rows names xnet, but rows has only ae, .*, cddpm, unet-draem, ",
+    ),
+    "unknown test set": (
+        {"table": {"test_sets": ["isles"]}},
+        "table.test_sets names isles, but unhealthy has only brats, atlas, draem, mslub, wmh",
+    ),
+    "test set that is not simulated": (
         {
-            "rows": {
-                "unet-wmh": {"block": "III", "label": "U", "healthy": "none", "maps": ["unet-wmh"]}
-            }
+            "simulation": {"seed": 1, "subjects": {"ixi": 9, "brats21": 9, "atlas_v2": 9}},
+            "table": {"test_sets": ["wmh"]},
         },
-        "rows.unet-wmh: unet-wmh is trained on wmh, but the known data are brats, atlas, draem",
+        "missing key simulation.subjects.wmh: rows or test sets of the table need wmh",
     ),
     "upstream that does not reconstruct": (
         {"methods": {"unet_res": {"upstream": "unet"}}},
@@ -174,6 +194,19 @@ MISTAKES = {
         {"methods": {"ddpm": {"unet": {"multipliers": [1] * 7}}}},
         "methods.ddpm.unet.multipliers needs slices with sides that are multiples of 64 pixels",
     ),
+    "row of a method without maps": (
+        {"rows": {"spark": {"block": "I", "label": "S", "healthy": "ixi", "maps": ["spark"]}}},
+        "rows.spark: spark has no anomaly map, it only gives other methods the weights",
+    ),
+    "encoder of another size": (
+        {"methods": {"cddpm": {"encoder": {"blocks": [3, 4, 23, 3]}}}},
+        r"methods.spark.encoder.blocks is \[3, 4, 6, 3\], but methods.cddpm, which starts from it, "
+        r"has \[3, 4, 23, 3\]",
+    ),
+    "slices that cannot be cut into patches": (
+        {"preprocessing": {"crop": [192, 176, 100]}, "methods": {"pddpm": {"patch": 8}}},
+        "methods.spark hides patches of 32 x 32 pixels, into which slices of 96 x 88 ",
+    ),
     "levels of registration": (
         {"preprocessing": {"registration": {"iterations": [10]}}},
         "preprocessing.registration needs as many iterations as shrink_factors",
@@ -191,6 +224,17 @@ def test_mistakes_are_named(paper_config, name):
     with pytest.raises(InputError, match=sentence) as error:
         config.check(merged(paper_config, overlay), SCHEMA)
     assert "\n" not in str(error.value)
+
+
+def test_a_cddpm_from_scratch_may_have_any_encoder_and_slice(paper_config):
+    overlay = {
+        "methods": {
+            "cddpm": {"pretrained": None, "encoder": {"width": 32}},
+            "pddpm": {"patch": 8},
+        },
+        "preprocessing": {"crop": [192, 176, 100]},
+    }
+    config.check(merged(paper_config, overlay), SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +256,8 @@ def test_models_come_from_the_rows(paper_config):
     assert models.index("cddpm") < models.index("unet_res-draem")
     assert {"ae", "vae", "dae", "ddpm", "pddpm", "unet-brats"} < set(models)
     paper_config["rows"] = {"unet_res-atlas": paper_config["rows"]["unet_res-atlas"]}
+    assert config.models(paper_config) == ["spark", "cddpm", "unet_res-atlas"]
+    paper_config["methods"]["cddpm"]["pretrained"] = None
     assert config.models(paper_config) == ["cddpm", "unet_res-atlas"]
 
 
@@ -226,6 +272,57 @@ def test_rows_with_random_extractors(paper_config):
         "block": "II", "label": "S", "healthy": "ixi", "maps": ["unet-draem", "fae"],
     }  # fmt: skip
     assert config.random_extractors(paper_config) == ["fae", "sum-draem"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "test_sets", "used"),
+    [
+        (None, ["brats"], ["ixi", "brats21", "atlas_v2", "draem"]),  # others are trained on
+        (["cddpm"], ["wmh", "brats"], ["ixi", "brats21", "wmh"]),
+        (["unet-draem"], ["brats"], ["ixi", "brats21", "draem"]),
+        (["sadm-atlas", "perfect"], ["draem"], ["ixi", "atlas_v2", "draem"]),
+    ],
+)
+def test_only_what_the_table_needs_is_left(paper_config, rows, test_sets, used):
+    every = list(paper_config["rows"])
+    paper_config["table"].update(rows=rows, test_sets=test_sets)
+    for _ in range(2):  # checking a checked one changes nothing
+        config.check(paper_config, SCHEMA)
+        assert list(paper_config["rows"]) == (rows or every)
+        assert config.used_datasets(paper_config) == used
+        assert list(paper_config["datasets"]) == [name for name in used if name != "draem"]
+        assert list(config.test_sets(paper_config)) == test_sets
+
+
+def cddpm_protocol(paper_config, *more):
+    """The cDDPM paper's protocol, with those of its rows that there are."""
+    for name in ("cddpm.yaml", *more):
+        paper_config = merged(paper_config, yaml.safe_load((ROOT / "config" / name).read_text()))
+    rows = paper_config["table"]["rows"]
+    paper_config["table"]["rows"] = [row for row in rows if row in paper_config["rows"]]
+    return paper_config
+
+
+def test_the_cddpms_protocol(paper_config):
+    found = cddpm_protocol(paper_config)
+    config.check(found, SCHEMA)
+    assert "cddpm" in found["rows"] and "sadm-brats" not in found["rows"]
+    assert config.used_datasets(found) == ["ixi", "brats21", "atlas_v2", "mslub", "wmh"]
+    assert found["residual"] == {"kind": "l1", "erosion": 3}
+    assert found["results"] != paper_config["results"]
+
+
+def test_the_cddpms_protocol_on_t2(paper_config):
+    found = cddpm_protocol(paper_config, "cddpm_t2.yaml")
+    config.check(found, SCHEMA)
+    assert found["modality"] == "T2"
+    assert list(found["datasets"]) == ["ixi", "brats21", "mslub"]
+
+
+def test_the_cddpms_protocol_on_simulated_scans(paper_config):
+    found = cddpm_protocol(paper_config, "demo.yaml")
+    config.check(found, SCHEMA)
+    assert set(found["datasets"]) < set(found["simulation"]["subjects"]) | {"draem"}
 
 
 @pytest.mark.parametrize(

@@ -30,13 +30,16 @@ def test_default_configuration(config):
     assert lines["Weight of the VAE's divergence"]["here"].startswith("0.001, mean over dimensions")
     assert lines["Curvature flow (iterations, time step)"]["as_"] == "code"
     assert lines["Order of steps"]["as_"] == "paper"
-    assert lines["Encoder of the cDDPM"]["as_"] == ""
+    assert lines["Encoder of the cDDPM"]["as_"] == "paper"
 
 
 def test_it_follows_the_configuration(config):
     config = copy.deepcopy(config)
     config["methods"]["cddpm"]["unet"]["multipliers"] = [1, 1, 2]
     config["methods"]["pddpm"]["test_levels"] = [500]
+    config["methods"]["cddpm"]["pretrained"] = None
+    config["residual"] = {"kind": "l1", "erosion": 3}
+    config["evaluation"]["min_component"] = 8
     config["preprocessing"]["smoothing"]["iterations"] = 0
     config["splits"]["scheme"] = "released"
     config["datasets"]["ixi"]["brain_mask"] = "atlas"
@@ -45,6 +48,11 @@ def test_it_follows_the_configuration(config):
     assert lines["Channels of the cDDPM's U-Net"]["as_"] == "paper"
     assert lines["Test levels of the pDDPM"]["as_"] == "code"
     assert lines["Curvature flow (iterations, time step)"]["as_"] == ""
+    assert lines["Encoder of the cDDPM"]["here"] == "trained from scratch"
+    residual = lines["Residual map of reconstructions"]
+    assert residual["here"] == "absolute difference, brain eroded by 3 voxels"
+    removed = lines["Components removed before Dice at a threshold"]
+    assert removed["here"] == "fewer than 8 voxels"
     assert lines["ATLAS v2 subjects"]["here"] == "6 + 169 / 480"
     assert lines["Extractor of FAE"]["here"] == "ResNet-18, ImageNet weights"
     assert lines["Extractor of RD"]["here"] == "WideResNet-50-2, random"

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import write_pack
+from scipy import ndimage
 
 from uad import evaluation, metrics, packed
 
@@ -68,6 +69,26 @@ def test_threshold_comes_from_the_pooled_validation_subjects(results):
     assert table.set_index("subject").loc["S2", "dice_val"] == pytest.approx(by_hand)
     assert (table["dice_val"] <= table["dice_best"] + 1e-12).all()
     assert best > 0.3
+
+
+def test_small_components_do_not_count_for_the_thresholded_dice(results):
+    volume = packed.Pack(results / "packed/brats21").volume("S2")
+    path = results / "scores/unet-brats/fold-1/brats21/anomaly_map.npy"
+    maps = np.load(path)
+    far = ndimage.distance_transform_edt(~volume.lesion) * volume.brain
+    maps[2].flat[far.argmax()] = 9  # one voxel away from all others that are found
+    np.save(path, maps)
+    table, found = (
+        evaluation.evaluate_row(results, ["unet-brats"], {"brats": "brats21"}, FOLD, 1, size)
+        for size in (0, 8)
+    )
+    predicted = maps[2] > table["threshold"][0]
+    assert table["dice_val"][0] == pytest.approx(metrics.dice(predicted, volume.lesion))
+    predicted.flat[far.argmax()] = False
+    assert found["dice_val"][0] == pytest.approx(metrics.dice(predicted, volume.lesion))
+    assert found["dice_val"][0] > table["dice_val"][0]
+    columns = ["dice_best", "auprc", "threshold"]
+    assert found[columns].equals(table[columns])
 
 
 def test_threshold_ignores_test_subjects(results):

@@ -43,6 +43,17 @@ def test_roles_share_nobody_and_validation_sets_are_disjoint():
     assert not set(validation) & set(tests.iloc[0])
 
 
+@pytest.mark.parametrize(
+    ("n", "counts"), [(30, (0, 10, None)), (60, (0, 15, None)), (1251, (0, 100, None))]
+)
+def test_without_training_all_folds_validate_on_the_same_subjects(n, counts):
+    split = draw(n, *counts)  # MSLUB, WMH and BraTS21 of the cDDPM's protocol
+    sizes = split.groupby(["fold", "role"]).size().unstack()
+    assert list(sizes.columns) == ["test", "val"] and len(sizes) == 5
+    assert (sizes["val"] == counts[1]).all() and (sizes["test"] == n - counts[1]).all()
+    assert split.query("role == 'val'").groupby("subject").size().eq(5).all()
+
+
 def test_every_role_has_the_strata_of_the_whole():
     strata = ["a"] * 281 + ["b"] * 225 + ["c"] * 50 + ["d"] * 6
     split = draw(562, 358, 44, 160, strata=strata)

@@ -99,6 +99,7 @@ def test_html(table, tmp_path):
     assert "17.50 ± 2.50" in page and "58.55 ± 0.78" in page
     assert "BRATS (simulated)" in page and tables.SIMULATED in page
     assert page.count('class="block"') == 3
+    assert "DRAEM (synthetic)" in page and "Grey, below" in page
     tables.write_html(table, LABELS, False, tmp_path / "real.html")
     assert "imulated" not in (tmp_path / "real.html").read_text()
 
@@ -126,6 +127,29 @@ def test_random_extractors_are_told(table, tmp_path):
     tables.write_html(table, LABELS, True, tmp_path / "t.html")
     tables.write_latex(table, LABELS, True, tmp_path / "t.tex")
     assert not any(sentence in (tmp_path / f"t.{end}").read_text() for end in ("html", "tex"))
+
+
+def other_sets(tmp_path):
+    """A table of test sets that the paper does not have, without published values."""
+    values = {"fold": 0, "dice_best": 0.5, "dice_val": 0.4, "auprc": 0.3}
+    lines = [{"test_set": name, "subject": "S", **values} for name in ("wmh", "mslub")]
+    packed.write_table(pd.DataFrame(lines), tmp_path / "m.tsv")
+    return tables.table1([tmp_path / "m.tsv"], {"cddpm": ROWS["cddpm"]}, [0])
+
+
+def test_any_test_sets_in_their_order(tmp_path):
+    table = other_sets(tmp_path)
+    assert list(table["test_set"]) == ["wmh", "mslub"]
+    assert table.filter(like="paper_").isna().all(axis=None)
+    tables.write_html(table, LABELS, False, tmp_path / "t.html")
+    page = (tmp_path / "t.html").read_text()
+    assert 0 < page.index("WMH (real)") < page.index("MSLUB (real)")
+    assert "BRATS" not in page and "Grey" not in page and "1 WMH, 1 MSLUB" in page
+    tables.write_latex(table, LABELS, True, tmp_path / "t.tex")
+    text = (tmp_path / "t.tex").read_text()
+    assert "WMH (simulated)" in text and "{lllrrrr}" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("cDDPM")]
+    assert line.count("&") == 6
 
 
 def test_best_of_a_block_is_bold_and_controls_do_not_compete(table, tmp_path):

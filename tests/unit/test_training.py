@@ -171,6 +171,31 @@ def test_training_lowers_the_loss(tmp_path):
     assert history["val_loss"].iloc[-1] < 0.7 * history["train_loss"].iloc[0]
 
 
+def test_a_model_starts_from_the_one_that_was_pretrained_for_it(tmp_path):
+    inputs = data(tmp_path)
+    size = {"width": 4, "blocks": [1, 1], "drop_path": 0.1}
+    settings = {**BLOCK["training"], "epochs": 2, "augment": False}
+    spark = {"pretrained": None, "encoder": size, "mask_ratio": 0.65, "training": settings}
+    first = train(tmp_path, tmp_path / "spark", inputs, spark, "spark")["network"]
+    inputs["pretrained"] = str(tmp_path / "spark/model.pt")
+    cddpm = {
+        "pretrained": "spark",
+        "unet": {
+            "channels": 8, "multipliers": [1], "res_blocks": 1, "head_channels": 8,
+            "norm_groups": 4,
+        },
+        "encoder": {**size, "features": 8},
+        "steps": 1000,
+        "test_levels": [500],
+        "noise": {"octaves": 1, "persistence": 0.8, "wavelength": 16},
+        "training": {**settings, "learning_rate": 1e-9},  # stays where it starts
+    }  # fmt: skip
+    found = train(tmp_path, tmp_path / "cddpm", inputs, cddpm, "cddpm")["network"]
+    for name, value in first.items():
+        if name.startswith("encoder.") and name.endswith(".weight"):
+            torch.testing.assert_close(found[name], value, atol=1e-6, rtol=0)
+
+
 def test_zero_gpus_where_one_is_demanded():
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")

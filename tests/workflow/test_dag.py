@@ -56,6 +56,7 @@ def test_paper(checkout, tmp_path):
     assert jobs["strip_skull"] == COUNTS["brats21"]
     assert jobs["strip_skull_hd_bet"] == COUNTS["ixi"] + COUNTS["atlas_v2"]
     assert jobs["measure_quality"] == n and jobs["quality_page"] == 3
+    assert jobs["pretrain"] == 5  # SparK, for the encoder of each fold's cDDPM
     assert jobs["train_model"] == MODELS * 5
     # Per fold and test set; that of the cDDPM is shared by nine rows.
     assert jobs["reconstruct"] == RECONSTRUCTING * 5 * 3
@@ -98,8 +99,15 @@ def test_demo(checkout):
     assert "strip_skull_hd_bet" not in jobs
     assert jobs["simulate_atlas"] == 1
     assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == jobs["simulate_atlas_v2"] == 9
+    assert jobs["pretrain"] == 2
     assert jobs["train_model"] == MODELS * 2
     assert jobs["evaluate"] == ROWS * 2
+
+
+def test_without_pretraining(checkout):
+    overlay = checkout.overlay(methods={"cddpm": {"pretrained": None}})
+    jobs = plan(checkout, "train", configfiles=["config/demo.yaml", overlay])
+    assert "pretrain" not in jobs and jobs["train_model"] == MODELS * 2
 
 
 LISTS = ["IXI_test", *(f"IXI_{role}_fold{k}" for role in ("train", "val") for k in range(5))]
@@ -162,7 +170,7 @@ def test_one_fold(checkout):
     )
     assert done.returncode == 0, done.stderr
     jobs = job_counts(done.stdout)
-    assert jobs["train_model"] == MODELS and jobs["evaluate"] == ROWS
+    assert jobs["pretrain"] == 1 and jobs["train_model"] == MODELS and jobs["evaluate"] == ROWS
 
 
 def test_naming_one_model_plans_only_what_it_needs(checkout):
@@ -170,6 +178,7 @@ def test_naming_one_model_plans_only_what_it_needs(checkout):
         checkout, "results/demo/models/unet_res-brats/fold-1/model.pt",
         configfiles=["config/demo.yaml"],
     )  # fmt: skip
+    assert jobs["pretrain"] == 1  # the encoder of its cDDPM
     assert jobs["train_model"] == 2  # its cDDPM and itself
     assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == 9
     for rule in ("simulate_atlas_v2", "synthesize", "reconstruct", "score", "evaluate", "compare"):
@@ -194,14 +203,58 @@ def test_stages(checkout, target, last):
 
 
 def test_fewer_rows_need_fewer_models(checkout):
-    # Rows are merged, so an overlay cannot remove one; a copy of the configuration can.
-    path = checkout.folder / "config/config.yaml"
-    config = yaml.safe_load(path.read_text())
-    config["rows"] = {k: config["rows"][k] for k in ("cddpm", "sadm-atlas", "perfect")}
-    path.write_text(yaml.safe_dump(config))
-    jobs = plan(checkout, configfiles=["config/demo.yaml"])
+    overlay = checkout.overlay(table={"rows": ["cddpm", "sadm-atlas", "perfect"]})
+    jobs = plan(checkout, configfiles=["config/demo.yaml", overlay])
     assert jobs["train_model"] == 2 * 2
     assert jobs["evaluate"] == 3 * 2
+
+
+def test_fewer_test_sets_need_less_data(checkout):
+    table = "table={rows: [cddpm, unet-brats], test_sets: [brats]}"
+    done = checkout.snakemake(
+        "-n", "--quiet", "rules", "--config", table, configfiles=["config/demo.yaml"]
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = job_counts(done.stdout)
+    assert jobs["train_model"] == 2 * 2 and jobs["reconstruct"] == 2
+    assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == 9
+    assert "simulate_atlas_v2" not in jobs and "synthesize" not in jobs
+    assert jobs["make_splits"] == 2
+
+
+def cddpm_rows(checkout):
+    """Take rows that there are not out of config/cddpm.yaml; returns how many are left."""
+    path = checkout.folder / "config/cddpm.yaml"
+    overlay = yaml.safe_load(path.read_text())
+    known = yaml.safe_load((checkout.folder / "config/config.yaml").read_text())["rows"]
+    overlay["table"]["rows"] = [row for row in overlay["table"]["rows"] if row in known]
+    path.write_text(yaml.safe_dump(overlay))
+    return len(overlay["table"]["rows"])
+
+
+def test_cddpm_protocol_on_simulated_scans(checkout):
+    rows = cddpm_rows(checkout)
+    done = checkout.snakemake(
+        "-n", "--quiet", "rules", "--config", "results=results/demo-cddpm",
+        configfiles=["config/cddpm.yaml", "config/demo.yaml"],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = job_counts(done.stdout)
+    models = rows - 3  # three are controls
+    assert jobs["pretrain"] == 2 and jobs["train_model"] == models * 2
+    assert jobs["reconstruct"] == models * 2 * 4 and jobs["evaluate"] == rows * 2
+    assert jobs["simulate_mslub"] == jobs["simulate_wmh"] == 5
+    assert jobs["make_splits"] == 5 and jobs["compare"] == 1
+    assert "synthesize" not in jobs and "plot_cases" not in jobs
+
+
+def test_cddpm_protocol_on_real_data(checkout, tmp_path):
+    rows = cddpm_rows(checkout)
+    counts = {"ixi": 7, "brats21": 5, "atlas_v2": 4, "mslub": 3, "wmh": 6}
+    overlay = checkout.overlay(**stand_ins(tmp_path / "raw", counts))
+    jobs = plan(checkout, configfiles=["config/cddpm.yaml", overlay])
+    assert jobs["strip_skull_hd_bet"] == 7 + 4 + 3 + 6 and jobs["strip_skull"] == 5
+    assert jobs["train_model"] == (rows - 3) * 5 and jobs["evaluate"] == rows * 5
 
 
 def test_profile_for_slurm_is_found(checkout):
@@ -315,15 +368,8 @@ def test_t2_of_the_data_sets_that_have_it(checkout, tmp_path):
         path.rename(path.with_name(path.name.replace("-T1", "-T2")))
     for path in [*(tmp_path / "raw/brats21").rglob("*_t1.nii.gz")]:
         path.rename(path.with_name(path.name.replace("_t1", "_t2")))
-    # Overlays are merged, so a data set can only be taken out of the configuration itself.
-    path = checkout.folder / "config/config.yaml"
-    config = yaml.safe_load(path.read_text())
-    config["modality"] = "T2"
-    for block in ("datasets", "splits"):
-        del config[block]["atlas_v2"]
-    del config["unhealthy"]["atlas"]
-    config["rows"] = {k: v for k, v in config["rows"].items() if not k.endswith("-atlas")}
-    path.write_text(yaml.safe_dump(config))
+    table = {"rows": ["cddpm", "sadm_res-brats"], "test_sets": ["brats", "draem"]}
+    overlay.update(modality="T2", table=table)
     jobs = plan(checkout, configfiles=[checkout.overlay(**overlay)])
     assert jobs["register_to_sri24"] == 6 + 5
     label = names.scans("ixi", 6, 1)[0][:6]

@@ -105,7 +105,7 @@ def test_table_1_says_that_splits_leak(run, paper_config):
         for fold in (0, 1):
             lines = [
                 {"test_set": test_set, "subject": "S", "fold": fold, **values}
-                for test_set in paper_config["unhealthy"]
+                for test_set in paper_config["table"]["test_sets"]
             ]
             path = run.folder / f"metrics/{row}/fold-{fold}.tsv"
             path.parent.mkdir(parents=True, exist_ok=True)

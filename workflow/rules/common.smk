@@ -33,7 +33,9 @@ SIMULATION = config["simulation"]
 MODELS = uad_config.models(config)
 # Models that only give others the weights they start from.
 PRETRAINED = [m for m in MODELS if m in {b["pretrained"] for b in config["methods"].values()}]
-TEST_DATASETS = list(config["unhealthy"].values())
+TEST_SETS = uad_config.test_sets(config)
+TEST_DATASETS = list(TEST_SETS.values())
+SPLIT_DATASETS = uad_config.used_datasets(config)  # with `draem`, where it is used
 BRAIN_MASKS = {name: block["brain_mask"] for name, block in config["datasets"].items()}
 
 if not workflow.non_local_exec and "gpu" not in workflow.global_resources:
@@ -343,7 +345,7 @@ def of_every_fold(pattern):
 # Figures.
 
 MONTAGE_SUBJECTS = 4
-CASE_SETS = [name for name in config["unhealthy"] if f"sadm_res-{name}" in config["rows"]]
+CASE_SETS = [name for name in TEST_SETS if f"sadm_res-{name}" in config["rows"]]
 
 
 def montage_subjects(dataset):

@@ -18,7 +18,8 @@ rule evaluate:
         runtime=120,
     params:
         maps=lambda wildcards: config["rows"][wildcards.row]["maps"],
-        test_sets=config["unhealthy"],
+        test_sets=TEST_SETS,
+        min_component=config["evaluation"]["min_component"],
         seed=config["seed"],
         code=lambda wildcards: code(
             "evaluate.py",
@@ -39,7 +40,7 @@ rule compare:
             for row in config["rows"]
             for path in of_every_fold(f"metrics/{row}/fold-{{fold}}.tsv")
         ],
-        paper="workflow/resources/table1_paper.csv",
+        published=config["table"]["published"] or [],
         splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in config["datasets"]],
     output:
         csv="<results>/tables/table1.csv",

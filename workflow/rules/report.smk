@@ -38,7 +38,7 @@ rule plot_cohort:
 
 rule plot_splits:
     input:
-        splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in [*config["datasets"], "draem"]],
+        splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in SPLIT_DATASETS],
         ages="<results>/packed/ixi/subjects.tsv",
     output:
         report(
@@ -56,7 +56,7 @@ rule plot_splits:
         mem_mb=1000,
         runtime=10,
     params:
-        datasets=[*config["datasets"], "draem"],
+        datasets=SPLIT_DATASETS,
         simulated=bool(SIMULATION),
         code=code("plot_splits.py"),
     script:
@@ -143,7 +143,17 @@ rule tabulate_deviations:
         mem_mb=500,
         runtime=5,
     params:
-        blocks={key: config[key] for key in ("datasets", "preprocessing", "splits", "methods")},
+        blocks={
+            key: config[key]
+            for key in (
+                "datasets",
+                "preprocessing",
+                "splits",
+                "methods",
+                "residual",
+                "evaluation",
+            )
+        },
         simulated=bool(SIMULATION),
         code=code("tabulate_deviations.py"),
     script:

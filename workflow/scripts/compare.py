@@ -9,7 +9,7 @@ with logs.job(snakemake.log[0]):
         snakemake.input.metrics,
         snakemake.params.rows,
         snakemake.params.folds,
-        snakemake.input.paper,
+        snakemake.input.get("published"),
     )
     labels = {row: block["label"] for row, block in snakemake.params.rows.items()}
     leaks = []

@@ -11,5 +11,6 @@ with logs.job(snakemake.log[0]):
         test_sets=snakemake.params.test_sets,
         fold=int(snakemake.wildcards.fold),
         seed=snakemake.params.seed,
+        min_component=snakemake.params.min_component,
     )
     packed.write_table(metrics, snakemake.output[0])

@@ -11,13 +11,14 @@ import yaml
 
 from uad import released
 from uad.errors import InputError
-from uad.methods import CONTROLS
+from uad.methods import CONTROLS, PRETRAINING
 
 
 def check(config, schema_path):
     """Complete a configuration in place; raise `InputError` at the first mistake in it.
 
-    Every method's `training` is the common block with the method's own changes.
+    Every method's `training` is the common block with the method's own changes. Left are the rows
+    that `table` names, and the data sets that they are trained or tested on.
 
     Parameters
     ----------
@@ -35,12 +36,18 @@ def check(config, schema_path):
     first = min(errors, key=_depth_and_path, default=None)
     if first is not None:
         raise InputError(f"configuration: {_sentence(first)}")
-    _check_datasets(config)
     _check_registration(config["preprocessing"]["registration"])
     _check_folds(config)
     _check_methods(config)
     _check_slices(config)
     _check_rows(config)
+    _check_table(config)
+    if config["table"]["rows"] is not None:
+        config["rows"] = {name: config["rows"][name] for name in config["table"]["rows"]}
+    _check_datasets(config)
+    used = used_datasets(config)
+    config["datasets"] = {name: config["datasets"][name] for name in used if name != "draem"}
+    _check_pretraining(config)
 
 
 def _depth_and_path(error):
@@ -75,26 +82,25 @@ def _sentence(error):
 
 
 def _check_datasets(config):
-    datasets = config["datasets"]
-    for name in datasets:
-        if name not in config["splits"]:
-            raise InputError(f"configuration: missing key splits.{name}: datasets has {name}")
-    for name in sorted(set(config["splits"]) - {"scheme", "released", "folds"}):
-        if name not in datasets:
-            raise InputError(f"configuration: missing key datasets.{name}: splits has {name}")
-    for test_set, name in config["unhealthy"].items():
-        if name != "draem" and name not in datasets:
-            raise InputError(
-                f"configuration: missing key datasets.{name}: unhealthy.{test_set} needs it"
-            )
+    """Everything that the used data sets need is there."""
+    blocks = {"datasets": config["datasets"], "splits": config["splits"]}
     if config["simulation"]:
-        for name in datasets:
-            if name not in config["simulation"]["subjects"]:
-                raise InputError(
-                    f"configuration: missing key simulation.subjects.{name}: datasets has {name}"
-                )
+        blocks["simulation.subjects"] = config["simulation"]["subjects"]
         if config["modality"] != "T1":
             raise InputError("configuration: modality is T2, but only T1 scans are simulated")
+    for name in used_datasets(config):
+        for key, block in blocks.items():
+            if name not in block and name != "draem":
+                raise InputError(
+                    f"configuration: missing key {key}.{name}: rows or test sets of the table "
+                    f"need {name}"
+                )
+    for model in models(config):
+        train, _ = training_datasets(model, config)
+        if config["splits"][train]["train"] == 0:
+            raise InputError(
+                f"configuration: splits.{train}.train is 0, but {model} is trained on {train}"
+            )
 
 
 def _check_registration(registration):
@@ -176,6 +182,44 @@ def _check_rows(config):
                     f"configuration: rows.{row} has the unknown method {method}; known are "
                     f"{', '.join([*methods, *CONTROLS])}"
                 )
+            if method in PRETRAINING:
+                raise InputError(
+                    f"configuration: rows.{row}: {method} has no anomaly map, it only gives other "
+                    "methods the weights that they start from"
+                )
+
+
+def _check_table(config):
+    for key, known in (("rows", "rows"), ("test_sets", "unhealthy")):
+        for name in config["table"][key] or ():
+            if name not in config[known]:
+                raise InputError(
+                    f"configuration: table.{key} names {name}, but {known} has only "
+                    f"{', '.join(config[known])}"
+                )
+
+
+def _check_pretraining(config):
+    """Encoders must be those that they are pretrained for, and slices divide into patches."""
+    for name in map(method, models(config)):
+        source = config["methods"][name]["pretrained"]
+        if source not in PRETRAINING:
+            continue
+        encoder, theirs = (config["methods"][m].get("encoder", {}) for m in (name, source))
+        for key in ("width", "blocks"):
+            if encoder.get(key) != theirs[key]:
+                raise InputError(
+                    f"configuration: methods.{source}.encoder.{key} is {theirs[key]}, but "
+                    f"methods.{name}, which starts from it, has {encoder.get(key)}"
+                )
+        patch = 2 ** (len(theirs["blocks"]) + 1)  # stride of the encoder
+        steps = config["preprocessing"]
+        x, y = (n // steps["spacing_mm"] for n in steps["crop"][:2])
+        if x % patch or y % patch or x == y == patch:
+            raise InputError(
+                f"configuration: methods.{source} hides patches of {patch} x {patch} pixels, into "
+                f"which slices of {x} x {y} (preprocessing.crop / spacing_mm) cannot be cut"
+            )
 
 
 def method(model):
@@ -236,6 +280,22 @@ def training_datasets(model, config):
     if source == "draem":
         return "ixi", "draem"
     return config["unhealthy"][source], config["unhealthy"][source]
+
+
+def test_sets(config):
+    """Test sets of the table: name to data set."""
+    return {name: config["unhealthy"][name] for name in config["table"]["test_sets"]}
+
+
+def used_datasets(config):
+    """Data sets that models are trained or tested on: IXI, then others in the order of `unhealthy`.
+
+    `draem` is one of them if it is tested or validated on; it is made of IXI.
+    """
+    used = set(test_sets(config).values())
+    for model in models(config):
+        used.update(training_datasets(model, config))
+    return ["ixi", *(name for name in config["unhealthy"].values() if name in used)]
 
 
 def markdown_table(schema):

@@ -39,12 +39,25 @@ def _splits(config):
 
 
 def _atlas_split(config):
+    if "atlas_v2" not in config["datasets"]:
+        return "not used"
     if config["splits"]["scheme"] == "paper":
         return "the paper's 6 + 60 subjects, all others test"
     if config["splits"]["scheme"] == "released":
         return "6 + 169 / 480"
-    counts = config["splits"].get("atlas_v2")
-    return f"{counts['val']} + {counts['train']}, drawn; all others test" if counts else "not used"
+    counts = config["splits"]["atlas_v2"]
+    return f"{counts['val']} + {counts['train']}, drawn; all others test"
+
+
+def _residual(config):
+    kind, erosion = config["residual"]["kind"], config["residual"]["erosion"]
+    text = {"ssim": "1 - SSIM", "l1": "absolute difference"}[kind]
+    return text + (f", brain eroded by {erosion} voxels" if erosion else "")
+
+
+def _components(config):
+    size = config["evaluation"]["min_component"]
+    return f"fewer than {size} voxels" if size > 1 else "none"
 
 
 def _extractor(method, network):
@@ -253,7 +266,20 @@ TOPICS = [
         "128, 256, 256",
         _unet,
     ),
-    ("Encoder of the cDDPM", None, "pretrained", "pretraining optional", "trained from scratch"),
+    (
+        "Encoder of the cDDPM",
+        "methods.cddpm.pretrained",
+        "pretrained",
+        "pretraining optional (SparK)",
+        lambda c: "pretrained" if c["methods"]["cddpm"]["pretrained"] else "trained from scratch",
+    ),
+    (
+        "Epochs, pretraining",
+        "methods.spark.training.epochs",
+        SILENT,
+        "1200",
+        _training("spark", "epochs"),
+    ),
     (
         "Noise of the cDDPM",
         None,
@@ -319,6 +345,14 @@ TOPICS = [
         "five folds",
         "one cDDPM for all",
         "cDDPM of the same fold",
+    ),
+    ("Residual map of reconstructions", "residual", "1 - SSIM", "1 - SSIM", _residual),
+    (
+        "Components removed before Dice at a threshold",
+        "evaluation.min_component",
+        SILENT,
+        "none",
+        _components,
     ),
     (
         "[DICE]",

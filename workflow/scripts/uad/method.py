@@ -10,7 +10,7 @@ class Method(nn.Module):
 
     A subclass sets `network`, what is trained and stored, and defines `loss` and one of
     `reconstruct` (its anomaly map is then that of its reconstructions, `uad.residuals`) and
-    `anomaly_map`.
+    `anomaly_map`; neither if it is one of `uad.methods.PRETRAINING`.
     """
 
     # Whether `Batch.partner` is wanted: the same slice of another training volume.

@@ -29,7 +29,8 @@ def clean(subjects, strata, n_train, n_val, n_test, n_folds, rng):
     """Draw the folds of one data set.
 
     Test subjects are common to all folds. The rest is the pool: each fold validates on `n_val` of
-    its subjects, disjoint between folds, and trains on `n_train` of the others.
+    its subjects, disjoint between folds, and trains on `n_train` of the others. Without training
+    the pool only sets thresholds, and all of it validates in every fold.
 
     Parameters
     ----------
@@ -56,21 +57,23 @@ def clean(subjects, strata, n_train, n_val, n_test, n_folds, rng):
     frame = pd.DataFrame({"subject": list(subjects), "stratum": [str(s) for s in strata]})
     pool_size = n_train + n_val
     n_test = len(frame) - pool_size if n_test is None else n_test
-    if n_test < 1 or len(frame) < pool_size + n_test or pool_size < n_folds * n_val:
+    n_sets = n_folds if n_train else 1
+    if n_test < 1 or len(frame) < pool_size + n_test or pool_size < n_sets * n_val:
         raise InputError(
             f"{len(frame)} subjects are too few for {n_train} training, {n_val} validation and "
-            f"{max(n_test, 1)} test subjects with {n_folds} disjoint validation sets"
+            f"{max(n_test, 1)} test subjects with {n_sets} disjoint validation sets"
         )
     # Sorted by name first, so that the draw does not depend on the order of files.
     frame = frame.sort_values("subject").sample(frac=1, random_state=rng).reset_index(drop=True)
     test, rest = _draw(frame, n_test)
     pool, _ = _draw(rest, pool_size)
     validation = []
-    for _ in range(n_folds):
+    for _ in range(n_sets):
         left = pool[~pool["subject"].isin([s for drawn in validation for s in drawn])]
         validation.append(list(_draw(left, n_val)[0]["subject"]))
     lines = []
-    for fold, val in enumerate(validation):
+    for fold in range(n_folds):
+        val = validation[fold % n_sets]
         train, _ = _draw(pool[~pool["subject"].isin(val)], n_train)
         for role, names in zip(ROLES, (train["subject"], val, test["subject"])):
             lines += [(name, fold, role) for name in names]

@@ -19,10 +19,9 @@ BLOCKS = {
     "control": "Controls",
 }
 RANDOM_EXTRACTOR = "random extractor, not ImageNet weights"
-TEST_SETS = {"brats": "BRATS (real)", "atlas": "ATLAS (real)", "draem": "DRAEM (synthetic)"}
 
 
-def table1(metrics_paths, rows, folds, paper_path):
+def table1(metrics_paths, rows, folds, paper_path=None):
     """One line per row and test set.
 
     Parameters
@@ -32,7 +31,7 @@ def table1(metrics_paths, rows, folds, paper_path):
     rows : dict
         `rows` of the configuration.
     folds : list of int
-    paper_path : path-like
+    paper_path : path-like, optional
         Published values, per cent.
 
     Returns
@@ -40,7 +39,9 @@ def table1(metrics_paths, rows, folds, paper_path):
     DataFrame
         Columns as in `config/README.md`; fractions.
     """
-    paper = pd.read_csv(paper_path).set_index(["method", "d_unhealthy", "test_set"])
+    paper = None
+    if paper_path:
+        paper = pd.read_csv(paper_path).set_index(["method", "d_unhealthy", "test_set"])
     paths = iter(metrics_paths)
     lines = []
     for row, block in rows.items():
@@ -76,7 +77,7 @@ def table1(metrics_paths, rows, folds, paper_path):
 def _published(paper, key):
     """The paper's values as fractions, missing for rows it does not have."""
     columns = ("dice_mean", "dice_std", "auprc_mean", "auprc_std")
-    if key not in paper.index:
+    if paper is None or key not in paper.index:
         return {f"paper_{column}": float("nan") for column in columns}
     return {f"paper_{column}": paper.loc[key, column] / 100 for column in columns}
 
@@ -105,23 +106,25 @@ def write_html(table, labels, simulated, path, leaks="", random_extractors=()):
         Rows that get a mark and a footnote (`config.random_extractors`).
     """
     best = {column: _best(table, column) for column in ("dice_best_mean", "auprc_mean")}
+    test_sets = list(table["test_set"].unique())
     body = []
     for block, part in table.groupby("block", sort=False):
-        span = 3 + 3 * len(TEST_SETS)
+        span = 3 + 3 * len(test_sets)
         body.append(f'<tr class="block"><th colspan="{span}">{BLOCKS[block]}</th></tr>')
         for (method, unhealthy), lines in part.groupby(["method", "d_unhealthy"], sort=False):
             row = _row_name(method, unhealthy)
             mark = "<sup>*</sup>" if row in random_extractors else ""
             cells = [f"<td>{_subscript(labels[row], '<sub>', '</sub>')}{mark}</td>"]
             cells += [f"<td>{_d(lines['d_healthy'].iloc[0])}</td>", f"<td>{_d(unhealthy)}</td>"]
-            for test_set in TEST_SETS:
+            for test_set in test_sets:
                 cells += _html_cells(lines[lines["test_set"] == test_set], best)
             body.append(f"<tr>{''.join(cells)}</tr>")
-    sets = "".join(f'<th colspan="3">{_set_name(name, simulated)}</th>' for name in TEST_SETS)
-    metrics = "<th>[DICE]</th><th>AUPRC</th><th>Dice<sub>val</sub></th>" * len(TEST_SETS)
+    sets = "".join(f'<th colspan="3">{_set_name(name, simulated)}</th>' for name in test_sets)
+    metrics = "<th>[DICE]</th><th>AUPRC</th><th>Dice<sub>val</sub></th>" * len(test_sets)
     page = _BODY.format(
         folds=int(table["n_folds"].max()),
         subjects=_subjects(table),
+        published=_GREY if table["paper_dice_mean"].notna().any() else "",
         sets=sets,
         metrics=metrics,
         body="\n".join(body),
@@ -137,25 +140,26 @@ def write_latex(table, labels, simulated, path, leaks="", random_extractors=()):
     lines = [f"% {warning}" for warning in (SIMULATED if simulated else "", leaks) if warning]
     if random_extractors:
         lines.append(f"% *: {RANDOM_EXTRACTOR}")
-    columns = "lll" + "rr" * len(TEST_SETS)
+    test_sets = list(table["test_set"].unique())
+    columns = "lll" + "rr" * len(test_sets)
     heads = " & ".join(
-        rf"\multicolumn{{2}}{{c}}{{{_set_name(name, simulated)}}}" for name in TEST_SETS
+        rf"\multicolumn{{2}}{{c}}{{{_set_name(name, simulated)}}}" for name in test_sets
     )
     lines += [
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         rf"Model & $\mathcal{{D}}_{{healthy}}$ & $\mathcal{{D}}_{{unhealthy}}$ & {heads} \\",
-        " & & " + r" & [DICE] & AUPRC" * len(TEST_SETS) + r" \\",
+        " & & " + r" & [DICE] & AUPRC" * len(test_sets) + r" \\",
     ]
     for block, part in table.groupby("block", sort=False):
-        span = 3 + 2 * len(TEST_SETS)
+        span = 3 + 2 * len(test_sets)
         lines += [r"\midrule", rf"\multicolumn{{{span}}}{{l}}{{\textbf{{{BLOCKS[block]}}}}} \\"]
         for (method, unhealthy), rows in part.groupby(["method", "d_unhealthy"], sort=False):
             row = _row_name(method, unhealthy)
             mark = "$^{*}$" if row in random_extractors else ""
             label = _subscript(labels[row], "$_{", "}$")
             cells = [label + mark, _d(rows["d_healthy"].iloc[0]), _d(unhealthy)]
-            for test_set in TEST_SETS:
+            for test_set in test_sets:
                 for column, spread in (
                     ("dice_best_mean", "dice_best_std"),
                     ("auprc_mean", "auprc_std"),
@@ -185,7 +189,8 @@ def _html_cells(lines, best):
         if line.name in best[f"{ours}_mean"]:
             text = f"<b>{text}</b>"
         paper = _percent(line[f"paper_{name}_mean"], line[f"paper_{name}_std"])
-        cells.append(f'<td class="n">{text}<br><span>{paper}</span></td>')
+        below = "" if pd.isna(line[f"paper_{name}_mean"]) else f"<br><span>{paper}</span>"
+        cells.append(f'<td class="n">{text}{below}</td>')
     cells.append(f'<td class="n">{_percent(line["dice_val_mean"], float("nan"))}</td>')
     return cells
 
@@ -203,8 +208,9 @@ def _subjects(table):
 
 
 def _set_name(name, simulated):
-    """`BRATS (real)` as in the paper, or `BRATS (simulated)`."""
-    return TEST_SETS[name].replace("real", "simulated") if simulated else TEST_SETS[name]
+    """`BRATS (real)` as in the paper, or `BRATS (simulated)`; DRAEM is always synthetic."""
+    kind = "synthetic" if name == "draem" else "simulated" if simulated else "real"
+    return f"{name.upper()} ({kind})"
 
 
 def _row_name(method, unhealthy):
@@ -225,11 +231,13 @@ _STYLE = """\
 thead tr:first-child th { border-bottom: 0; }
 """
 
+_GREY = " Grey, below: the value published for the real data sets."
+
 _BODY = """\
 <p>Per cent, mean ± population standard deviation over {folds} fold(s) of the mean over test
-subjects ({subjects}). Grey, below: the value published for the real data sets. [DICE]: highest
-Dice of each subject over all thresholds. Dice<sub>val</sub>: Dice at one threshold per test set
-and fold, chosen on validation subjects; the number to expect in use. Bold: best of a block.</p>
+subjects ({subjects}).{published} [DICE]: highest Dice of each subject over all thresholds.
+Dice<sub>val</sub>: Dice at one threshold per test set and fold, chosen on validation subjects; the
+number to expect in use. Bold: best of a block.</p>
 <div class="scroll"><table>
 <thead><tr><th rowspan="2">Model</th><th rowspan="2">D<sub>healthy</sub></th>
 <th rowspan="2">D<sub>unhealthy</sub></th>{sets}</tr><tr>{metrics}</tr></thead>

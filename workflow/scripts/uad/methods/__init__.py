@@ -25,6 +25,9 @@ from uad.errors import InputError
 
 CONTROLS = ("perfect", "chance", "intensity")
 
+# Trained methods that have no anomaly map: others start from their weights (`pretrained`).
+PRETRAINING = ("spark",)
+
 # Keys of a method's block that say how it is run; the others describe the method itself.
 FOR_THE_RUN = ("training", "upstream", "pretrained", "reconstructs")
 

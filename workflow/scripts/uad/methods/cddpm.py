@@ -7,7 +7,7 @@ averaged and compared with the input by structural similarity. Noising, loss and
 those of `ddpm`.
 
 Differs from the paper: App. B names two learning rates (1e-4 in B.1, 1e-5 in B.2); 1e-4 is used, as
-in every released configuration. The encoder is trained from scratch.
+in every released configuration.
 """
 
 from dataclasses import dataclass
@@ -42,6 +42,13 @@ class CDDPM(DDPM):
         encoder = self.network["encoder"]
         kept = None if rng is None else encoder.draw_kept(rng, len(x), x.device)
         return self.network["unet"](x_t, t, encoder(x, kept))
+
+    def load_pretrained(self, weights):
+        """Take the encoder of a SparK model, all but the head, which SparK does not have."""
+        encoder, prefix = self.network["encoder"], "encoder."
+        head = {k: v for k, v in encoder.state_dict().items() if k.startswith("fc.")}
+        taken = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+        encoder.load_state_dict({**head, **taken})
 
 
 def build(params, upstream=None):
