@@ -55,6 +55,8 @@ def test_paper(checkout, tmp_path):
     assert jobs["reconstruct"] == 5 * 3  # one cDDPM per fold, three test sets, shared by nine rows
     assert jobs["score"] == 7 * 5
     assert jobs["evaluate"] == 16 * 5
+    assert jobs["collect_cases"] == 3 and jobs["weigh_maps"] == 5
+    assert jobs["describe_method"] == 3  # cDDPM, Unet, Unet_res; controls have no card
     assert not any(rule.startswith("simulate") for rule in jobs)
 
 
@@ -157,6 +159,8 @@ def test_naming_one_model_plans_only_what_it_needs(checkout):
         ("table1", "compare"),
         ("figures", "plot_cases"),
         ("figures", "quality_page"),
+        ("figures", "plot_comparison"),
+        ("figures", "describe_method"),
     ],
 )
 def test_stages(checkout, target, last):
@@ -175,6 +179,10 @@ def test_fewer_rows_need_fewer_models(checkout):
     jobs = plan(checkout, configfiles=["config/demo.yaml"])
     assert jobs["train_model"] == 2 * 2
     assert jobs["evaluate"] == 3 * 2
+    # Without SADM_res no figure of it; curves of the cDDPM, and the synthetic test set.
+    assert not {"plot_cases", "plot_comparison", "plot_weights", "plot_lesion_volume"} & set(jobs)
+    assert jobs["plot_precision_recall"] == jobs["plot_synthetic"] == 1
+    assert jobs["describe_method"] == 2
 
 
 def test_profile_for_slurm_is_found(checkout):
