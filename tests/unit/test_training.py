@@ -1,6 +1,7 @@
 """The training loop: same bytes after SIGKILL, the best state is kept, bad input is named."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -155,6 +156,10 @@ def test_model_file_says_how_it_was_made(tmp_path):
     assert content["code"] == "code" and content["fold"] == 0
     assert "torch" in content["versions"]
     assert content["val_loss"] < 1
+    about = json.loads((tmp_path / "out/about.json").read_text())
+    assert about == {key: value for key, value in content.items() if key != "network"}
+    weights = (t for name, t in content["network"].items() if "running" not in name)
+    assert about["parameters"] == {"trained": sum(t.numel() for t in weights), "frozen": 0}
 
 
 def test_best_state_is_kept(tmp_path):

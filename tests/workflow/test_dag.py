@@ -13,8 +13,8 @@ from uad.simulation import names
 
 COUNTS = {"ixi": 562, "brats21": 1251, "atlas_v2": 655}
 
-# Of the configuration: trained models, those among them that reconstruct, rows of the table.
-MODELS, RECONSTRUCTING, ROWS = 14, 6, 23
+# Of the configuration: methods, models of the table, those among them that reconstruct, its rows.
+METHODS, MODELS, RECONSTRUCTING, ROWS = 11, 14, 6, 23
 
 
 def stand_ins(folder, counts, seed=1):
@@ -62,6 +62,8 @@ def test_paper(checkout, tmp_path):
     assert jobs["reconstruct"] == RECONSTRUCTING * 5 * 3
     assert jobs["score"] == MODELS * 5
     assert jobs["evaluate"] == ROWS * 5
+    assert jobs["collect_cases"] == 3 and jobs["weigh_maps"] == 5
+    assert jobs["describe_method"] == METHODS  # controls have no card
     assert not any(rule.startswith("simulate") for rule in jobs)
 
 
@@ -193,6 +195,8 @@ def test_naming_one_model_plans_only_what_it_needs(checkout):
         ("table1", "compare"),
         ("figures", "plot_cases"),
         ("figures", "quality_page"),
+        ("figures", "plot_comparison"),
+        ("figures", "describe_method"),
     ],
 )
 def test_stages(checkout, target, last):
@@ -207,6 +211,10 @@ def test_fewer_rows_need_fewer_models(checkout):
     jobs = plan(checkout, configfiles=["config/demo.yaml", overlay])
     assert jobs["train_model"] == 2 * 2
     assert jobs["evaluate"] == 3 * 2
+    # Without SADM_res no figure of it; curves of the cDDPM, and the synthetic test set.
+    assert not {"plot_cases", "plot_comparison", "plot_weights", "plot_lesion_volume"} & set(jobs)
+    assert jobs["plot_precision_recall"] == jobs["plot_synthetic"] == 1
+    assert jobs["describe_method"] == 3  # SparK, cDDPM, Unet
 
 
 def test_fewer_test_sets_need_less_data(checkout):

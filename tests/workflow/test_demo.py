@@ -228,11 +228,35 @@ def test_report(demo):
     for result in ("table1.html", "cases_brats.png", "cases_atlas.png", "cases_draem.png",
                    "training.png", "splits.png", "cohort_ixi.png", "cohort_brats21.png",
                    "cohort_atlas_v2.png", "ixi.html", "brats21.html", "atlas_v2.html",
-                   "audit.html", "datasets.html", "departures.html"):  # fmt: skip
+                   "audit.html", "datasets.html", "departures.html", "comparison.png",
+                   "synthetic.png", "weights.svg", "precision_recall.svg", "lesion_volume.svg",
+                   "cddpm.html", "unet.html", "unet_res.html"):  # fmt: skip
         assert any(result in name for name in names), result
     assert "simulated" in page
-    # A caption behind each of the fifteen results, each saying that the data are simulated.
-    assert page.count("Simulated data.") >= 15
+    # A caption behind each of the 23 results, each saying that the data are simulated.
+    assert page.count("Simulated data.") >= 23
+
+
+def test_weights_of_the_fusion_meet_the_rows_of_the_table(demo, table):
+    weights = packed.read_table(demo / "figures/beta.tsv")
+    mean = weights.groupby(["d_unhealthy", "test_set", "beta"])["dice_best"].mean()
+    for unhealthy in ("draem", "brats", "atlas"):
+        for test_set in ("draem", "brats", "atlas"):
+            for beta, row, trained_on in (
+                (0, "unet_res", unhealthy), (0.5, "sadm_res", unhealthy), (1, "cddpm", "none"),
+            ):  # fmt: skip
+                assert mean[unhealthy, test_set, beta] == pytest.approx(
+                    table.loc[(row, trained_on, test_set), "dice_best_mean"], abs=1e-5
+                )
+
+
+@pytest.mark.parametrize("name", ["cddpm", "unet", "unet_res"])
+def test_cards_know_what_every_job_cost(demo, name):
+    page = (demo / f"methods/{name}.html").read_text()
+    models = page.partition('class="models"')[2].partition("</table>")[0]
+    assert models.count("<tr><td>") == (2 if name == "cddpm" else 6)
+    # Only the cDDPM reconstructs; all else is measured.
+    assert models.count("<td>–</td>") == (0 if name == "cddpm" else 12)
 
 
 # What an edit reruns.
@@ -275,6 +299,17 @@ def test_an_edit_of_the_diffusion_model_reruns_all_that_stand_on_it(copy_of_demo
     trained = {output.split("/")[3] for output in jobs["train_model"]}
     assert trained == {"cddpm", "unet_res-draem", "unet_res-brats", "unet_res-atlas"}
     assert len(jobs["pretrain"]) == 2 and len(jobs["reconstruct"]) == 6
+
+
+def test_an_edit_of_a_plot_computes_no_maps_again(copy_of_demo):
+    edit(copy_of_demo, "pictures.py", '"inferno"', '"magma"')
+    assert set(planned(copy_of_demo)) == {"plot_cases", "plot_comparison", "plot_synthetic"}
+
+
+def test_a_figure_asked_for_later_trains_nothing(copy_of_demo):
+    jobs = planned(copy_of_demo, "figures", "--forcerun", "collect_cases")
+    assert {"score", "collect_cases"} <= set(jobs)
+    assert not {"train_model", "reconstruct", "pack"} & set(jobs)
 
 
 def test_a_method_s_learning_rate_retrains_that_method_only(copy_of_demo):

@@ -13,7 +13,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from uad import config as uad_config, datasets, downloads, methods, published_weights, released
 from uad.errors import InputError
-from uad.provenance import code_digest
+from uad.provenance import code_digest, docstring
 from uad.simulation import names as simulated
 
 
@@ -31,6 +31,7 @@ planned(uad_config.check, config, Path(workflow.basedir) / "workflow/schemas/con
 ROOT = config["results"]
 SIMULATION = config["simulation"]
 MODELS = uad_config.models(config)
+TRAINED = list(dict.fromkeys(map(uad_config.method, MODELS)))
 # Models that only give others the weights they start from.
 PRETRAINED = [m for m in MODELS if m in {b["pretrained"] for b in config["methods"].values()}]
 TEST_SETS = uad_config.test_sets(config)
@@ -148,6 +149,7 @@ wildcard_constraints:
     dataset="|".join([*config["datasets"], "draem"]),
     subject="[A-Za-z0-9]+",
     model="|".join(MODELS) or "none",
+    method="|".join(TRAINED) or "none",
     row="|".join(config["rows"]),
     fold=r"\d+",
 
@@ -342,10 +344,57 @@ def of_every_fold(pattern):
     return [f"{ROOT}/{pattern.format(fold=fold)}" for fold in config["folds"]]
 
 
+# Method cards.
+
+
+def models_of(method):
+    """A method's models."""
+    return [model for model in MODELS if uad_config.method(model) == method]
+
+
+def rows_of(method):
+    """Rows of Table 1 that add up a map of one of a method's models."""
+    return [
+        row
+        for row, block in config["rows"].items()
+        if any(uad_config.method(name) == method for name in block["maps"])
+    ]
+
+
+def card_files(wildcards):
+    """Records of a method's models; metrics only because its jobs have been measured by then."""
+    return {
+        **{
+            kind: [
+                path
+                for model in models_of(wildcards.method)
+                for path in of_every_fold(f"models/{model}/fold-{{fold}}/{name}")
+            ]
+            for kind, name in (("abouts", "about.json"), ("histories", "history.tsv"))
+        },
+        "metrics": [
+            path
+            for row in rows_of(wildcards.method)
+            for path in of_every_fold(f"metrics/{row}/fold-{{fold}}.tsv")
+        ],
+    }
+
+
 # Figures.
 
 MONTAGE_SUBJECTS = 4
+FIRST_FOLD = config["folds"][0]  # shown where a figure shows one fold
+# Test sets that SADM_res is also trained for: examples are chosen by it.
 CASE_SETS = [name for name in TEST_SETS if f"sadm_res-{name}" in config["rows"]]
+REAL_CASE_SETS = [name for name in CASE_SETS if name != "draem"]
+# Rows of SADM_res, whose two maps are weighted, and of what it is made of.
+WEIGHTED_ROWS = [row for row in config["rows"] if row.partition("-")[0] == "sadm_res"]
+CURVE_ROWS = [
+    row for row in config["rows"] if row.partition("-")[0] in ("cddpm", "unet_res", "sadm_res")
+]
+LABELS = {row: block["label"] for row, block in config["rows"].items()}
+# Rows compared by the volume of the lesion.
+VOLUME_ROWS = {name: ["cddpm", f"sadm_res-{name}"] for name in CASE_SETS if "cddpm" in LABELS}
 
 
 def montage_subjects(dataset):
@@ -361,12 +410,59 @@ def montage_files(kind):
     ]
 
 
-def case_file(kind, name):
-    """Input function: a file of the first fold for a test set's example cases."""
+def branches(row):
+    """Maps of a row of SADM_res: that of the reconstruction, then that of the segmentation."""
+    return sorted(
+        config["rows"][row]["maps"],
+        key=lambda name: not config["methods"][uad_config.method(name)]["reconstructs"],
+    )
 
-    def path(wildcards):
-        dataset = config["unhealthy"][wildcards.test_set]
-        folder = kind.format(test_set=wildcards.test_set)
-        return f"{ROOT}/{folder}/fold-{config['folds'][0]}/{dataset}/{name}.npy"
 
-    return path
+def scored_rows():
+    """Rows of the table that are not controls, and their maps."""
+    rows = config["rows"].items()
+    return {row: block["maps"] for row, block in rows if block["block"] != "control"}
+
+
+def volume_rows():
+    """Rows compared by the volume of the lesion, over all test sets."""
+    return list(dict.fromkeys(row for rows in VOLUME_ROWS.values() for row in rows))
+
+
+def paper_figures():
+    """Figures that the rows of the configuration allow."""
+    names = [f"cases_{test_set}.png" for test_set in CASE_SETS]
+    names += ["comparison.png"] * bool(REAL_CASE_SETS)
+    names += ["lesion_volume.svg"] * bool(VOLUME_ROWS)
+    names += ["weights.svg"] * bool(WEIGHTED_ROWS)
+    names += ["precision_recall.svg"] * bool(CURVE_ROWS)
+    names += ["synthetic.png"] * ("draem" in TEST_SETS)
+    return [f"{ROOT}/figures/{name}" for name in names]
+
+
+def maps_of(rows, test_sets, fold):
+    """Anomaly maps that some rows add up, for some test sets."""
+    names = dict.fromkeys(name for row in rows for name in config["rows"][row]["maps"])
+    return [
+        f"{ROOT}/scores/{name}/fold-{fold}/{TEST_SETS[test_set]}/anomaly_map.npy"
+        for test_set in test_sets
+        for name in names
+        if name not in methods.CONTROLS
+    ]
+
+
+def test_data(wildcards):
+    """Packs and splits of the test sets, or of the wildcard one."""
+    test_set = wildcards.get("test_set")
+    names = [TEST_SETS[test_set]] if test_set else TEST_DATASETS
+    return {
+        "packed": [path for name in names for path in packed(name)],
+        "splits": [f"{ROOT}/splits/{name}.tsv" for name in names],
+    }
+
+
+def case_reconstruction(wildcards):
+    """Reconstructions behind the residual map of SADM_res, in the fold that is shown."""
+    model = branches(f"sadm_res-{wildcards.test_set}")[0]
+    dataset = TEST_SETS[wildcards.test_set]
+    return f"{ROOT}/reconstructions/{model}/fold-{FIRST_FOLD}/{dataset}/reconstruction.npy"

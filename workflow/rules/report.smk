@@ -94,23 +94,50 @@ rule plot_training:
         "../scripts/plot_training.py"
 
 
-rule plot_cases:
+rule describe_method:
     input:
-        packed=lambda wildcards: packed(config["unhealthy"][wildcards.test_set]),
-        split=lambda wildcards: f"{ROOT}/splits/{config['unhealthy'][wildcards.test_set]}.tsv",
-        metrics=f"{ROOT}/metrics/sadm_res-{{test_set}}/fold-{config['folds'][0]}.tsv",
-        reconstruction=case_file("reconstructions/cddpm", "reconstruction"),
-        residual=case_file("scores/cddpm", "anomaly_map"),
-        prediction=case_file("scores/unet_res-{test_set}", "anomaly_map"),
+        unpack(card_files),
     output:
         report(
-            "<results>/figures/cases_{test_set}.png",
-            caption="../report/cases.rst",
-            category="Examples",
-            labels={"result": "SADM_res, in-domain", "of": "{test_set}"},
+            "<results>/methods/{method}.html",
+            caption="../report/method.rst",
+            category="Methods",
+            labels={"method": "{method}"},
         ),
     log:
-        "<results>/logs/plot_cases/{test_set}.log",
+        "<results>/logs/describe_method/{method}.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        docstring=lambda wildcards: docstring(f"uad.methods.{wildcards.method}"),
+        block=lambda wildcards: config["methods"][wildcards.method],
+        rows=lambda wildcards: rows_of(wildcards.method),
+        models=lambda wildcards: models_of(wildcards.method),
+        folds=config["folds"],
+        simulated=bool(SIMULATION),
+        code=code("describe_method.py"),
+    script:
+        "../scripts/describe_method.py"
+
+
+# What figures need of the anomaly maps is kept in small files: maps are deleted after their last use,
+# and a figure that is drawn again should not have them computed again.
+
+
+rule collect_cases:
+    input:
+        unpack(test_data),
+        metrics=f"{ROOT}/metrics/sadm_res-{{test_set}}/fold-{FIRST_FOLD}.tsv",
+        maps=lambda wildcards: maps_of(scored_rows(), [wildcards.test_set], FIRST_FOLD),
+        reconstruction=case_reconstruction,
+    output:
+        "<results>/figures/data/cases_{test_set}.npz",
+    log:
+        "<results>/logs/collect_cases/{test_set}.log",
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -118,12 +145,228 @@ rule plot_cases:
         mem_mb=2000,
         runtime=10,
     params:
-        fold=config["folds"][0],
+        rows=scored_rows(),
+        parts=lambda wildcards: branches(f"sadm_res-{wildcards.test_set}"),
+        dataset=lambda wildcards: TEST_SETS[wildcards.test_set],
+        fold=FIRST_FOLD,
+        seed=config["seed"],
+        code=code("collect_cases.py"),
+    script:
+        "../scripts/collect_cases.py"
+
+
+rule plot_cases:
+    input:
+        "<results>/figures/data/cases_{test_set}.npz",
+    output:
+        report(
+            "<results>/figures/cases_{test_set}.png",
+            caption="../report/cases.rst",
+            category="Figures",
+            labels={"result": "SADM_res, in-domain (Fig. 2)", "of": "{test_set}"},
+        ),
+    log:
+        "<results>/logs/plot_cases/{test_set}.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        row=lambda wildcards: f"sadm_res-{wildcards.test_set}",
         title=lambda wildcards: f"SADM_res trained and tested on {wildcards.test_set.upper()}",
         simulated=bool(SIMULATION),
         code=code("plot_cases.py"),
     script:
         "../scripts/plot_cases.py"
+
+
+rule plot_comparison:
+    input:
+        [f"{ROOT}/figures/data/cases_{test_set}.npz" for test_set in REAL_CASE_SETS],
+    output:
+        report(
+            "<results>/figures/comparison.png",
+            caption="../report/comparison.rst",
+            category="Figures",
+            labels={"result": "all rows (Fig. 3)", "of": "real lesions"},
+        ),
+    log:
+        "<results>/logs/plot_comparison.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        test_sets=REAL_CASE_SETS,
+        labels={row: LABELS[row] for row in scored_rows()},
+        simulated=bool(SIMULATION),
+        code=code("plot_comparison.py"),
+    script:
+        "../scripts/plot_comparison.py"
+
+
+rule plot_synthetic:
+    input:
+        packed=packed("draem"),
+        split="<results>/splits/draem.tsv",
+    output:
+        report(
+            "<results>/figures/synthetic.png",
+            caption="../report/synthetic.rst",
+            category="Figures",
+            labels={"result": "synthetic anomalies (Fig. 4)", "of": "draem"},
+        ),
+    log:
+        "<results>/logs/plot_synthetic.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        fold=FIRST_FOLD,
+        simulated=bool(SIMULATION),
+        code=code("plot_synthetic.py"),
+    script:
+        "../scripts/plot_synthetic.py"
+
+
+rule weigh_maps:
+    input:
+        unpack(test_data),
+        maps=lambda wildcards: maps_of(WEIGHTED_ROWS, TEST_SETS, wildcards.fold),
+    output:
+        "<results>/figures/data/weights_fold-{fold}.tsv",
+    log:
+        "<results>/logs/weigh_maps/fold-{fold}.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        rows={row: branches(row) for row in WEIGHTED_ROWS},
+        test_sets=TEST_SETS,
+        seed=config["seed"],
+        code=code("weigh_maps.py"),
+    script:
+        "../scripts/weigh_maps.py"
+
+
+rule plot_weights:
+    input:
+        of_every_fold("figures/data/weights_fold-{fold}.tsv"),
+    output:
+        figure=report(
+            "<results>/figures/weights.svg",
+            caption="../report/weights.rst",
+            category="Figures",
+            labels={"result": "weight of the residual map (Fig. 5)", "of": "SADM_res"},
+        ),
+        table="<results>/figures/beta.tsv",
+    log:
+        "<results>/logs/plot_weights.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        unhealthy=list(TEST_SETS),
+        simulated=bool(SIMULATION),
+        code=code("plot_weights.py"),
+    script:
+        "../scripts/plot_weights.py"
+
+
+rule pool_detections:
+    input:
+        unpack(test_data),
+        maps=maps_of(CURVE_ROWS, TEST_SETS, FIRST_FOLD),
+    output:
+        "<results>/figures/precision_recall.tsv",
+    log:
+        "<results>/logs/pool_detections.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        rows={row: config["rows"][row]["maps"] for row in CURVE_ROWS},
+        test_sets=TEST_SETS,
+        fold=FIRST_FOLD,
+        seed=config["seed"],
+        code=code("pool_detections.py"),
+    script:
+        "../scripts/pool_detections.py"
+
+
+rule plot_precision_recall:
+    input:
+        "<results>/figures/precision_recall.tsv",
+    output:
+        report(
+            "<results>/figures/precision_recall.svg",
+            caption="../report/precision_recall.rst",
+            category="Figures",
+            labels={"result": "precision and recall", "of": "cDDPM, SADM_res"},
+        ),
+    log:
+        "<results>/logs/plot_precision_recall.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        labels={row: LABELS[row] for row in CURVE_ROWS},
+        unhealthy=list(TEST_SETS),
+        simulated=bool(SIMULATION),
+        code=code("plot_precision_recall.py"),
+    script:
+        "../scripts/plot_precision_recall.py"
+
+
+rule plot_lesion_volume:
+    input:
+        [
+            path
+            for row in volume_rows()
+            for path in of_every_fold(f"metrics/{row}/fold-{{fold}}.tsv")
+        ],
+    output:
+        report(
+            "<results>/figures/lesion_volume.svg",
+            caption="../report/lesion_volume.rst",
+            category="Figures",
+            labels={"result": "Dice against lesion volume", "of": "cDDPM, SADM_res"},
+        ),
+    log:
+        "<results>/logs/plot_lesion_volume.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        labels={row: LABELS[row] for row in volume_rows()},
+        rows=VOLUME_ROWS,
+        folds=config["folds"],
+        simulated=bool(SIMULATION),
+        code=code("plot_lesion_volume.py"),
+    script:
+        "../scripts/plot_lesion_volume.py"
 
 
 rule tabulate_deviations:
@@ -166,7 +409,8 @@ rule figures:
         f"{ROOT}/inventory/datasets.html",
         [f"{ROOT}/qc/{dataset}.html" for dataset in REGISTERED],
         [f"{ROOT}/figures/cohort_{dataset}.png" for dataset in config["datasets"]],
-        [f"{ROOT}/figures/cases_{test_set}.png" for test_set in CASE_SETS],
+        paper_figures(),
         f"{ROOT}/figures/splits.png",
         f"{ROOT}/splits/audit.html",
         f"{ROOT}/figures/training.png",
+        [f"{ROOT}/methods/{method}.html" for method in TRAINED],

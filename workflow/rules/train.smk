@@ -7,6 +7,7 @@ rule train_model:
     output:
         model="<results>/models/{model}/fold-{fold}/model.pt",
         history="<results>/models/{model}/fold-{fold}/history.tsv",
+        about="<results>/models/{model}/fold-{fold}/about.json",
     log:
         "<results>/logs/train_model/{model}/fold-{fold}.log",
     benchmark:

@@ -25,17 +25,22 @@ def save(path, name, params, network, code, **extra):
         Digest of the code that trained it.
     **extra
         Anything else worth knowing: fold, seed, epoch, ...
+
+    Returns
+    -------
+    dict
+        What was stored, without the weights.
     """
-    content = {
+    about = {
         "method": name,
         "params": params,
-        "network": network,
         "code": code,
         "versions": provenance.versions(),
         "revision": provenance.revision(),
         **extra,
     }
-    write(content, path)
+    write({**about, "network": network}, path)
+    return about
 
 
 def load(path, device="cpu", upstream=None):

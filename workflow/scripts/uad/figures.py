@@ -1,5 +1,7 @@
 """Figures of the report: one style, and what several plots share."""
 
+import io
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -17,6 +19,8 @@ plt.rcParams.update(
         "axes.spines.top": False,
         "axes.spines.right": False,
         "savefig.dpi": 110,
+        "svg.fonttype": "none",  # text stays text: smaller, and found by a search
+        "svg.hashsalt": "uad",  # the same file every time
         "figure.constrained_layout.use": True,
     }
 )
@@ -25,8 +29,19 @@ plt.rcParams.update(
 def save(figure, path):
     """Write a figure, complete or not at all, and close it."""
     with replacing(path) as temporary:
-        figure.savefig(temporary)
+        if temporary.suffix == ".svg":  # of its parts only crowded points are pixels
+            figure.savefig(temporary, metadata={"Date": None}, dpi=220)
+        else:
+            figure.savefig(temporary)
     plt.close(figure)
+
+
+def inline_svg(figure):
+    """A figure as an `svg` element for a page; closes it."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    return text.getvalue().partition("?>")[2].partition(">")[2].strip()  # no XML heading, no DTD
 
 
 def heading(figure, title, simulated):
@@ -51,6 +66,29 @@ def outline(axes, mask, colour, width=0.8):
     """Outline of a mask over a slice that `show` has drawn."""
     if mask.any():
         axes.contour(mask.T, [0.5], colors=[colour], linewidths=width)
+
+
+def window(masks, margin=3):
+    """The part of a slice that all masks (N, X, Y) lie in, as an index of arrays (X, Y)."""
+    anywhere = masks.any(axis=0)
+    sides = []
+    for axis, n in enumerate(anywhere.shape):
+        inside = np.flatnonzero(anywhere.any(axis=1 - axis))
+        first, last = (inside[0], inside[-1]) if len(inside) else (0, n)
+        sides.append(slice(max(first - margin, 0), last + margin + 1))
+    return tuple(sides)
+
+
+def subscript(label):
+    """`SADM_res` with its ending lowered."""
+    head, _, tail = label.partition("_")
+    return head + (f"$_{{{tail}}}$" if tail else "")
+
+
+def row_label(row, label):
+    """Label of a row, and what it is trained on if its name says so."""
+    trained_on = row.partition("-")[2].upper()
+    return subscript(label) + (f" ({trained_on})" if trained_on else "")
 
 
 def middle_planes(volume):

@@ -6,6 +6,7 @@ import torch
 
 from uad import checkpoints, methods, packed, provenance, seeding, slices, splits, training
 from uad.logs import log
+from uad.volumes import write_json
 
 
 def train(model, fold, block, inputs, seed, accelerator, threads, code, model_path, history_path):
@@ -27,6 +28,7 @@ def train(model, fold, block, inputs, seed, accelerator, threads, code, model_pa
     code : str
         Digest of the code, stored with the model.
     model_path, history_path : path-like
+        Beside the model, `about.json` repeats all that is stored with it but the weights.
     """
     torch.set_num_threads(threads)
     name, _, source = model.partition("-")
@@ -81,8 +83,18 @@ def train(model, fold, block, inputs, seed, accelerator, threads, code, model_pa
         label=f"{model} fold {fold}",
     )  # fmt: skip
     training.write_history(state.history, history_path)
-    checkpoints.save(
+    about = checkpoints.save(
         model_path, name, params, state.best, code,
         model=model, fold=fold, seed=seed, training=block["training"], val_loss=state.best_loss,
+        parameters=_count(method.network),
     )  # fmt: skip
+    write_json(about, Path(model_path).with_name("about.json"))
     state_path.unlink(missing_ok=True)
+
+
+def _count(network):
+    """Parameters of a network, those that are trained and those that are not."""
+    sizes = {True: 0, False: 0}
+    for parameter in network.parameters():
+        sizes[parameter.requires_grad] += parameter.numel()
+    return {"trained": sizes[True], "frozen": sizes[False]}

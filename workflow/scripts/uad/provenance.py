@@ -59,6 +59,12 @@ def _module_path(name):
     return None
 
 
+def docstring(name):
+    """Docstring of a library module, read without running it; empty if it has none."""
+    path = _module_path(name)
+    return "" if path is None else ast.get_docstring(_tree(path)) or ""
+
+
 @cache
 def _tree(path):
     return ast.parse(path.read_text())

@@ -1,0 +1,156 @@
+"""Weights of the fusion and pooled precision-recall curves, against the exact metrics."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import write_pack
+from sklearn.metrics import average_precision_score, precision_recall_curve
+
+from uad import curves, evaluation, figures, metrics, packed, plots
+
+TEST_SETS = {"brats": "brats21"}
+ROWS = {
+    "cddpm": ["cddpm"],
+    "unet_res-brats": ["unet_res-brats"],
+    "sadm_res-brats": ["cddpm", "unet_res-brats"],
+}
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Results with one test set, one validation and three test subjects, two models' maps."""
+    rng = np.random.default_rng(3)
+    pack = write_pack(tmp_path / "packed/brats21", 4)
+    lines = [(f"S{i}", 0, "test" if i else "val") for i in range(4)]
+    split = pd.DataFrame(lines, columns=["subject", "fold", "role"])
+    packed.write_table(split, tmp_path / "splits/brats21.tsv")
+    brain, lesion = np.asarray(pack.brain) > 0, np.asarray(pack.lesion) > 0
+    for model, quality in (("cddpm", 0.3), ("unet_res-brats", 0.7)):
+        maps = (rng.random(brain.shape) + quality * lesion) * brain
+        folder = tmp_path / f"scores/{model}/fold-0/brats21"
+        folder.mkdir(parents=True)
+        np.save(folder / "anomaly_map.npy", maps.astype(np.float32))
+    return tmp_path
+
+
+def test_ends_and_middle_are_rows_of_the_table(results):
+    rows = {"sadm_res-brats": ROWS["sadm_res-brats"]}
+    table = curves.weight_table(results, rows, TEST_SETS, 0, seed=1)
+    assert table["beta"].tolist() == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
+    assert set(table["d_unhealthy"]) == {"brats"} and set(table["n_subjects"]) == {3}
+    by_beta = table.set_index("beta")["dice_best"]
+    for beta, row in ((0, "unet_res-brats"), (0.5, "sadm_res-brats"), (1, "cddpm")):
+        exact = evaluation.evaluate_row(results, ROWS[row], TEST_SETS, 0, 1)["dice_best"].mean()
+        assert by_beta[beta] == pytest.approx(exact, abs=1e-12), row
+    assert len({round(value, 6) for value in by_beta}) > 5
+
+
+def test_weights_by_hand():
+    residual_map = np.array([[[0, 0.2, 1.0, 0.4]]], np.float32)
+    prediction = np.array([[[0, 1.0, 0.2, 0.4]]], np.float32)
+    lesion = np.array([[[True, True, False, False]]])
+    dice = dict(zip(curves.WEIGHTS, curves.weighted_dice(residual_map, prediction, lesion)))
+    # The lesion voxel outside the brain (score 0) is never found: the prediction alone finds the
+    # other one and nothing else, 2 * 1 / (1 + 2); the residual map ranks it last of three.
+    assert dice[0] == pytest.approx(2 / 3)
+    assert dice[1] == pytest.approx(2 / 5)
+    # At equal weight voxels 1 and 2 tie at 0.6, above the 0.4 of voxel 3.
+    assert dice[0.5] == pytest.approx(2 / 4)
+    assert curves.weighted_dice(residual_map, prediction, np.zeros_like(lesion)) == [0] * 11
+
+
+def test_pooled_counts_are_exact_for_scores_that_bins_hold():
+    rng = np.random.default_rng(4)
+    pooled, scores, lesions = curves.PooledCounts(), [], []
+    for _ in range(3):
+        # Eleven binary digits: nothing is lost.
+        score = (rng.integers(0, 2048, (4, 8, 8)) / 2048).astype(np.float32)
+        lesion = rng.random(score.shape) < score / 3
+        pooled.add(score, lesion)
+        scores.append(score.ravel())
+        lesions.append(lesion.ravel())
+    score, lesion = np.concatenate(scores), np.concatenate(lesions)
+    counts, exact = pooled.counts(), metrics.count(score, lesion)
+    np.testing.assert_array_equal(counts.thresholds, exact.thresholds)
+    np.testing.assert_array_equal(counts.true_positives, exact.true_positives)
+    np.testing.assert_array_equal(counts.predicted, exact.predicted)
+    assert metrics.average_precision(counts) == pytest.approx(
+        average_precision_score(lesion, score)
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 3e4])
+def test_pooled_counts_of_any_scores_are_close(scale):
+    rng = np.random.default_rng(5)
+    score = (scale * rng.gamma(2, size=(8, 16, 16))).astype(np.float32)
+    lesion = rng.random(score.shape) < 0.3 * score / score.max()
+    pooled = curves.PooledCounts()
+    pooled.add(score, lesion)
+    exact = metrics.count(score, lesion)
+    assert metrics.best_dice(pooled.counts())[0] == pytest.approx(
+        metrics.best_dice(exact)[0], abs=2e-3
+    )
+    assert metrics.average_precision(pooled.counts()) == pytest.approx(
+        metrics.average_precision(exact), abs=2e-3
+    )
+
+
+def test_curve_is_that_of_scikit_learn(results):
+    table = curves.precision_table(results, {"cddpm": ["cddpm"]}, TEST_SETS, 0, seed=1)
+    pack = packed.Pack(results / "packed/brats21")
+    maps = np.load(results / "scores/cddpm/fold-0/brats21/anomaly_map.npy")[1:]
+    lesion, brain = np.asarray(pack.lesion[1:]) > 0, np.asarray(pack.brain[1:]) > 0
+    precision, recall, _ = precision_recall_curve(lesion.ravel(), maps.ravel())
+    assert len(table) <= curves.POINTS
+    # At each recall the curve has its highest precision, where the last lesion voxel was found.
+    highest = pd.Series(precision).groupby(recall).max()
+    expected = np.interp(table["recall"], highest.index, highest)
+    np.testing.assert_allclose(table["precision"], expected, atol=0.02)
+    assert set(table["prevalence"]) == {lesion.sum() / brain.sum()}
+    best, _ = metrics.best_dice(metrics.count(maps, lesion))
+    dice = 2 * table["precision"] * table["recall"] / (table["precision"] + table["recall"])
+    assert dice.max() == pytest.approx(best, abs=2e-3)
+
+
+def test_a_score_of_zeros_has_no_curve():
+    pooled = curves.PooledCounts()
+    pooled.add(np.zeros((2, 4, 4), np.float32), np.ones((2, 4, 4), bool))
+    assert len(curves._curve(pooled.counts())) == 0
+
+
+def test_line_of_weights_is_the_mean_over_folds(tmp_path):
+    lines = [("brats", "atlas", fold, b, 0.2 + 0.2 * fold, 5) for fold in (0, 1) for b in (0, 1)]
+    columns = ["d_unhealthy", "test_set", "fold", "beta", "dice_best", "n_subjects"]
+    figure = plots.weights(pd.DataFrame(lines, columns=columns), {"brats": "#0072B2"})
+    (panel,) = figure.axes
+    np.testing.assert_allclose(panel.lines[0].get_ydata(), [30, 30])
+    figures.heading(figure, "Weights", simulated=True)
+    figures.save(figure, tmp_path / "weights.svg")
+    assert "(simulated data)" in (tmp_path / "weights.svg").read_text()
+
+
+def test_precision_recall_is_drawn_for_every_row(results):
+    table = curves.precision_table(results, ROWS, TEST_SETS, 0, seed=1)
+    figure = plots.precision_recall(table, dict(zip(ROWS, "abc")), {"brats": "#0072B2"})
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    assert [lines[label].get_linestyle() for label in "abc"] == ["-", "--", "-"]
+    assert [lines[label].get_color() for label in "abc"] == ["black", "#0072B2", "#0072B2"]
+
+
+def test_volumes_are_averaged_over_folds():
+    metrics = pd.DataFrame(
+        [("S0", 0, 2.0, 0.2), ("S0", 1, 2.0, 0.4), ("S1", 0, 0.0, 0.0), ("S2", 0, 1.0, 0.6)],
+        columns=["subject", "fold", "lesion_ml", "dice_best"],
+    )
+    figure = plots.lesion_volume({"brats": {"cDDPM": metrics}})
+    (line,) = figure.axes[0].lines
+    np.testing.assert_allclose(line.get_xydata(), [[1, 60], [2, 30]])  # S1 has no lesion
+
+
+def test_medians_of_a_crowd():
+    n = np.arange(1, 31)
+    metrics = pd.DataFrame({"subject": n, "fold": 0, "lesion_ml": n * 1.0, "dice_best": n / 30})
+    figure = plots.lesion_volume({"brats": {"cDDPM": metrics}})
+    medians = figure.axes[0].lines[1].get_xydata()
+    np.testing.assert_allclose(medians[:, 0], [3.5, 9.5, 15.5, 21.5, 27.5])
+    np.testing.assert_allclose(medians[:, 1], medians[:, 0] / 0.3)

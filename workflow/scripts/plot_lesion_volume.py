@@ -1,0 +1,19 @@
+"""Rule plot_lesion_volume: Dice of every test subject against the volume of its lesion."""
+
+import pandas as pd
+
+from uad import figures, logs, packed, plots
+
+with logs.job(snakemake.log[0]):
+    params, paths = snakemake.params, iter(snakemake.input)
+    metrics = {}
+    for row in params.labels:
+        metrics[row] = pd.concat([packed.read_table(next(paths)) for _ in params.folds])
+    labels = {row: figures.subscript(label) for row, label in params.labels.items()}
+    tables = {
+        test_set: {labels[row]: metrics[row][metrics[row]["test_set"] == test_set] for row in rows}
+        for test_set, rows in params.rows.items()
+    }
+    figure = plots.lesion_volume(tables)
+    figures.heading(figure, "Dice against lesion volume", params.simulated)
+    figures.save(figure, snakemake.output[0])

@@ -1,0 +1,168 @@
+"""Weights of the fusion (paper Fig. 5) and pooled precision and recall, from stored anomaly maps.
+
+Maps are read volume by volume, so that memory does not grow with the number of subjects. Tables of
+these numbers are kept, not the maps: a figure can be drawn again without scoring again.
+"""
+
+import numpy as np
+import pandas as pd
+
+from uad import metrics, packed, splits
+from uad.evaluation import RowScore
+
+WEIGHTS = tuple(i / 10 for i in range(11))
+POINTS = 200  # kept of each precision-recall curve
+
+# Scores are pooled in bins of 1/2048 of their value: the sign, exponent and first eleven digits of
+# their binary form, which sort as the scores do.
+DROPPED_BITS = 12
+BINS = 2 ** (31 - DROPPED_BITS)
+
+
+def weighted_dice(residual_map, prediction, lesion):
+    """[DICE] of one subject for every weight beta of the residual map (eq. 4).
+
+    The score is beta * residual map + (1 - beta) * prediction.
+
+    Parameters
+    ----------
+    residual_map, prediction : ndarray of float32, shape (Z, X, Y)
+        Of the reconstruction and of the segmentation branch; zero outside the brain.
+    lesion : ndarray of bool, shape (Z, X, Y)
+
+    Returns
+    -------
+    list of float
+        For each of `WEIGHTS`; 0 without lesion voxels.
+    """
+    # Zeros are never predicted, whatever the weight: the rest decides.
+    inside = (residual_map != 0) | (prediction != 0) | lesion
+    first, second, lesion = residual_map[inside], prediction[inside], lesion[inside]
+    return [
+        metrics.best_dice(
+            metrics.count(np.float32(beta) * first + np.float32(1 - beta) * second, lesion)
+        )[0]
+        for beta in WEIGHTS
+    ]
+
+
+def weight_table(root, rows, test_sets, fold, seed):
+    """[DICE] against the weight of the residual map, for one fold.
+
+    Parameters
+    ----------
+    root : path-like
+        Results folder.
+    rows : dict of str to list of str
+        Rows, named with what they are trained on behind the hyphen; the first of their maps is the
+        residual map, the others make up the prediction.
+    test_sets : dict of str to str
+        Name in the table to data set.
+    fold, seed : int
+
+    Returns
+    -------
+    DataFrame
+        `d_unhealthy`, `test_set`, `fold`, `beta`, `dice_best` (mean over test subjects) and
+        `n_subjects`.
+    """
+    lines = []
+    for test_set, dataset in test_sets.items():
+        pack, split, subjects = _test_data(root, dataset, fold)
+        branches = {
+            row: [RowScore(root, part, dataset, fold, pack, split, seed) for part in parts]
+            for row, parts in ((row, (maps[:1], maps[1:])) for row, maps in rows.items())
+        }
+        dice = {row: [] for row in rows}
+        for subject in subjects:
+            volume = pack.volume(subject)
+            for row, scores in branches.items():
+                values = (score(volume) for score in scores)
+                dice[row].append(weighted_dice(*values, volume.lesion))
+        for row, values in dice.items():
+            trained_on = row.partition("-")[2]
+            for beta, mean in zip(WEIGHTS, np.mean(values, axis=0)):
+                lines.append((trained_on, test_set, fold, beta, mean, len(subjects)))
+    columns = ["d_unhealthy", "test_set", "fold", "beta", "dice_best", "n_subjects"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+class PooledCounts:
+    """Voxels and lesion voxels per bin of the score, of all volumes that were added."""
+
+    def __init__(self):
+        self._voxels = np.zeros(BINS, np.int64)
+        self._lesion = np.zeros(BINS, np.int64)
+
+    def add(self, score, lesion):
+        """Add a volume; negative scores count as zero."""
+        bits = np.maximum(score, 0).astype(np.float32).view(np.uint32)
+        bins = (bits >> DROPPED_BITS).ravel()
+        self._voxels += np.bincount(bins, minlength=BINS)
+        self._lesion += np.bincount(bins[lesion.ravel()], minlength=BINS)
+
+    def counts(self):
+        """As `metrics.count` of all volumes together, scores rounded down to their bin."""
+        bins = np.flatnonzero(self._lesion)[::-1].astype(np.uint32)
+        predicted = np.cumsum(self._voxels[::-1])[::-1][bins]
+        true_positives = np.cumsum(self._lesion[::-1])[::-1][bins]
+        thresholds = (bins << DROPPED_BITS).view(np.float32)
+        return metrics.Counts(thresholds, true_positives, predicted, int(self._lesion.sum()))
+
+
+def precision_table(root, rows, test_sets, fold, seed):
+    """Precision and recall of all voxels of a test set pooled, for one fold.
+
+    Parameters
+    ----------
+    root, test_sets, fold, seed
+        As in `weight_table`.
+    rows : dict of str to list of str
+        Rows and their maps.
+
+    Returns
+    -------
+    DataFrame
+        `row`, `test_set`, `fold`, `recall`, `precision`, and `prevalence`, the lesions' share of
+        the brain; at most `POINTS` lines per curve, among them that with the highest Dice.
+    """
+    parts = []
+    for test_set, dataset in test_sets.items():
+        pack, split, subjects = _test_data(root, dataset, fold)
+        scores = {
+            row: RowScore(root, maps, dataset, fold, pack, split, seed)
+            for row, maps in rows.items()
+        }
+        pooled = {row: PooledCounts() for row in rows}
+        brain = lesion = 0
+        for subject in subjects:
+            volume = pack.volume(subject)
+            brain += int(volume.brain.sum())
+            lesion += int(volume.lesion.sum())
+            for row, score in scores.items():
+                pooled[row].add(score(volume), volume.lesion)
+        for row in rows:
+            part = _curve(pooled[row].counts())
+            about = {"row": row, "test_set": test_set, "fold": fold}
+            parts.append(part.assign(**about, prevalence=lesion / brain))
+    columns = ["row", "test_set", "fold", "recall", "precision", "prevalence"]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def _curve(counts):
+    """Recall and precision, thinned evenly in recall; what is masked is never predicted."""
+    usable = counts.thresholds > 0
+    recall = counts.true_positives[usable] / max(counts.positives, 1)
+    precision = counts.true_positives[usable] / counts.predicted[usable]
+    kept = []
+    if len(recall):
+        even = np.searchsorted(recall, np.linspace(0, 1, POINTS - 1)).clip(max=len(recall) - 1)
+        kept = np.unique([*even, counts.dice[usable].argmax()])
+    return pd.DataFrame({"recall": recall[kept], "precision": precision[kept]})
+
+
+def _test_data(root, dataset, fold):
+    """Pack, split and test subjects of a data set."""
+    pack = packed.Pack(root / "packed" / dataset)
+    split = packed.read_table(root / "splits" / f"{dataset}.tsv")
+    return pack, split, splits.subjects(split, fold, "test")
