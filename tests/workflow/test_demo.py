@@ -198,7 +198,7 @@ def test_reconstructions_are_shared(demo):
         str(p.relative_to(demo / "reconstructions"))
         for p in (demo / "reconstructions").rglob("*.npy")
     )
-    sets = ("atlas_v2", "brats21", "draem")
+    sets = ("atlas_v2", "brats21", "draem", "ixi")
     assert files == [f"cddpm/fold-{f}/{s}/reconstruction.npy" for f in (0, 1) for s in sets]
 
 
@@ -269,7 +269,7 @@ def test_an_edit_of_the_diffusion_model_reruns_all_that_stand_on_it(copy_of_demo
     jobs = planned(copy_of_demo)
     trained = {output.split("/")[3] for output in jobs["train_model"]}
     assert trained == {"cddpm", "unet_res-draem", "unet_res-brats", "unet_res-atlas"}
-    assert len(jobs["reconstruct"]) == 6
+    assert len(jobs["reconstruct"]) == 8
 
 
 def test_a_method_s_learning_rate_retrains_that_method_only(copy_of_demo):

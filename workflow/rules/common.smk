@@ -33,7 +33,9 @@ SIMULATION = config["simulation"]
 MODELS = uad_config.models(config)
 # Models that only give others the weights they start from.
 PRETRAINED = [m for m in MODELS if m in {b["pretrained"] for b in config["methods"].values()}]
-TEST_DATASETS = list(config["unhealthy"].values())
+# Data sets with test subjects: those of the table, and the healthy one, for false positives.
+HEALTHY = "ixi"
+TEST_DATASETS = [*config["unhealthy"].values(), HEALTHY]
 BRAIN_MASKS = {name: block["brain_mask"] for name, block in config["datasets"].items()}
 
 if not workflow.non_local_exec and "gpu" not in workflow.global_resources:
@@ -333,6 +335,25 @@ def row_maps(wildcards):
         if name not in methods.CONTROLS
         for path in anomaly_maps(name, wildcards.fold)
     ]
+
+
+def row_reconstruction(wildcards):
+    """The first of a row's models that reconstructs, or None."""
+    for name in config["rows"][wildcards.row]["maps"]:
+        if (
+            name not in methods.CONTROLS
+            and config["methods"][uad_config.method(name)]["reconstructs"]
+        ):
+            return name
+    return None
+
+
+def row_reconstructions(wildcards):
+    """The reconstructions of that model for every test set with lesions."""
+    model = row_reconstruction(wildcards)
+    folder = f"{ROOT}/reconstructions/{model}/fold-{wildcards.fold}"
+    names = config["unhealthy"].values() if model else []
+    return [f"{folder}/{dataset}/reconstruction.npy" for dataset in names]
 
 
 def of_every_fold(pattern):

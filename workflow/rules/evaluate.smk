@@ -5,9 +5,12 @@ rule evaluate:
     input:
         unpack(test_packs),
         maps=row_maps,
+        reconstructions=row_reconstructions,
         splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in TEST_DATASETS],
     output:
-        "<results>/metrics/{row}/fold-{fold}.tsv",
+        subjects="<results>/metrics/{row}/fold-{fold}.tsv",
+        healthy="<results>/metrics/{row}/fold-{fold}_healthy.tsv",
+        pooled="<results>/metrics/{row}/fold-{fold}_pooled.tsv",
     log:
         "<results>/logs/evaluate/{row}/fold-{fold}.log",
     conda:
@@ -18,7 +21,10 @@ rule evaluate:
         runtime=120,
     params:
         maps=lambda wildcards: config["rows"][wildcards.row]["maps"],
+        reconstruction=row_reconstruction,
         test_sets=config["unhealthy"],
+        healthy=HEALTHY,
+        spacing_mm=config["preprocessing"]["spacing_mm"],
         seed=config["seed"],
         code=lambda wildcards: code(
             "evaluate.py",
