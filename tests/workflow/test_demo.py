@@ -125,6 +125,17 @@ def test_rows_of_one_network_differ_by_the_residual_map(demo):
     assert not np.allclose(unet["auprc"], sadm["auprc"])
 
 
+def test_further_tables_are_about_the_same_rows(demo, table):
+    second, third = (pd.read_csv(demo / f"tables/table{n}.csv") for n in (2, 3))
+    assert len(second) == len(third) == len(table)
+    np.testing.assert_allclose(second["dice_best_mean"], table["dice_best_mean"], atol=1e-5)
+    perfect = third[third["method"] == "perfect"]
+    assert (perfect[["lesion_recall_mean", "lesion_precision_mean"]] == 1).all(axis=None)
+    assert (perfect[["hd95_mm_mean", "fp_ml_mean"]] == 0).all(axis=None)
+    reconstructing = third["method"].isin(["cddpm", "sadm", "sadm_res"])
+    assert (third["recon_l1_healthy_mean"].notna() == reconstructing).all()
+
+
 # What lies behind it.
 
 
@@ -220,14 +231,15 @@ def test_report(demo):
     with zipfile.ZipFile(demo / "report.zip") as archive:
         names = archive.namelist()
         page = archive.read("report/report.html").decode()
-    for result in ("table1.html", "cases_brats.png", "cases_atlas.png", "cases_draem.png",
+    for result in ("table1.html", "table2.html", "table3.html",
+                   "cases_brats.png", "cases_atlas.png", "cases_draem.png",
                    "training.png", "splits.png", "cohort_ixi.png", "cohort_brats21.png",
                    "cohort_atlas_v2.png", "ixi.html", "brats21.html", "atlas_v2.html",
                    "audit.html", "datasets.html", "departures.html"):  # fmt: skip
         assert any(result in name for name in names), result
     assert "simulated" in page
-    # A caption behind each of the fifteen results, each saying that the data are simulated.
-    assert page.count("Simulated data.") >= 15
+    # A caption behind each of the seventeen results, each saying that the data are simulated.
+    assert page.count("Simulated data.") >= 17
 
 
 # What an edit reruns.

@@ -361,6 +361,15 @@ def of_every_fold(pattern):
     return [f"{ROOT}/{pattern.format(fold=fold)}" for fold in config["folds"]]
 
 
+def of_every_row(pattern):
+    """A file per row and fold that runs, fold changing fastest."""
+    return [
+        f"{ROOT}/{pattern.format(row=row, fold=fold)}"
+        for row in config["rows"]
+        for fold in config["folds"]
+    ]
+
+
 # Figures.
 
 MONTAGE_SUBJECTS = 4

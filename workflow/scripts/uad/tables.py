@@ -21,16 +21,22 @@ BLOCKS = {
 TEST_SETS = {"brats": "BRATS (real)", "atlas": "ATLAS (real)", "draem": "DRAEM (synthetic)"}
 
 
-def table1(metrics_paths, rows, folds, paper_path):
+def read(paths, rows, folds):
+    """Tables of every row and fold (fold changing fastest) in one, with the row's name in `row`."""
+    parts = [packed.read_table(path) for path in paths]
+    names = [row for row in rows for _ in folds]
+    return pd.concat([p.assign(row=n) for p, n in zip(parts, names)], ignore_index=True)
+
+
+def table1(subjects, rows, paper_path):
     """One line per row and test set.
 
     Parameters
     ----------
-    metrics_paths : list of path-like
-        Metrics of every row and fold, fold changing fastest.
+    subjects : DataFrame
+        Metrics of every row, fold and subject, from `read`.
     rows : dict
         `rows` of the configuration.
-    folds : list of int
     paper_path : path-like
         Published values, per cent.
 
@@ -40,16 +46,15 @@ def table1(metrics_paths, rows, folds, paper_path):
         Columns as in `config/README.md`; fractions.
     """
     paper = pd.read_csv(paper_path).set_index(["method", "d_unhealthy", "test_set"])
-    paths = iter(metrics_paths)
     lines = []
-    for row, block in rows.items():
-        metrics = pd.concat([packed.read_table(next(paths)) for _ in folds])
+    for row, metrics in subjects.groupby("row", sort=False):
+        block = rows[row]
         method, _, unhealthy = row.partition("-")
         unhealthy = unhealthy or "none"
         for test_set, group in metrics.groupby("test_set", sort=False):
             per_fold = group.groupby("fold")[["dice_best", "dice_val", "auprc"]].mean()
             mean, std = per_fold.mean(), per_fold.std(ddof=0)
-            if len(folds) == 1:
+            if len(per_fold) == 1:
                 std[:] = float("nan")
             key = (method, unhealthy, test_set)
             lines.append(
@@ -86,7 +91,7 @@ def write_csv(table, path):
         table.to_csv(temporary, index=False, float_format="%.6f")
 
 
-def write_html(table, labels, simulated, path, leaks=""):
+def write_html(table, labels, simulated, path, leaks="", verdicts=None, footnotes=()):
     """The table in the paper's block form, as one self-contained page.
 
     Parameters
@@ -100,18 +105,20 @@ def write_html(table, labels, simulated, path, leaks=""):
     path : path-like
     leaks : str
         What the splits leak, in words (`splits.leak_warning`); for the heading too.
+    verdicts : DataFrame or None
+        Columns `dice_best_verdict` and `auprc_verdict`, index as in `table`.
+    footnotes : sequence of str
+        Sentences below the table, HTML.
     """
     best = {column: _best(table, column) for column in ("dice_best_mean", "auprc_mean")}
     body = []
     for block, part in table.groupby("block", sort=False):
         span = 3 + 3 * len(TEST_SETS)
         body.append(f'<tr class="block"><th colspan="{span}">{BLOCKS[block]}</th></tr>')
-        for (method, unhealthy), lines in part.groupby(["method", "d_unhealthy"], sort=False):
-            label = labels[_row_name(method, unhealthy)]
-            cells = [f"<td>{_subscript(label, '<sub>', '</sub>')}</td>"]
-            cells += [f"<td>{_d(lines['d_healthy'].iloc[0])}</td>", f"<td>{_d(unhealthy)}</td>"]
+        for _, lines in part.groupby(["method", "d_unhealthy"], sort=False):
+            cells = row_cells(lines.iloc[0], labels)
             for test_set in TEST_SETS:
-                cells += _html_cells(lines[lines["test_set"] == test_set], best)
+                cells += _html_cells(lines[lines["test_set"] == test_set], best, verdicts)
             body.append(f"<tr>{''.join(cells)}</tr>")
     sets = "".join(f'<th colspan="3">{_set_name(name, simulated)}</th>' for name in TEST_SETS)
     metrics = "<th>[DICE]</th><th>AUPRC</th><th>Dice<sub>val</sub></th>" * len(TEST_SETS)
@@ -121,7 +128,7 @@ def write_html(table, labels, simulated, path, leaks=""):
         sets=sets,
         metrics=metrics,
         body="\n".join(body),
-    )
+    ) + "".join(f"<p>{sentence}</p>\n" for sentence in footnotes)
     warnings = [warning for warning in (SIMULATED if simulated else "", leaks) if warning]
     pages.write(path, "Table 1. Segmentation performance", page, warnings, _STYLE)
 
@@ -144,7 +151,7 @@ def write_latex(table, labels, simulated, path, leaks=""):
         span = 3 + 2 * len(TEST_SETS)
         lines += [r"\midrule", rf"\multicolumn{{{span}}}{{l}}{{\textbf{{{BLOCKS[block]}}}}} \\"]
         for (method, unhealthy), rows in part.groupby(["method", "d_unhealthy"], sort=False):
-            label = _subscript(labels[_row_name(method, unhealthy)], "$_{", "}$")
+            label = _subscript(labels[row_name(method, unhealthy)], "$_{", "}$")
             cells = [label, _d(rows["d_healthy"].iloc[0]), _d(unhealthy)]
             for test_set in TEST_SETS:
                 for column, spread in (
@@ -167,8 +174,8 @@ def _best(table, column):
     return set(competing.groupby(["block", "test_set"])[column].idxmax())
 
 
-def _html_cells(lines, best):
-    """Three cells of one row and test set: ours, and the paper's value below in grey."""
+def _html_cells(lines, best, verdicts):
+    """Three cells of one row and test set: ours; the paper's value and verdict below in grey."""
     line = lines.iloc[0]
     cells = []
     for name, ours in (("dice", "dice_best"), ("auprc", "auprc")):
@@ -176,9 +183,46 @@ def _html_cells(lines, best):
         if line.name in best[f"{ours}_mean"]:
             text = f"<b>{text}</b>"
         paper = _percent(line[f"paper_{name}_mean"], line[f"paper_{name}_std"])
+        if verdicts is not None and paper != "–":
+            paper += f" {verdicts.loc[line.name, f'{ours}_verdict']}"
         cells.append(f'<td class="n">{text}<br><span>{paper}</span></td>')
     cells.append(f'<td class="n">{_percent(line["dice_val_mean"], float("nan"))}</td>')
     return cells
+
+
+def empty_references(subjects, rows):
+    """A sentence per test set on subjects without a lesion voxel, and the values without them.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        As for `table1`.
+    rows : dict
+        `rows` of the configuration.
+
+    Returns
+    -------
+    list of str
+        HTML; none for test sets without such subjects.
+    """
+    sentences = []
+    for test_set, part in subjects.groupby("test_set", sort=False):
+        empty = list(part.loc[part["lesion_ml"] == 0, "subject"].unique())
+        if empty:
+            left = part[part["lesion_ml"] > 0]
+            per_fold = left.groupby(["row", "fold"], sort=False)["dice_best"].mean()
+            values = [
+                f"{_subscript(rows[row]['label'], '<sub>', '</sub>')} "
+                f"({_d(row.partition('-')[2] or 'none')}) {_percent(mean, float('nan'))}"
+                for row, mean in per_fold.groupby("row", sort=False).mean().items()
+            ]
+            more = f" and {len(empty) - 10} more" if len(empty) > 10 else ""
+            sentences.append(
+                f"{test_set.upper()}: {len(empty)} of {part['subject'].nunique()} subjects have no "
+                f"lesion voxel left ({', '.join(empty[:10])}{more}); they count as [DICE] 0 and "
+                f"are missing from the AUPRC. [DICE] without them: {', '.join(values) or '–'}."
+            )
+    return sentences
 
 
 def _percent(mean, std):
@@ -198,7 +242,43 @@ def _set_name(name, simulated):
     return TEST_SETS[name].replace("real", "simulated") if simulated else TEST_SETS[name]
 
 
-def _row_name(method, unhealthy):
+def block_table(table, labels, headings, cells):
+    """A table with one line per row, in HTML, under the headings of their blocks.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Lines of one test set.
+    labels : dict of str to str
+        Name of each row to what is printed.
+    headings : list of str
+        Of the columns beside those that name the row.
+    cells : function
+        From a line to those columns' cells, a list of str.
+    """
+    lines, span = [], 3 + len(headings)
+    for block, part in table.groupby("block", sort=False):
+        lines.append(f'<tr class="block"><th colspan="{span}">{BLOCKS[block]}</th></tr>')
+        for _, line in part.iterrows():
+            lines.append(f"<tr>{''.join(row_cells(line, labels) + cells(line))}</tr>")
+    names = ["Model", "D<sub>healthy</sub>", "D<sub>unhealthy</sub>", *headings]
+    head = "".join(f"<th>{name}</th>" for name in names)
+    return (
+        f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
+        + "\n".join(lines)
+        + "\n</tbody></table></div>\n"
+    )
+
+
+def row_cells(line, labels):
+    """The first three cells of a row in HTML: model, D_healthy, D_unhealthy."""
+    label = labels[row_name(line["method"], line["d_unhealthy"])]
+    names = [_subscript(label, "<sub>", "</sub>"), _d(line["d_healthy"]), _d(line["d_unhealthy"])]
+    return [f"<td>{name}</td>" for name in names]
+
+
+def row_name(method, unhealthy):
+    """The configuration's name of a row."""
     return method if unhealthy == "none" else f"{method}-{unhealthy}"
 
 
@@ -218,7 +298,9 @@ thead tr:first-child th { border-bottom: 0; }
 
 _BODY = """\
 <p>Per cent, mean ± population standard deviation over {folds} fold(s) of the mean over test
-subjects ({subjects}). Grey, below: the value published for the real data sets. [DICE]: highest
+subjects ({subjects}). Grey, below: the value published for the real data sets, and where ours is
+relative to it (<i>within</i>: the published mean is inside our 95 % interval over subjects, widened
+by the spread over folds of both). [DICE]: highest
 Dice of each subject over all thresholds. Dice<sub>val</sub>: Dice at one threshold per test set
 and fold, chosen on validation subjects; the number to expect in use. Bold: best of a block.</p>
 <div class="scroll"><table>
