@@ -95,6 +95,14 @@ def test_readme_lists_every_key(tmp_path):
     assert copied.read_text() == (ROOT / "config/README.md").read_text(), "run make docs"
 
 
+def test_metrics_page_lists_every_column(tmp_path):
+    copied = tmp_path / "metrics.md"
+    copied.write_text((ROOT / "docs/metrics.md").read_text())
+    config.update_metrics_page(copied, ROOT / "workflow/schemas/metrics.schema.yaml")
+    assert copied.read_text() == (ROOT / "docs/metrics.md").read_text(), "run make docs"
+    assert "| `hd95_mm` |" in copied.read_text() and "| `fp_ml` |" in copied.read_text()
+
+
 def test_rows_have_published_values(paper_config):
     paper = (ROOT / "workflow/resources/table1_paper.csv").read_text()
     for row, block in paper_config["rows"].items():

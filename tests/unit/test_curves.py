@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import write_pack
-from sklearn.metrics import average_precision_score, precision_recall_curve
+from sklearn.metrics import precision_recall_curve
 
-from uad import curves, evaluation, figures, metrics, packed, plots
+from uad import curves, evaluation, figures, metrics, packed, plots, thresholds
 
 TEST_SETS = {"brats": "brats21"}
 ROWS = {
@@ -39,9 +39,11 @@ def test_ends_and_middle_are_rows_of_the_table(results):
     assert table["beta"].tolist() == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
     assert set(table["d_unhealthy"]) == {"brats"} and set(table["n_subjects"]) == {3}
     by_beta = table.set_index("beta")["dice_best"]
+    cohort = evaluation.Cohort(results, "brats21", 0)
     for beta, row in ((0, "unet_res-brats"), (0.5, "sadm_res-brats"), (1, "cddpm")):
-        exact = evaluation.evaluate_row(results, ROWS[row], TEST_SETS, 0, 1)["dice_best"].mean()
-        assert by_beta[beta] == pytest.approx(exact, abs=1e-12), row
+        score = evaluation.RowScore(results, ROWS[row], cohort, seed=1)
+        exact = [metrics.best_dice(metrics.count(x, v.lesion))[0] for v, x in score.of("test")]
+        assert by_beta[beta] == pytest.approx(np.mean(exact), abs=1e-12), row
     assert len({round(value, 6) for value in by_beta}) > 5
 
 
@@ -57,42 +59,6 @@ def test_weights_by_hand():
     # At equal weight voxels 1 and 2 tie at 0.6, above the 0.4 of voxel 3.
     assert dice[0.5] == pytest.approx(2 / 4)
     assert curves.weighted_dice(residual_map, prediction, np.zeros_like(lesion)) == [0] * 11
-
-
-def test_pooled_counts_are_exact_for_scores_that_bins_hold():
-    rng = np.random.default_rng(4)
-    pooled, scores, lesions = curves.PooledCounts(), [], []
-    for _ in range(3):
-        # Eleven binary digits: nothing is lost.
-        score = (rng.integers(0, 2048, (4, 8, 8)) / 2048).astype(np.float32)
-        lesion = rng.random(score.shape) < score / 3
-        pooled.add(score, lesion)
-        scores.append(score.ravel())
-        lesions.append(lesion.ravel())
-    score, lesion = np.concatenate(scores), np.concatenate(lesions)
-    counts, exact = pooled.counts(), metrics.count(score, lesion)
-    np.testing.assert_array_equal(counts.thresholds, exact.thresholds)
-    np.testing.assert_array_equal(counts.true_positives, exact.true_positives)
-    np.testing.assert_array_equal(counts.predicted, exact.predicted)
-    assert metrics.average_precision(counts) == pytest.approx(
-        average_precision_score(lesion, score)
-    )
-
-
-@pytest.mark.parametrize("scale", [1e-6, 1.0, 3e4])
-def test_pooled_counts_of_any_scores_are_close(scale):
-    rng = np.random.default_rng(5)
-    score = (scale * rng.gamma(2, size=(8, 16, 16))).astype(np.float32)
-    lesion = rng.random(score.shape) < 0.3 * score / score.max()
-    pooled = curves.PooledCounts()
-    pooled.add(score, lesion)
-    exact = metrics.count(score, lesion)
-    assert metrics.best_dice(pooled.counts())[0] == pytest.approx(
-        metrics.best_dice(exact)[0], abs=2e-3
-    )
-    assert metrics.average_precision(pooled.counts()) == pytest.approx(
-        metrics.average_precision(exact), abs=2e-3
-    )
 
 
 def test_curve_is_that_of_scikit_learn(results):
@@ -113,7 +79,7 @@ def test_curve_is_that_of_scikit_learn(results):
 
 
 def test_a_score_of_zeros_has_no_curve():
-    pooled = curves.PooledCounts()
+    pooled = thresholds.ScoreHistogram()
     pooled.add(np.zeros((2, 4, 4), np.float32), np.ones((2, 4, 4), bool))
     assert len(curves._curve(pooled.counts())) == 0
 

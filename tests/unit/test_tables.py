@@ -44,7 +44,7 @@ def table(tmp_path):
                 else [0.1 * (r + 1), 0.2 * (r + 1) + 0.1 * (fold > 0)]
             )
             paths.append(metrics_file(tmp_path / f"{row}-{fold}.tsv", fold, values))
-    return tables.table1(paths, ROWS, [0, 3], PAPER)
+    return tables.table1(tables.read(paths, ROWS, [0, 3]), ROWS, PAPER)
 
 
 def line(table, method, test_set):
@@ -74,7 +74,8 @@ def test_published_values_are_fractions(table):
 
 def test_subjects_without_precision_are_left_out_of_its_mean_only(tmp_path):
     path = metrics_file(tmp_path / "m.tsv", 0, [0.0, 0.6], auprc=[np.nan, 0.5])
-    found = line(tables.table1([path], {"cddpm": ROWS["cddpm"]}, [0], PAPER), "cddpm", "atlas")
+    rows = {"cddpm": ROWS["cddpm"]}
+    found = line(tables.table1(tables.read([path], rows, [0]), rows, PAPER), "cddpm", "atlas")
     assert found["dice_best_mean"] == pytest.approx(0.3)
     assert found["auprc_mean"] == pytest.approx(0.5)
     assert np.isnan(found["dice_best_std"])  # one fold has no spread
@@ -87,6 +88,31 @@ def test_csv_reads_back(table, tmp_path):
     np.testing.assert_allclose(again["dice_best_mean"], table["dice_best_mean"], atol=1e-6)
     # `none` must not be taken for a missing value.
     assert set(again["d_unhealthy"]) == {"none", "brats"}
+
+
+def test_subjects_without_lesion_are_named_with_the_values_without_them(tmp_path):
+    lines = [
+        {"test_set": test_set, "subject": f"S{i}", "fold": fold, "dice_best": 0.2 * i + 0.1 * fold,
+         "lesion_ml": 3.0 * (i > 0 or test_set == "atlas")}
+        for test_set in ("brats", "atlas") for i in range(3) for fold in (0, 1)
+    ]  # fmt: skip
+    subjects = pd.DataFrame(lines).assign(row="sadm_res-brats")
+    (sentence,) = tables.empty_references(subjects, ROWS)
+    assert sentence.startswith("BRATS: 1 of 3 subjects have no lesion voxel left (S0);")
+    # Fold 0: 0.2 and 0.4; fold 1: 0.3 and 0.5.
+    assert sentence.endswith("[DICE] without them: SADM<sub>res</sub> (BRATS) 35.00.")
+
+
+def test_verdicts_and_footnotes_are_in_the_page(table, tmp_path):
+    verdicts = pd.DataFrame(
+        {"dice_best_verdict": "above", "auprc_verdict": "below"}, index=table.index
+    )
+    notes = ["<i>Note.</i>"]
+    tables.write_html(table, LABELS, False, tmp_path / "t.html", "", (), verdicts, notes)
+    page = (tmp_path / "t.html").read_text()
+    assert "<span>58.55 ± 0.78 above</span>" in page and "<p><i>Note.</i></p>" in page
+    assert page.count(" above</span>") == page.count(" below</span>") == 3 * 3  # not of controls
+    assert "–</span>" not in page  # nothing below where nothing is published
 
 
 LABELS = {row: block["label"] for row, block in ROWS.items()}
@@ -134,7 +160,8 @@ def other_sets(tmp_path):
     values = {"fold": 0, "dice_best": 0.5, "dice_val": 0.4, "auprc": 0.3}
     lines = [{"test_set": name, "subject": "S", **values} for name in ("wmh", "mslub")]
     packed.write_table(pd.DataFrame(lines), tmp_path / "m.tsv")
-    return tables.table1([tmp_path / "m.tsv"], {"cddpm": ROWS["cddpm"]}, [0])
+    rows = {"cddpm": ROWS["cddpm"]}
+    return tables.table1(tables.read([tmp_path / "m.tsv"], rows, [0]), rows)
 
 
 def test_any_test_sets_in_their_order(tmp_path):

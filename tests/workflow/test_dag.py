@@ -58,8 +58,8 @@ def test_paper(checkout, tmp_path):
     assert jobs["measure_quality"] == n and jobs["quality_page"] == 3
     assert jobs["pretrain"] == 5  # SparK, for the encoder of each fold's cDDPM
     assert jobs["train_model"] == MODELS * 5
-    # Per fold and test set; that of the cDDPM is shared by nine rows.
-    assert jobs["reconstruct"] == RECONSTRUCTING * 5 * 3
+    # Per fold, test set and the healthy one; that of the cDDPM is shared by nine rows.
+    assert jobs["reconstruct"] == RECONSTRUCTING * 5 * 4
     assert jobs["score"] == MODELS * 5
     assert jobs["evaluate"] == ROWS * 5
     assert jobs["collect_cases"] == 3 and jobs["weigh_maps"] == 5

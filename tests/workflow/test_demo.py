@@ -125,6 +125,17 @@ def test_rows_of_one_network_differ_by_the_residual_map(demo):
     assert not np.allclose(unet["auprc"], sadm["auprc"])
 
 
+def test_further_tables_are_about_the_same_rows(demo, table):
+    second, third = (pd.read_csv(demo / f"tables/table{n}.csv") for n in (2, 3))
+    assert len(second) == len(third) == len(table)
+    np.testing.assert_allclose(second["dice_best_mean"], table["dice_best_mean"], atol=1e-5)
+    perfect = third[third["method"] == "perfect"]
+    assert (perfect[["lesion_recall_mean", "lesion_precision_mean"]] == 1).all(axis=None)
+    assert (perfect[["hd95_mm_mean", "fp_ml_mean"]] == 0).all(axis=None)
+    reconstructing = third["method"].isin(["cddpm", "sadm", "sadm_res"])
+    assert (third["recon_l1_healthy_mean"].notna() == reconstructing).all()
+
+
 # What lies behind it.
 
 
@@ -198,7 +209,7 @@ def test_reconstructions_are_shared(demo):
         str(p.relative_to(demo / "reconstructions"))
         for p in (demo / "reconstructions").rglob("*.npy")
     )
-    sets = ("atlas_v2", "brats21", "draem")
+    sets = ("atlas_v2", "brats21", "draem", "ixi")
     assert files == [
         f"{model}/fold-{fold}/{dataset}/reconstruction.npy"
         for model in ("ae", "cddpm", "dae", "ddpm", "pddpm", "vae")
@@ -225,7 +236,8 @@ def test_report(demo):
     with zipfile.ZipFile(demo / "report.zip") as archive:
         names = archive.namelist()
         page = archive.read("report/report.html").decode()
-    for result in ("table1.html", "cases_brats.png", "cases_atlas.png", "cases_draem.png",
+    for result in ("table1.html", "table2.html", "table3.html",
+                   "cases_brats.png", "cases_atlas.png", "cases_draem.png",
                    "training.png", "splits.png", "cohort_ixi.png", "cohort_brats21.png",
                    "cohort_atlas_v2.png", "ixi.html", "brats21.html", "atlas_v2.html",
                    "audit.html", "datasets.html", "departures.html", "comparison.png",
@@ -233,8 +245,8 @@ def test_report(demo):
                    "cddpm.html", "unet.html", "unet_res.html"):  # fmt: skip
         assert any(result in name for name in names), result
     assert "simulated" in page
-    # A caption behind each of the 23 results, each saying that the data are simulated.
-    assert page.count("Simulated data.") >= 23
+    # A caption behind each of the 25 results, each saying that the data are simulated.
+    assert page.count("Simulated data.") >= 25
 
 
 def test_weights_of_the_fusion_meet_the_rows_of_the_table(demo, table):
@@ -298,7 +310,7 @@ def test_an_edit_of_the_diffusion_model_reruns_all_that_stand_on_it(copy_of_demo
     jobs = planned(copy_of_demo)
     trained = {output.split("/")[3] for output in jobs["train_model"]}
     assert trained == {"cddpm", "unet_res-draem", "unet_res-brats", "unet_res-atlas"}
-    assert len(jobs["pretrain"]) == 2 and len(jobs["reconstruct"]) == 6
+    assert len(jobs["pretrain"]) == 2 and len(jobs["reconstruct"]) == 8
 
 
 def test_an_edit_of_a_plot_computes_no_maps_again(copy_of_demo):

@@ -319,7 +319,7 @@ def test_damaged_packed_array(real):
 def test_damaged_model_file(real):
     prepare_training(real)
     root = real.folder / "results"
-    for name in ("atlas_v2", "draem"):
+    for name in ("atlas_v2", "draem", "ixi"):
         shutil.copytree(root / "packed/brats21", root / f"packed/{name}")
         shutil.copy(root / "splits/brats21.tsv", root / f"splits/{name}.tsv")
     model = root / "models/unet-brats/fold-0/model.pt"

@@ -4,6 +4,7 @@ import shutil
 
 import pandas as pd
 import pytest
+import yaml
 from conftest import ROOT, write_list
 
 from uad import packed, splits
@@ -75,6 +76,23 @@ def run(checkout, tmp_path):
     return run
 
 
+def write_metrics(folder, config, perfect=1):
+    """What rule evaluate writes, of one subject; `subjects.tsv` and split of the synthetic set."""
+    schema = yaml.safe_load((ROOT / "workflow/schemas/metrics.schema.yaml").read_text())["$defs"]
+    names = {"subjects": "", "healthy": "_healthy", "pooled": "_pooled"}
+    for row in config["rows"]:
+        for fold in (0, 1):
+            for table, ending in names.items():
+                values = dict.fromkeys(
+                    schema[table]["properties"], perfect if row == "perfect" else 0.3
+                )
+                values |= {"subject": "S", "fold": fold} if table != "pooled" else {"fold": fold}
+                lines = [{**values, "test_set": test_set} for test_set in config["unhealthy"]]
+                path = folder / f"metrics/{row}/fold-{fold}{ending}.tsv"
+                packed.write_table(pd.DataFrame(lines), path)
+    shutil.copytree(folder / "packed/ixi", folder / "packed/draem")
+
+
 def test_released_with_leaks(run):
     done = run("released")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -100,21 +118,26 @@ def test_released_with_leaks(run):
 
 
 def test_table_1_says_that_splits_leak(run, paper_config):
-    values = {"dice_best": 0.5, "dice_val": 0.4, "auprc": 0.3}
-    for row in paper_config["rows"]:
-        for fold in (0, 1):
-            lines = [
-                {"test_set": test_set, "subject": "S", "fold": fold, **values}
-                for test_set in paper_config["table"]["test_sets"]
-            ]
-            path = run.folder / f"metrics/{row}/fold-{fold}.tsv"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            packed.write_table(pd.DataFrame(lines), path)
+    write_metrics(run.folder, paper_config)
     sentence = "Released lists of ixi: up to 1 subjects of the test set are also trained on"
     done = run("released", target=TABLE)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("table1.html", "table1.tex"):
         assert sentence in (run.folder / "tables" / name).read_text()
+    for name in ("table2.html", "table3.html", "table2.csv", "table3.csv", "statistics.tsv",
+                 "comparisons.tsv", "agreement.tsv"):  # fmt: skip
+        assert (run.folder / "tables" / name).stat().st_size > 200
+
+
+def test_broken_control_stops_the_table(run, paper_config):
+    write_metrics(run.folder, paper_config, perfect=0.98)
+    done = run("released", target=TABLE)
+    assert done.returncode != 0
+    assert (
+        "Error: control perfect: dice_best of brats, subject S, fold 0 is 0.98 and must be 1"
+        in (done.stdout + done.stderr)
+    )
+    assert not (run.folder / "tables/table1.csv").exists()
 
 
 def test_clean_leaks_nothing(run):

@@ -35,7 +35,9 @@ TRAINED = list(dict.fromkeys(map(uad_config.method, MODELS)))
 # Models that only give others the weights they start from.
 PRETRAINED = [m for m in MODELS if m in {b["pretrained"] for b in config["methods"].values()}]
 TEST_SETS = uad_config.test_sets(config)
-TEST_DATASETS = list(TEST_SETS.values())
+# Data sets with test subjects: those of the table, and the healthy one, for false positives.
+HEALTHY = "ixi"
+TEST_DATASETS = [*TEST_SETS.values(), HEALTHY]
 SPLIT_DATASETS = uad_config.used_datasets(config)  # with `draem`, where it is used
 BRAIN_MASKS = {name: block["brain_mask"] for name, block in config["datasets"].items()}
 
@@ -339,6 +341,25 @@ def row_maps(wildcards):
     ]
 
 
+def row_reconstruction(wildcards):
+    """The first of a row's models that reconstructs, or None."""
+    for name in config["rows"][wildcards.row]["maps"]:
+        if (
+            name not in methods.CONTROLS
+            and config["methods"][uad_config.method(name)]["reconstructs"]
+        ):
+            return name
+    return None
+
+
+def row_reconstructions(wildcards):
+    """The reconstructions of that model for every test set with lesions."""
+    model = row_reconstruction(wildcards)
+    folder = f"{ROOT}/reconstructions/{model}/fold-{wildcards.fold}"
+    names = TEST_SETS.values() if model else []
+    return [f"{folder}/{dataset}/reconstruction.npy" for dataset in names]
+
+
 def of_every_fold(pattern):
     """A file per fold that runs."""
     return [f"{ROOT}/{pattern.format(fold=fold)}" for fold in config["folds"]]
@@ -378,6 +399,15 @@ def card_files(wildcards):
             for path in of_every_fold(f"metrics/{row}/fold-{{fold}}.tsv")
         ],
     }
+
+
+def of_every_row(pattern):
+    """A file per row and fold that runs, fold changing fastest."""
+    return [
+        f"{ROOT}/{pattern.format(row=row, fold=fold)}"
+        for row in config["rows"]
+        for fold in config["folds"]
+    ]
 
 
 # Figures.

@@ -1,13 +1,16 @@
-"""Metrics per subject, and Table 1."""
+"""Metrics per subject, and Tables 1 to 3."""
 
 
 rule evaluate:
     input:
         unpack(test_packs),
         maps=row_maps,
+        reconstructions=row_reconstructions,
         splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in TEST_DATASETS],
     output:
-        "<results>/metrics/{row}/fold-{fold}.tsv",
+        subjects="<results>/metrics/{row}/fold-{fold}.tsv",
+        healthy="<results>/metrics/{row}/fold-{fold}_healthy.tsv",
+        pooled="<results>/metrics/{row}/fold-{fold}_pooled.tsv",
     log:
         "<results>/logs/evaluate/{row}/fold-{fold}.log",
     conda:
@@ -18,8 +21,11 @@ rule evaluate:
         runtime=120,
     params:
         maps=lambda wildcards: config["rows"][wildcards.row]["maps"],
+        reconstruction=row_reconstruction,
         test_sets=TEST_SETS,
         min_component=config["evaluation"]["min_component"],
+        healthy=HEALTHY,
+        spacing_mm=config["preprocessing"]["spacing_mm"],
         seed=config["seed"],
         code=lambda wildcards: code(
             "evaluate.py",
@@ -35,11 +41,10 @@ rule evaluate:
 
 rule compare:
     input:
-        metrics=[
-            path
-            for row in config["rows"]
-            for path in of_every_fold(f"metrics/{row}/fold-{{fold}}.tsv")
-        ],
+        metrics=of_every_row("metrics/{row}/fold-{fold}.tsv"),
+        healthy=of_every_row("metrics/{row}/fold-{fold}_healthy.tsv"),
+        pooled=of_every_row("metrics/{row}/fold-{fold}_pooled.tsv"),
+        known=[f"{ROOT}/packed/{dataset}/subjects.tsv" for dataset in TEST_SETS.values()],
         published=config["table"]["published"] or [],
         splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in config["datasets"]],
     output:
@@ -51,18 +56,37 @@ rule compare:
             category="Table 1",
             labels={"result": "Table 1"},
         ),
+        csv2="<results>/tables/table2.csv",
+        html2=report(
+            "<results>/tables/table2.html",
+            caption="../report/table2.rst",
+            category="Table 1",
+            labels={"result": "Table 2: intervals and tests"},
+        ),
+        csv3="<results>/tables/table3.csv",
+        html3=report(
+            "<results>/tables/table3.html",
+            caption="../report/table3.rst",
+            category="Table 1",
+            labels={"result": "Table 3: further metrics"},
+        ),
+        statistics="<results>/tables/statistics.tsv",
+        comparisons="<results>/tables/comparisons.tsv",
+        agreement="<results>/tables/agreement.tsv",
     log:
         "<results>/logs/compare.log",
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=2000,
+        runtime=20,
     params:
         rows=config["rows"],
         random_extractors=uad_config.random_extractors(config),
         folds=config["folds"],
+        test_sets=list(TEST_SETS),
+        seed=config["seed"],
         simulated=bool(SIMULATION),
         code=code("compare.py"),
     script:

@@ -1,23 +1,42 @@
-"""Rule compare: Table 1 beside the published values, as CSV, HTML and LaTeX."""
+"""Rule compare: the controls, Table 1 beside the published values, intervals, tests and Table 3."""
 
 from pathlib import Path
 
-from uad import logs, packed, splits, tables
+from uad import controls, logs, packed, splits, statistics, table2, table3, tables
 
 with logs.job(snakemake.log[0]):
-    table = tables.table1(
-        snakemake.input.metrics,
-        snakemake.params.rows,
-        snakemake.params.folds,
-        snakemake.input.get("published"),
+    inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
+    subjects, healthy, pooled = (
+        tables.read(paths, params.rows, params.folds)
+        for paths in (inputs.metrics, inputs.healthy, inputs.pooled)
     )
-    labels = {row: block["label"] for row, block in snakemake.params.rows.items()}
+    controls.check(subjects, params.rows)
+
+    known = {name: packed.read_table(path) for name, path in zip(params.test_sets, inputs.known)}
+    intervals = statistics.intervals(subjects, known, params.seed)
+    comparisons = statistics.comparisons(subjects, params.rows)
+    first = tables.table1(subjects, params.rows, inputs.get("published"))
+    second = table2.table2(first, intervals, comparisons)
+    third = table3.table3(first, subjects, healthy, pooled)
+    agreement = statistics.agreement(first, second)
+    for table, path in ((first, outputs.csv), (second, outputs.csv2), (third, outputs.csv3)):
+        tables.write_csv(table, path)
+    for table, path in (
+        (intervals, outputs.statistics),
+        (comparisons, outputs.comparisons),
+        (agreement, outputs.agreement),
+    ):
+        packed.write_table(table, path)
+
+    labels = {row: block["label"] for row, block in params.rows.items()}
     leaks = []
-    for path in snakemake.input.splits:
+    for path in inputs.splits:
         split = packed.read_table(path).query("fold in @snakemake.params.folds")
         leaks.append(splits.leak_warning(split, f"Released lists of {Path(path).stem}"))
     leaks = "; ".join(filter(None, leaks))
-    tables.write_csv(table, snakemake.output.csv)
-    told = leaks, snakemake.params.random_extractors
-    tables.write_html(table, labels, snakemake.params.simulated, snakemake.output.html, *told)
-    tables.write_latex(table, labels, snakemake.params.simulated, snakemake.output.tex, *told)
+    simulated, footnotes = params.simulated, tables.empty_references(subjects, params.rows)
+    told = leaks, params.random_extractors
+    tables.write_html(first, labels, simulated, outputs.html, *told, second, footnotes)
+    tables.write_latex(first, labels, simulated, outputs.tex, *told)
+    table2.write_html(second, intervals, agreement, labels, simulated, outputs.html2)
+    table3.write_html(third, labels, simulated, outputs.html3)

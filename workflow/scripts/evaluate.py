@@ -5,12 +5,16 @@ from pathlib import Path
 from uad import evaluation, logs, packed
 
 with logs.job(snakemake.log[0]):
-    metrics = evaluation.evaluate_row(
-        root=Path(snakemake.output[0]).parents[2],
+    evaluated = evaluation.evaluate_row(
+        root=Path(snakemake.output.subjects).parents[2],
         maps=snakemake.params.maps,
+        reconstruction=snakemake.params.reconstruction,
         test_sets=snakemake.params.test_sets,
+        healthy=snakemake.params.healthy,
+        spacing_mm=snakemake.params.spacing_mm,
         fold=int(snakemake.wildcards.fold),
         seed=snakemake.params.seed,
         min_component=snakemake.params.min_component,
     )
-    packed.write_table(metrics, snakemake.output[0])
+    for table, path in zip(evaluated, snakemake.output):
+        packed.write_table(table, path)

@@ -11,7 +11,7 @@ import numpy as np
 
 from uad import metrics, packed, splits
 from uad.errors import InputError
-from uad.evaluation import RowScore
+from uad.evaluation import Cohort, RowScore
 from uad.volumes import replacing
 
 PERCENTILES = (50, 75)
@@ -78,7 +78,8 @@ def collect(root, rows, parts, dataset, fold, subjects, reconstruction, seed):
     order = splits.evaluated(split, fold)
     stored = np.load(reconstruction, mmap_mode="r")
     added = [*rows.values(), *([part] for part in parts)]
-    scores = [RowScore(root, maps, dataset, fold, pack, split, seed) for maps in added]
+    cohort = Cohort(root, dataset, fold)
+    scores = [RowScore(root, maps, cohort, seed) for maps in added]
     kinds = (
         "image", "brain", "lesion", "reconstruction", "score", "peak", "dice", "threshold",
     )  # fmt: skip

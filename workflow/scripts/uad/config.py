@@ -338,16 +338,33 @@ def update_readme(readme, schema_path, config_path):
         "departures": deviations.markdown(config),
         "keys": markdown_table(yaml.safe_load(Path(schema_path).read_text())),
     }
-    text = readme.read_text()
+    _fill_in(readme, tables)
+
+
+def update_metrics_page(page, schema_path):
+    """Replace what stands between the markers of `docs/metrics.md`: the columns of the metrics."""
+    tables = {}
+    for name, node in yaml.safe_load(Path(schema_path).read_text())["$defs"].items():
+        if "properties" in node:
+            columns = [f"| `{k}` | {v['description']} |" for k, v in node["properties"].items()]
+            heading = [node["title"], "", "| Column | Meaning |", "| --- | --- |"]
+            tables[name] = "\n".join([*heading, *columns])
+    _fill_in(page, tables)
+
+
+def _fill_in(page, tables):
+    """Put tables between the markers of a page that bear their names."""
+    text = page.read_text()
     for name, table in tables.items():
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
         head, _, rest = text.partition(begin)
         _, _, tail = rest.partition(end)
         text = f"{head}{begin}{table}\n{end}{tail}"
-    readme.write_text(text)
+    page.write_text(text)
 
 
 if __name__ == "__main__":
+    update_metrics_page(Path("docs/metrics.md"), "workflow/schemas/metrics.schema.yaml")
     update_readme(
         Path("config/README.md"), "workflow/schemas/config.schema.yaml", "config/config.yaml"
     )

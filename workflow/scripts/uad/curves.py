@@ -7,16 +7,12 @@ these numbers are kept, not the maps: a figure can be drawn again without scorin
 import numpy as np
 import pandas as pd
 
-from uad import metrics, packed, splits
-from uad.evaluation import RowScore
+from uad import metrics
+from uad.evaluation import Cohort, RowScore
+from uad.thresholds import ScoreHistogram
 
 WEIGHTS = tuple(i / 10 for i in range(11))
 POINTS = 200  # kept of each precision-recall curve
-
-# Scores are pooled in bins of 1/2048 of their value: the sign, exponent and first eleven digits of
-# their binary form, which sort as the scores do.
-DROPPED_BITS = 12
-BINS = 2 ** (31 - DROPPED_BITS)
 
 
 def weighted_dice(residual_map, prediction, lesion):
@@ -68,46 +64,22 @@ def weight_table(root, rows, test_sets, fold, seed):
     """
     lines = []
     for test_set, dataset in test_sets.items():
-        pack, split, subjects = _test_data(root, dataset, fold)
+        cohort = Cohort(root, dataset, fold)
         branches = {
-            row: [RowScore(root, part, dataset, fold, pack, split, seed) for part in parts]
+            row: [RowScore(root, part, cohort, seed) for part in parts]
             for row, parts in ((row, (maps[:1], maps[1:])) for row, maps in rows.items())
         }
         dice = {row: [] for row in rows}
-        for subject in subjects:
-            volume = pack.volume(subject)
+        for volume in cohort.volumes("test"):
             for row, scores in branches.items():
                 values = (score(volume) for score in scores)
                 dice[row].append(weighted_dice(*values, volume.lesion))
         for row, values in dice.items():
             trained_on = row.partition("-")[2]
             for beta, mean in zip(WEIGHTS, np.mean(values, axis=0)):
-                lines.append((trained_on, test_set, fold, beta, mean, len(subjects)))
+                lines.append((trained_on, test_set, fold, beta, mean, len(values)))
     columns = ["d_unhealthy", "test_set", "fold", "beta", "dice_best", "n_subjects"]
     return pd.DataFrame(lines, columns=columns)
-
-
-class PooledCounts:
-    """Voxels and lesion voxels per bin of the score, of all volumes that were added."""
-
-    def __init__(self):
-        self._voxels = np.zeros(BINS, np.int64)
-        self._lesion = np.zeros(BINS, np.int64)
-
-    def add(self, score, lesion):
-        """Add a volume; negative scores count as zero."""
-        bits = np.maximum(score, 0).astype(np.float32).view(np.uint32)
-        bins = (bits >> DROPPED_BITS).ravel()
-        self._voxels += np.bincount(bins, minlength=BINS)
-        self._lesion += np.bincount(bins[lesion.ravel()], minlength=BINS)
-
-    def counts(self):
-        """As `metrics.count` of all volumes together, scores rounded down to their bin."""
-        bins = np.flatnonzero(self._lesion)[::-1].astype(np.uint32)
-        predicted = np.cumsum(self._voxels[::-1])[::-1][bins]
-        true_positives = np.cumsum(self._lesion[::-1])[::-1][bins]
-        thresholds = (bins << DROPPED_BITS).view(np.float32)
-        return metrics.Counts(thresholds, true_positives, predicted, int(self._lesion.sum()))
 
 
 def precision_table(root, rows, test_sets, fold, seed):
@@ -128,15 +100,11 @@ def precision_table(root, rows, test_sets, fold, seed):
     """
     parts = []
     for test_set, dataset in test_sets.items():
-        pack, split, subjects = _test_data(root, dataset, fold)
-        scores = {
-            row: RowScore(root, maps, dataset, fold, pack, split, seed)
-            for row, maps in rows.items()
-        }
-        pooled = {row: PooledCounts() for row in rows}
+        cohort = Cohort(root, dataset, fold)
+        scores = {row: RowScore(root, maps, cohort, seed) for row, maps in rows.items()}
+        pooled = {row: ScoreHistogram() for row in rows}
         brain = lesion = 0
-        for subject in subjects:
-            volume = pack.volume(subject)
+        for volume in cohort.volumes("test"):
             brain += int(volume.brain.sum())
             lesion += int(volume.lesion.sum())
             for row, score in scores.items():
@@ -159,10 +127,3 @@ def _curve(counts):
         even = np.searchsorted(recall, np.linspace(0, 1, POINTS - 1)).clip(max=len(recall) - 1)
         kept = np.unique([*even, counts.dice[usable].argmax()])
     return pd.DataFrame({"recall": recall[kept], "precision": precision[kept]})
-
-
-def _test_data(root, dataset, fold):
-    """Pack, split and test subjects of a data set."""
-    pack = packed.Pack(root / "packed" / dataset)
-    split = packed.read_table(root / "splits" / f"{dataset}.tsv")
-    return pack, split, splits.subjects(split, fold, "test")

@@ -361,6 +361,14 @@ TOPICS = [
         "best threshold per subject by interval search",
         "best threshold per subject, exact",
     ),
+    (
+        "Threshold of Dice_val",
+        None,
+        SILENT,
+        "validation lists, in part trained on",
+        "validation subjects only",
+    ),
+    ("False-positive rate", None, SILENT, "FP / (FP + TP)", "FP / all healthy voxels"),
     ("± in Table 1", None, "not defined", SILENT, "population standard deviation over folds"),
 ]
 

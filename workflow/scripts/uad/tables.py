@@ -21,16 +21,22 @@ BLOCKS = {
 RANDOM_EXTRACTOR = "random extractor, not ImageNet weights"
 
 
-def table1(metrics_paths, rows, folds, paper_path=None):
+def read(paths, rows, folds):
+    """Tables of every row and fold (fold changing fastest) in one, with the row's name in `row`."""
+    parts = [packed.read_table(path) for path in paths]
+    names = [row for row in rows for _ in folds]
+    return pd.concat([p.assign(row=n) for p, n in zip(parts, names)], ignore_index=True)
+
+
+def table1(subjects, rows, paper_path=None):
     """One line per row and test set.
 
     Parameters
     ----------
-    metrics_paths : list of path-like
-        Metrics of every row and fold, fold changing fastest.
+    subjects : DataFrame
+        Metrics of every row, fold and subject, from `read`.
     rows : dict
         `rows` of the configuration.
-    folds : list of int
     paper_path : path-like, optional
         Published values, per cent.
 
@@ -42,16 +48,15 @@ def table1(metrics_paths, rows, folds, paper_path=None):
     paper = None
     if paper_path:
         paper = pd.read_csv(paper_path).set_index(["method", "d_unhealthy", "test_set"])
-    paths = iter(metrics_paths)
     lines = []
-    for row, block in rows.items():
-        metrics = pd.concat([packed.read_table(next(paths)) for _ in folds])
+    for row, metrics in subjects.groupby("row", sort=False):
+        block = rows[row]
         method, _, unhealthy = row.partition("-")
         unhealthy = unhealthy or "none"
         for test_set, group in metrics.groupby("test_set", sort=False):
             per_fold = group.groupby("fold")[["dice_best", "dice_val", "auprc"]].mean()
             mean, std = per_fold.mean(), per_fold.std(ddof=0)
-            if len(folds) == 1:
+            if len(per_fold) == 1:
                 std[:] = float("nan")
             key = (method, unhealthy, test_set)
             lines.append(
@@ -88,7 +93,9 @@ def write_csv(table, path):
         table.to_csv(temporary, index=False, float_format="%.6f")
 
 
-def write_html(table, labels, simulated, path, leaks="", random_extractors=()):
+def write_html(
+    table, labels, simulated, path, leaks="", random_extractors=(), verdicts=None, footnotes=()
+):
     """The table in the paper's block form, as one self-contained page.
 
     Parameters
@@ -104,20 +111,23 @@ def write_html(table, labels, simulated, path, leaks="", random_extractors=()):
         What the splits leak, in words (`splits.leak_warning`); for the heading too.
     random_extractors : collection of str
         Rows that get a mark and a footnote (`config.random_extractors`).
+    verdicts : DataFrame or None
+        Columns `dice_best_verdict` and `auprc_verdict`, index as in `table`.
+    footnotes : sequence of str
+        Sentences below the table, HTML.
     """
+    if random_extractors:
+        footnotes = [f"* {RANDOM_EXTRACTOR}", *footnotes]
     best = {column: _best(table, column) for column in ("dice_best_mean", "auprc_mean")}
     test_sets = list(table["test_set"].unique())
     body = []
     for block, part in table.groupby("block", sort=False):
         span = 3 + 3 * len(test_sets)
         body.append(f'<tr class="block"><th colspan="{span}">{BLOCKS[block]}</th></tr>')
-        for (method, unhealthy), lines in part.groupby(["method", "d_unhealthy"], sort=False):
-            row = _row_name(method, unhealthy)
-            mark = "<sup>*</sup>" if row in random_extractors else ""
-            cells = [f"<td>{_subscript(labels[row], '<sub>', '</sub>')}{mark}</td>"]
-            cells += [f"<td>{_d(lines['d_healthy'].iloc[0])}</td>", f"<td>{_d(unhealthy)}</td>"]
+        for _, lines in part.groupby(["method", "d_unhealthy"], sort=False):
+            cells = row_cells(lines.iloc[0], labels, random_extractors)
             for test_set in test_sets:
-                cells += _html_cells(lines[lines["test_set"] == test_set], best)
+                cells += _html_cells(lines[lines["test_set"] == test_set], best, verdicts)
             body.append(f"<tr>{''.join(cells)}</tr>")
     sets = "".join(f'<th colspan="3">{_set_name(name, simulated)}</th>' for name in test_sets)
     metrics = "<th>[DICE]</th><th>AUPRC</th><th>Dice<sub>val</sub></th>" * len(test_sets)
@@ -128,8 +138,7 @@ def write_html(table, labels, simulated, path, leaks="", random_extractors=()):
         sets=sets,
         metrics=metrics,
         body="\n".join(body),
-        footnote=f"<p>* {RANDOM_EXTRACTOR}</p>" if random_extractors else "",
-    )
+    ) + "".join(f"<p>{sentence}</p>\n" for sentence in footnotes)
     warnings = [warning for warning in (SIMULATED if simulated else "", leaks) if warning]
     pages.write(path, "Table 1. Segmentation performance", page, warnings, _STYLE)
 
@@ -155,7 +164,7 @@ def write_latex(table, labels, simulated, path, leaks="", random_extractors=()):
         span = 3 + 2 * len(test_sets)
         lines += [r"\midrule", rf"\multicolumn{{{span}}}{{l}}{{\textbf{{{BLOCKS[block]}}}}} \\"]
         for (method, unhealthy), rows in part.groupby(["method", "d_unhealthy"], sort=False):
-            row = _row_name(method, unhealthy)
+            row = row_name(method, unhealthy)
             mark = "$^{*}$" if row in random_extractors else ""
             label = _subscript(labels[row], "$_{", "}$")
             cells = [label + mark, _d(rows["d_healthy"].iloc[0]), _d(unhealthy)]
@@ -180,8 +189,8 @@ def _best(table, column):
     return set(competing.groupby(["block", "test_set"])[column].idxmax())
 
 
-def _html_cells(lines, best):
-    """Three cells of one row and test set: ours, and the paper's value below in grey."""
+def _html_cells(lines, best, verdicts):
+    """Three cells of one row and test set: ours; the paper's value and verdict below in grey."""
     line = lines.iloc[0]
     cells = []
     for name, ours in (("dice", "dice_best"), ("auprc", "auprc")):
@@ -189,10 +198,47 @@ def _html_cells(lines, best):
         if line.name in best[f"{ours}_mean"]:
             text = f"<b>{text}</b>"
         paper = _percent(line[f"paper_{name}_mean"], line[f"paper_{name}_std"])
-        below = "" if pd.isna(line[f"paper_{name}_mean"]) else f"<br><span>{paper}</span>"
+        if verdicts is not None and paper != "–":
+            paper += f" {verdicts.loc[line.name, f'{ours}_verdict']}"
+        below = "" if paper == "–" else f"<br><span>{paper}</span>"
         cells.append(f'<td class="n">{text}{below}</td>')
     cells.append(f'<td class="n">{_percent(line["dice_val_mean"], float("nan"))}</td>')
     return cells
+
+
+def empty_references(subjects, rows):
+    """A sentence per test set on subjects without a lesion voxel, and the values without them.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        As for `table1`.
+    rows : dict
+        `rows` of the configuration.
+
+    Returns
+    -------
+    list of str
+        HTML; none for test sets without such subjects.
+    """
+    sentences = []
+    for test_set, part in subjects.groupby("test_set", sort=False):
+        empty = list(part.loc[part["lesion_ml"] == 0, "subject"].unique())
+        if empty:
+            left = part[part["lesion_ml"] > 0]
+            per_fold = left.groupby(["row", "fold"], sort=False)["dice_best"].mean()
+            values = [
+                f"{_subscript(rows[row]['label'], '<sub>', '</sub>')} "
+                f"({_d(row.partition('-')[2] or 'none')}) {_percent(mean, float('nan'))}"
+                for row, mean in per_fold.groupby("row", sort=False).mean().items()
+            ]
+            more = f" and {len(empty) - 10} more" if len(empty) > 10 else ""
+            sentences.append(
+                f"{test_set.upper()}: {len(empty)} of {part['subject'].nunique()} subjects have no "
+                f"lesion voxel left ({', '.join(empty[:10])}{more}); they count as [DICE] 0 and "
+                f"are missing from the AUPRC. [DICE] without them: {', '.join(values) or '–'}."
+            )
+    return sentences
 
 
 def _percent(mean, std):
@@ -213,7 +259,48 @@ def _set_name(name, simulated):
     return f"{name.upper()} ({kind})"
 
 
-def _row_name(method, unhealthy):
+def block_table(table, labels, headings, cells):
+    """A table with one line per row, in HTML, under the headings of their blocks.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Lines of one test set.
+    labels : dict of str to str
+        Name of each row to what is printed.
+    headings : list of str
+        Of the columns beside those that name the row.
+    cells : function
+        From a line to those columns' cells, a list of str.
+    """
+    lines, span = [], 3 + len(headings)
+    for block, part in table.groupby("block", sort=False):
+        lines.append(f'<tr class="block"><th colspan="{span}">{BLOCKS[block]}</th></tr>')
+        for _, line in part.iterrows():
+            lines.append(f"<tr>{''.join(row_cells(line, labels) + cells(line))}</tr>")
+    names = ["Model", "D<sub>healthy</sub>", "D<sub>unhealthy</sub>", *headings]
+    head = "".join(f"<th>{name}</th>" for name in names)
+    return (
+        f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
+        + "\n".join(lines)
+        + "\n</tbody></table></div>\n"
+    )
+
+
+def row_cells(line, labels, marked=()):
+    """The first three cells of a row in HTML: model, with a star if marked, and both D."""
+    row = row_name(line["method"], line["d_unhealthy"])
+    star = "<sup>*</sup>" if row in marked else ""
+    names = [
+        _subscript(labels[row], "<sub>", "</sub>") + star,
+        _d(line["d_healthy"]),
+        _d(line["d_unhealthy"]),
+    ]
+    return [f"<td>{name}</td>" for name in names]
+
+
+def row_name(method, unhealthy):
+    """The configuration's name of a row."""
     return method if unhealthy == "none" else f"{method}-{unhealthy}"
 
 
@@ -231,7 +318,10 @@ _STYLE = """\
 thead tr:first-child th { border-bottom: 0; }
 """
 
-_GREY = " Grey, below: the value published for the real data sets."
+_GREY = """
+Grey, below: the value published for the real data sets, and where ours is relative to it
+(<i>within</i>: the published mean is inside our 95 % interval over subjects, widened by the spread
+over folds of both)."""
 
 _BODY = """\
 <p>Per cent, mean ± population standard deviation over {folds} fold(s) of the mean over test
@@ -244,5 +334,4 @@ number to expect in use. Bold: best of a block.</p>
 <tbody>
 {body}
 </tbody></table></div>
-{footnote}
 """
