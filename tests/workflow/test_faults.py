@@ -344,7 +344,7 @@ def test_failed_registration_is_recorded_and_survived(real):
     rng = np.random.default_rng(2)
     phantoms.save(rng.random(phantoms.SHAPE).astype(np.float32), image)
     # The phantoms' brain rims are thin at 4 mm; only registration is of interest here.
-    overlay = {**real.changes, "preprocessing": {"registration": FAST, "crop": [32, 32, 16],
+    overlay = {**real.changes, "preprocessing": {"registration": FAST, "crop": [128, 128, 16],
                "bias_field": {"shrink_factor": 1, "iterations": [5]}}}  # fmt: skip
     target = "results/packed/atlas_v2/subjects.tsv"
     done = real.snakemake(target, configfiles=[real.overlay(**overlay)])
