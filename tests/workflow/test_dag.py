@@ -224,7 +224,7 @@ def test_fewer_test_sets_need_less_data(checkout):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     jobs = job_counts(done.stdout)
-    assert jobs["train_model"] == 2 * 2 and jobs["reconstruct"] == 2
+    assert jobs["train_model"] == 2 * 2 and jobs["reconstruct"] == 2 * 2  # of the test set and IXI
     assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == 9
     assert "simulate_atlas_v2" not in jobs and "synthesize" not in jobs
     assert jobs["make_splits"] == 2
@@ -250,7 +250,7 @@ def test_cddpm_protocol_on_simulated_scans(checkout):
     jobs = job_counts(done.stdout)
     models = rows - 3  # three are controls
     assert jobs["pretrain"] == 2 and jobs["train_model"] == models * 2
-    assert jobs["reconstruct"] == models * 2 * 4 and jobs["evaluate"] == rows * 2
+    assert jobs["reconstruct"] == models * 2 * 5 and jobs["evaluate"] == rows * 2
     assert jobs["simulate_mslub"] == jobs["simulate_wmh"] == 5
     assert jobs["make_splits"] == 5 and jobs["compare"] == 1
     assert "synthesize" not in jobs and "plot_cases" not in jobs
