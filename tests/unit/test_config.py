@@ -77,7 +77,7 @@ def test_methods_of_schema_config_and_folder_agree(paper_config):
     assert named == set(paper_config["methods"]) == files - set(methods.CONTROLS)
 
 
-@pytest.mark.parametrize("name", ["cddpm", "unet", "unet_res"])
+@pytest.mark.parametrize("name", ["cddpm", "unet", "unet_res", "pii", "draem_net"])
 def test_method_builds_from_its_block(paper_config, name):
     block = paper_config["methods"][name]
     params = {k: v for k, v in block.items() if k not in methods.FOR_THE_RUN}
@@ -137,7 +137,7 @@ MISTAKES = {
                 "x-draem": {"block": "II", "label": "X", "healthy": "ixi", "maps": ["xnet-draem"]}
             }
         },
-        "rows.x-draem has the unknown method xnet; known are cddpm, unet, unet_res, perfect",
+        "rows.x-draem has the unknown method xnet; known are cddpm, .*, perfect",
     ),
     "unknown training data": (
         {
@@ -146,6 +146,22 @@ MISTAKES = {
             }
         },
         "rows.unet-wmh: unet-wmh is trained on wmh, but the known data are brats, atlas, draem",
+    ),
+    "a row of another method's anomalies": (
+        {
+            "rows": {
+                "pii-foreign": {"block": "II", "label": "P", "healthy": "none", "maps": ["unet"]}
+            }
+        },
+        "rows.pii-foreign: pii-foreign is trained on foreign, but the known data are brats",
+    ),
+    "wrong place of patches": (
+        {"methods": {"pii": {"centre": "middle"}}},
+        "methods.pii.centre is 'middle', but must be one of: brain, anywhere",
+    ),
+    "no anomalies": (
+        {"methods": {"draem_net": {"probability": 0}}},
+        "methods.draem_net.probability: 0 is less than or equal to the minimum of 0",
     ),
     "upstream that does not reconstruct": (
         {"methods": {"unet_res": {"upstream": "unet"}}},
@@ -186,7 +202,7 @@ def test_missing_keys_are_named(paper_config, path):
 def test_models_come_from_the_rows(paper_config):
     models = config.models(paper_config)
     assert models[0] == "cddpm"
-    assert len(models) == 7
+    assert len(models) == 9
     paper_config["rows"] = {"unet_res-atlas": paper_config["rows"]["unet_res-atlas"]}
     assert config.models(paper_config) == ["cddpm", "unet_res-atlas"]
 
@@ -195,6 +211,8 @@ def test_models_come_from_the_rows(paper_config):
     ("model", "expected"),
     [
         ("cddpm", ("ixi", "ixi")),
+        ("pii", ("ixi", "ixi")),
+        ("draem_net", ("ixi", "ixi")),
         ("unet-draem", ("ixi", "draem")),
         ("unet_res-brats", ("brats21", "brats21")),
         ("unet-atlas", ("atlas_v2", "atlas_v2")),
