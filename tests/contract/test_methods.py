@@ -46,6 +46,8 @@ SMALL = {
     },
     "unet": {"widths": [4, 8]},
     "unet_res": {"widths": [4, 8]},
+    "pii": {"stem": 4, "widths": [4, 8, 8], "centre": "brain"},
+    "draem_net": {"reconstructive": [4, 8], "discriminative": [4, 8, 8], "probability": 0.5},
 }  # fmt: skip
 
 WITH_MAP = [name for name in SMALL if name not in methods.PRETRAINING]

@@ -77,7 +77,20 @@ def test_methods_of_schema_config_and_folder_agree(paper_config):
     assert named == set(paper_config["methods"]) == files - set(methods.CONTROLS)
 
 
-NAMES = ["ae", "vae", "dae", "fae", "rd", "ddpm", "pddpm", "cddpm", "unet", "unet_res"]
+NAMES = [
+    "ae",
+    "vae",
+    "dae",
+    "fae",
+    "rd",
+    "ddpm",
+    "pddpm",
+    "cddpm",
+    "pii",
+    "draem_net",
+    "unet",
+    "unet_res",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -152,7 +165,7 @@ MISTAKES = {
                 "x-draem": {"block": "II", "label": "X", "healthy": "ixi", "maps": ["xnet-draem"]}
             }
         },
-        "rows.x-draem has the unknown method xnet; known are .*cddpm, unet, unet_res, .*perfect",
+        "rows.x-draem has the unknown method xnet; known are cddpm, .*, perfect",
     ),
     "unknown training data": (
         {"rows": {"unet-isles": trained_on("isles")}},
@@ -176,6 +189,22 @@ MISTAKES = {
             "table": {"test_sets": ["wmh"]},
         },
         "missing key simulation.subjects.wmh: rows or test sets of the table need wmh",
+    ),
+    "a row of another method's anomalies": (
+        {
+            "rows": {
+                "pii-foreign": {"block": "II", "label": "P", "healthy": "none", "maps": ["unet"]}
+            }
+        },
+        "rows.pii-foreign: pii-foreign is trained on foreign, but the known data are brats",
+    ),
+    "wrong place of patches": (
+        {"methods": {"pii": {"centre": "middle"}}},
+        "methods.pii.centre is 'middle', but must be one of: brain, anywhere",
+    ),
+    "no anomalies": (
+        {"methods": {"draem_net": {"probability": 0}}},
+        "methods.draem_net.probability: 0 is less than or equal to the minimum of 0",
     ),
     "upstream that does not reconstruct": (
         {"methods": {"unet_res": {"upstream": "unet"}}},
@@ -262,7 +291,7 @@ def test_models_come_from_the_rows(paper_config):
     models = config.models(paper_config)
     assert len(models) == len(set(models))
     assert models.index("cddpm") < models.index("unet_res-draem")
-    assert {"ae", "vae", "dae", "ddpm", "pddpm", "unet-brats"} < set(models)
+    assert {"ae", "vae", "dae", "ddpm", "pii", "draem_net", "unet-brats"} < set(models)
     paper_config["rows"] = {"unet_res-atlas": paper_config["rows"]["unet_res-atlas"]}
     assert config.models(paper_config) == ["spark", "cddpm", "unet_res-atlas"]
     paper_config["methods"]["cddpm"]["pretrained"] = None
@@ -337,6 +366,8 @@ def test_the_cddpms_protocol_on_simulated_scans(paper_config):
     ("model", "expected"),
     [
         ("cddpm", ("ixi", "ixi")),
+        ("pii", ("ixi", "ixi")),
+        ("draem_net", ("ixi", "ixi")),
         ("unet-draem", ("ixi", "draem")),
         ("unet_res-brats", ("brats21", "brats21")),
         ("unet-atlas", ("atlas_v2", "atlas_v2")),

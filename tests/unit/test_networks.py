@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from uad.networks.autoencoder import Autoencoder, dropout
+from uad.networks.draem import Discriminative, Reconstructive
 from uad.networks.encoder import Encoder
 from uad.networks.seg_unet import SegUNet, StandardisedConv, norm_groups
 from uad.networks.unet import UNet, timestep_embedding
+from uad.networks.wide_resnet import Block, WideResNet
 
 PAPER_UNET = dict(
     channels=128, multipliers=(1, 2, 2), res_blocks=3, head_channels=64, norm_groups=32
@@ -184,3 +186,45 @@ def test_dropout_keeps_the_mean(rng):
 def test_wrong_number_of_branches_is_refused():
     with pytest.raises(ValueError, match="2 branch"):
         SegUNet((4, 8), branches=2)(torch.rand(1, 1, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("widths", "expected"),
+    [((64, 128, 256, 256, 256), 4_164_763), ((64, 128, 256, 256), 2_590_363)],
+)
+def test_wide_resnet(widths, expected):
+    with torch.device("meta"):
+        network = WideResNet(16, widths)
+        assert count(network) == expected
+        assert network(torch.zeros(2, 1, 96, 96)).shape == (2, 1, 96, 96)
+    assert not any(name.endswith("bias") for name, _ in network.named_parameters()
+                   if "norm" not in name)  # fmt: skip
+
+
+def test_strided_shortcut_of_the_wide_resnet():
+    block = Block(4, 8, scale=0.5)
+    with torch.no_grad():
+        block.conv2.weight.zero_()  # leaves the shortcut
+        x = torch.rand(1, 4, 6, 6)
+        active = torch.relu(block.norm1(x))
+        expected = torch.nn.functional.conv2d(active, block.shortcut.weight, stride=2)
+        assert torch.allclose(block(x), expected, atol=1e-6)
+
+
+def test_draem_networks():
+    with torch.device("meta"):
+        reconstructive = Reconstructive([128, 256, 512, 1024, 1024])
+        discriminative = Discriminative([64, 128, 256, 512, 512, 512])
+        assert reconstructive(torch.zeros(1, 1, 96, 96)).shape == (1, 1, 96, 96)
+        assert discriminative(torch.zeros(1, 2, 96, 96)).shape == (1, 2, 96, 96)
+    assert count(reconstructive) == 69_043_969
+    assert count(discriminative) == 28_371_842
+
+
+def test_draem_initial_weights():
+    torch.manual_seed(0)
+    weights = torch.cat([
+        m.weight.flatten() for m in Reconstructive([16, 32, 32]).modules()
+        if isinstance(m, torch.nn.Conv2d)
+    ])  # fmt: skip
+    assert weights.std().item() == pytest.approx(0.02, rel=0.02)

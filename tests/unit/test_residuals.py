@@ -41,7 +41,7 @@ def test_ssim_of_equal_volumes_is_one(pair):
 
 
 def test_window_is_the_specified_one():
-    row = residuals._window_matrix(31)[15]
+    row = residuals.window_matrix(31, residuals.SIGMA, residuals.WINDOW)[15]
     np.testing.assert_allclose(row[11:16], [0.00013, 0.00443, 0.05399, 0.24197, 0.39894], atol=1e-5)
     assert row.sum() == pytest.approx(1)
 

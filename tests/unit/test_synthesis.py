@@ -69,31 +69,86 @@ def test_operators_keep_size_and_are_driven_by_the_generator(rng, operator):
     np.testing.assert_array_equal(first, second)
 
 
-def test_operators_by_hand():
-    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    image = Image.fromarray(np.repeat(ramp[..., None], 3, axis=2))
-    inverted = np.asarray(synthesis._invert(image, None))
-    np.testing.assert_array_equal(inverted[..., 0], 255 - ramp)
+class Extreme:
+    """A generator that always draws the lower or always the upper end."""
 
-    class Fixed:
-        """A generator that always draws the lower end."""
+    def __init__(self, upper):
+        self.upper = upper
 
-        def integers(self, low, high=None):
-            return low
+    def integers(self, low, high):
+        return high - 1 if self.upper else low
 
-        def random(self):
-            return 0.0
+    def random(self):
+        return 0.999 if self.upper else 0.0
 
-        def uniform(self, low, high):
-            return low
+    def uniform(self, low, high):
+        return high if self.upper else low
 
-    assert set(np.unique(np.asarray(synthesis._posterize(image, Fixed())))) == {0, 128}
-    solarized = np.asarray(synthesis._solarize(image, Fixed()))[..., 0]
-    np.testing.assert_array_equal(solarized, np.where(ramp >= 32, 255 - ramp, ramp))
-    gamma = np.asarray(synthesis._gamma(image, Fixed()))[..., 0]
-    np.testing.assert_array_equal(gamma, np.rint(255 * (ramp / 255) ** 0.5).astype(np.uint8))
-    darker = np.asarray(synthesis._brightness(image, Fixed()))[..., 0].astype(int)
-    assert abs(darker - np.clip(ramp * 0.8 - 30, 0, 255)).max() <= 2
+
+RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def applied(operator, upper, grey=RAMP):
+    """First channel of a grey image after an operator."""
+    image = Image.fromarray(np.repeat(grey[..., None], 3, axis=2))
+    return np.asarray(operator(image, Extreme(upper)))[..., 0].astype(int)
+
+
+def dot():
+    """One bright pixel on black, where no border is near."""
+    grey = np.zeros((7, 7), np.uint8)
+    grey[3, 3] = 130
+    return grey
+
+
+@pytest.mark.parametrize(
+    ("operator", "upper", "expected"),
+    [
+        (synthesis._gamma, False, np.rint(255 * (RAMP / 255) ** 0.5)),
+        (synthesis._gamma, True, np.rint(255 * (RAMP / 255) ** 2)),
+        (synthesis._brightness, False, np.clip(RAMP * 0.8 - 30, 0, 255)),
+        (synthesis._brightness, True, np.clip((RAMP + 30.0) * 1.2, 0, 255)),
+        # Grey has no saturation to take away.
+        (synthesis._hue_and_saturation, False, RAMP),
+        # Hue 50/255 of a turn is 0.176 of a sixth beyond yellow: red falls by this share of 50/255.
+        (synthesis._hue_and_saturation, True, RAMP * (1 - 50 / 255 * (6 * 50 / 255 - 1))),
+        (synthesis._solarize, False, np.where(RAMP >= 32, 255.0 - RAMP, RAMP)),
+        (synthesis._solarize, True, RAMP),
+        (synthesis._posterize, False, RAMP // 128 * 128.0),
+        (synthesis._posterize, True, RAMP),
+        (synthesis._invert, True, 255.0 - RAMP),
+        (synthesis._autocontrast, False, RAMP),
+        # A fifth of 256 levels cut at both ends: 51 and 204 become black and white.
+        (synthesis._autocontrast, True, np.clip((RAMP - 51.0) / 153 * 255, 0, 255)),
+        (synthesis._equalize, True, RAMP),
+    ],
+)
+def test_operators_by_hand(operator, upper, expected):
+    assert abs(applied(operator, upper) - expected).max() <= 2
+
+
+def test_sharpness_by_hand():
+    # The smoothing kernel is 5 in the middle and 1 around, over 13.
+    smooth, sharp = (applied(synthesis._sharpness, upper, dot())[2:5, 2:5] for upper in (0, 1))
+    np.testing.assert_array_equal(smooth, [[10, 10, 10], [10, 50, 10], [10, 10, 10]])
+    np.testing.assert_array_equal(sharp, [[0, 0, 0], [0, 210, 0], [0, 0, 0]])
+
+
+def test_equalize_by_hand():
+    grey = np.repeat(np.arange(100, 104, dtype=np.uint8), 1024).reshape(64, 64)
+    found = applied(synthesis._equalize, False, grey)
+    assert abs(found[::16, 0] - [0, 85, 170, 255]).max() <= 1
+
+
+def test_rotation_fills_with_black():
+    found = applied(synthesis._rotate, True, np.full((65, 65), 200, np.uint8))
+    i, j = np.mgrid[-32:33, -32:33]
+    assert (found[np.hypot(i, j) < 31] == 200).all()
+    assert (found[abs(i) + abs(j) > 48] == 0).all()
+    bar = np.zeros((65, 65), np.uint8)
+    bar[32, 40:60] = 250  # right of the centre
+    turned = applied(synthesis._rotate, True, bar)
+    assert turned[32 - 12, 32 + 12] > 150 and turned[32, 50] == 0
 
 
 def test_synthetic_set_depends_on_the_subject_not_on_its_neighbours(tmp_path):

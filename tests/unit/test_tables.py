@@ -14,6 +14,9 @@ ROWS = {
         "block": "III", "label": "SADM_res", "healthy": "ixi", "maps": ["cddpm", "unet_res-brats"],
     },
     "unet-brats": {"block": "III", "label": "Unet", "healthy": "none", "maps": ["unet-brats"]},
+    "draem_net-draem": {
+        "block": "II", "label": "DRAEM-Net", "healthy": "none", "maps": ["draem_net"],
+    },
     "perfect": {"block": "control", "label": "perfect", "healthy": "none", "maps": ["perfect"]},
 }  # fmt: skip
 COLUMNS = [
@@ -53,7 +56,7 @@ def line(table, method, test_set):
 
 def test_columns_and_lines(table):
     assert list(table.columns) == COLUMNS
-    assert len(table) == 4 * 3
+    assert len(table) == len(ROWS) * 3
     assert set(table["n_subjects"]) == {2} and set(table["n_folds"]) == {2}
 
 
@@ -68,6 +71,7 @@ def test_mean_and_population_deviation_by_hand(table):
 
 def test_published_values_are_fractions(table):
     assert line(table, "cddpm", "brats")["paper_dice_mean"] == pytest.approx(0.5855)
+    assert line(table, "draem_net", "draem")["paper_dice_mean"] == pytest.approx(0.7977)
     assert line(table, "sadm_res", "draem")["paper_auprc_std"] == pytest.approx(0.0191)
     assert np.isnan(line(table, "perfect", "brats")["paper_dice_mean"])
 
@@ -87,7 +91,7 @@ def test_csv_reads_back(table, tmp_path):
     assert list(again.columns) == COLUMNS
     np.testing.assert_allclose(again["dice_best_mean"], table["dice_best_mean"], atol=1e-6)
     # `none` must not be taken for a missing value.
-    assert set(again["d_unhealthy"]) == {"none", "brats"}
+    assert set(again["d_unhealthy"]) == {"none", "brats", "draem"}
 
 
 def test_subjects_without_lesion_are_named_with_the_values_without_them(tmp_path):
@@ -122,9 +126,10 @@ def test_html(table, tmp_path):
     tables.write_html(table, LABELS, True, tmp_path / "t.html")
     page = (tmp_path / "t.html").read_text()
     assert "SADM<sub>res</sub>" in page
+    assert "<td>DRAEM-Net</td><td>None</td><td>DRAEM</td>" in page
     assert "17.50 ± 2.50" in page and "58.55 ± 0.78" in page
     assert "BRATS (simulated)" in page and tables.SIMULATED in page
-    assert page.count('class="block"') == 3
+    assert page.count('class="block"') == 4
     assert "DRAEM (synthetic)" in page and "Grey, below" in page
     tables.write_html(table, LABELS, False, tmp_path / "real.html")
     assert "imulated" not in (tmp_path / "real.html").read_text()
@@ -191,6 +196,7 @@ def test_latex(table, tmp_path):
     text = (tmp_path / "t.tex").read_text()
     assert text.startswith(f"% {tables.SIMULATED}")
     assert r"SADM$_{res}$ & IXI & BRATS" in text
+    assert "DRAEM-Net & None & DRAEM" in text
     assert r"\textbf{47.50 $\pm$ 2.50}" in text
     body = [row for row in text.splitlines() if row.endswith(r"\\") and "multicolumn" not in row]
     assert {row.count("&") for row in body} == {8}

@@ -87,7 +87,9 @@ def write_metrics(folder, config, perfect=1):
                     schema[table]["properties"], perfect if row == "perfect" else 0.3
                 )
                 values |= {"subject": "S", "fold": fold} if table != "pooled" else {"fold": fold}
-                lines = [{**values, "test_set": test_set} for test_set in config["table"]["test_sets"]]
+                lines = [
+                    {**values, "test_set": test_set} for test_set in config["table"]["test_sets"]
+                ]
                 path = folder / f"metrics/{row}/fold-{fold}{ending}.tsv"
                 packed.write_table(pd.DataFrame(lines), path)
     shutil.copytree(folder / "packed/ixi", folder / "packed/draem")

@@ -330,6 +330,48 @@ TOPICS = [
         "random slices and noise, augmented",
         "fixed slices, noise levels and noise, not augmented",
     ),
+    (
+        "Learning rate, PII",
+        "methods.pii.training.learning_rate",
+        SILENT,
+        "missing; original: 0.001",
+        _training("pii", "learning_rate"),
+    ),
+    (
+        "Patches of PII",
+        "methods.pii.centre",
+        SILENT,
+        "missing; original: anywhere, from any image",
+        lambda config: (
+            {
+                "brain": "centred in the brain",
+                "anywhere": "centred anywhere",
+            }[config["methods"]["pii"]["centre"]]
+            + ", changing the brain only, from the same axial "
+            "slice of another subject"
+        ),
+    ),
+    (
+        "Textures of DRAEM-Net",
+        None,
+        SILENT,
+        "the noise itself",
+        "the noise itself",
+    ),
+    (
+        "Training slices with an anomaly, DRAEM-Net",
+        "methods.draem_net.probability",
+        SILENT,
+        "missing; original: 0.5",
+        lambda config: f"{config['methods']['draem_net']['probability']:g}",
+    ),
+    (
+        "Learning rate, DRAEM-Net",
+        "methods.draem_net.training.learning_rate",
+        "0.0001",
+        "missing; original: 0.0001, lowered after 80 and 90 % of the epochs",
+        _training("draem_net", "learning_rate"),
+    ),
     ("Threshold of synthetic anomalies", None, "drawn uniformly", "0.5", "0.5"),
     ("Operators of synthetic anomalies", None, "7", "10", "10"),
     (

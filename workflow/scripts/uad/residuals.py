@@ -34,8 +34,13 @@ def ssim(x, y):
     """
     x, y = x.double(), y.double()
     data_range = torch.maximum(x.max() - x.min(), y.max() - y.min())
+    return similarity(_blur(torch.stack([x, y, x * x, y * y, x * y])), data_range)
+
+
+def similarity(moments, data_range):
+    """Structural similarity from local means of x, y, x squared, y squared and x times y."""
+    mean_x, mean_y, xx, yy, xy = moments
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    mean_x, mean_y, xx, yy, xy = _blur(torch.stack([x, y, x * x, y * y, x * y]))
     var_x, var_y, cov = xx - mean_x**2, yy - mean_y**2, xy - mean_x * mean_y
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     return luminance * (2 * cov + c2) / (var_x + var_y + c2)
@@ -48,18 +53,18 @@ def _blur(volumes):
     products are several times faster than convolutions of this size.
     """
     along_d, along_h, along_w = (
-        torch.from_numpy(_window_matrix(n)).to(volumes) for n in volumes.shape[1:]
+        torch.from_numpy(window_matrix(n, SIGMA, WINDOW)).to(volumes) for n in volumes.shape[1:]
     )
     out = along_h @ (volumes @ along_w.T)
     return (along_d @ out.flatten(2)).reshape(volumes.shape)
 
 
 @lru_cache(maxsize=8)
-def _window_matrix(n):
-    """The Gaussian window along an axis of length n, borders reflected, as an (n, n) matrix."""
-    positions = np.arange(WINDOW) - WINDOW // 2
-    kernel = np.exp(-((positions / SIGMA) ** 2) / 2)
-    return ndimage.correlate1d(np.eye(n), kernel / kernel.sum(), axis=0, mode="mirror")
+def window_matrix(n, sigma, size, border="mirror"):
+    """A Gaussian window along an axis of length n as an (n, n) matrix; `border` as in SciPy."""
+    positions = np.arange(size) - size // 2
+    kernel = np.exp(-((positions / sigma) ** 2) / 2)
+    return ndimage.correlate1d(np.eye(n), kernel / kernel.sum(), axis=0, mode=border)
 
 
 def median_filter(volume, mask):
