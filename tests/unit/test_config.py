@@ -165,7 +165,7 @@ MISTAKES = {
                 "x-draem": {"block": "II", "label": "X", "healthy": "ixi", "maps": ["xnet-draem"]}
             }
         },
-        "rows.x-draem has the unknown method xnet; known are cddpm, .*, perfect",
+        "rows.x-draem has the unknown method xnet; known are ae, .*, perfect",
     ),
     "unknown training data": (
         {"rows": {"unet-isles": trained_on("isles")}},
@@ -177,7 +177,7 @@ MISTAKES = {
     ),
     "unknown row in the table": (
         {"table": {"rows": ["cddpm", "xnet"]}},
-        "table.rows names xnet, but rows has only ae, .*, cddpm, unet-draem, ",
+        "table.rows names xnet, but rows has only ae, .*, cddpm, .*unet-draem, ",
     ),
     "unknown test set": (
         {"table": {"test_sets": ["isles"]}},

@@ -115,7 +115,7 @@ def test_verdicts_and_footnotes_are_in_the_page(table, tmp_path):
     tables.write_html(table, LABELS, False, tmp_path / "t.html", "", (), verdicts, notes)
     page = (tmp_path / "t.html").read_text()
     assert "<span>58.55 ± 0.78 above</span>" in page and "<p><i>Note.</i></p>" in page
-    assert page.count(" above</span>") == page.count(" below</span>") == 3 * 3  # not of controls
+    assert page.count(" above</span>") == page.count(" below</span>") == 4 * 3  # not of controls
     assert "–</span>" not in page  # nothing below where nothing is published
 
 
