@@ -11,6 +11,7 @@ configfile: "config/config.yaml"
 pathvars:
     results=config["results"],
     weighted=f"{config['modality']}w",
+    resolution=f"{config['preprocessing']['spacing_mm']:g}mm",
 
 
 report: "workflow/report/workflow.rst"

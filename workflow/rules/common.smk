@@ -268,7 +268,8 @@ def demographics(wildcards):
 
 def of_every_subject(pattern):
     """Input function: a file of every subject of the wildcard data set."""
-    ending = pattern.format(weighted=f"{config['modality']}w")
+    resolution = f"{config['preprocessing']['spacing_mm']:g}mm"
+    ending = pattern.format(weighted=f"{config['modality']}w", resolution=resolution)
     return lambda wildcards: [
         f"{ROOT}/preprocessed/{wildcards.dataset}/sub-{label}/sub-{label}_{ending}"
         for label in subjects_of(wildcards.dataset)

@@ -122,9 +122,9 @@ rule downsample:
     input:
         unpack(preprocessed_files),
     output:
-        image="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-2mm_desc-preproc_<weighted>.nii.gz",
-        brain="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-2mm_desc-brain_mask.nii.gz",
-        lesion="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-2mm_label-lesion_mask.nii.gz",
+        image="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-<resolution>_desc-preproc_<weighted>.nii.gz",
+        brain="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-<resolution>_desc-brain_mask.nii.gz",
+        lesion="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-<resolution>_label-lesion_mask.nii.gz",
     log:
         "<results>/logs/downsample/{dataset}/{subject}.log",
     group:
@@ -147,9 +147,9 @@ rule downsample:
 
 rule pack:
     input:
-        image=of_every_subject("space-SRI24_res-2mm_desc-preproc_{weighted}.nii.gz"),
-        brain=of_every_subject("space-SRI24_res-2mm_desc-brain_mask.nii.gz"),
-        lesion=of_every_subject("space-SRI24_res-2mm_label-lesion_mask.nii.gz"),
+        image=of_every_subject("space-SRI24_res-{resolution}_desc-preproc_{weighted}.nii.gz"),
+        brain=of_every_subject("space-SRI24_res-{resolution}_desc-brain_mask.nii.gz"),
+        lesion=of_every_subject("space-SRI24_res-{resolution}_label-lesion_mask.nii.gz"),
         qc=registration_quality,
         demographics=demographics,
     output:

@@ -27,7 +27,7 @@ with logs.job(snakemake.log[0]):
             panels[6].text(0.5, 0.5, "excluded", ha="center", va="center")
         panels[0].set_ylabel(subject)
     has_lesions = pack.subjects["lesion_ml"].sum() > 0
-    last = "2 mm, lesion slice" if has_lesions else "2 mm"
+    last = "packed, lesion slice" if has_lesions else "packed"
     titles = ["native, axial", "coronal", "sagittal", "preprocessed", "", "", last]
     for panel, title in zip(axes[0], titles):
         panel.set_title(title)

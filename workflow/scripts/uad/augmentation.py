@@ -22,7 +22,7 @@ P_GAMMA, P_BIAS, P_BLUR, P_GHOSTING = 0.5, 0.25, 0.25, 0.5
 LOG_GAMMA = 0.3
 BIAS_ORDER = 3
 BIAS_COEFFICIENT = 0.5
-BLUR_STD_VOXELS = 1.0  # 2 mm at 2 mm spacing
+BLUR_STD_VOXELS = 1.0  # 2 mm at the paper's spacing
 GHOSTS = (4, 10)
 GHOST_INTENSITY = (0.5, 1.0)
 

@@ -1,7 +1,7 @@
 """Metrics of a row of Table 1: maps added up (eq. 3), thresholds from validation subjects.
 
 The columns are defined in `workflow/schemas/metrics.schema.yaml` and explained in
-`docs/metrics.md`. Voxels are those of the 2 mm box; the score is zero outside the brain.
+`docs/metrics.md`. Voxels are those of the packed box; the score is zero outside the brain.
 
 Differs from the released code: confusion counts are not swapped, a false-positive rate is of all
 healthy voxels, and thresholds come from validation volumes only, never from training volumes.

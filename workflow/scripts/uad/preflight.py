@@ -6,7 +6,8 @@ from pathlib import Path
 from uad import devices, hd_bet_weights, inventory, published_weights, volumes
 from uad.errors import InputError
 
-# Images and masks of a subject at 1 and 2 mm, as measured on simulated ones.
+# Images and masks of a subject at 1 mm and packed, as measured on simulated ones; a packed volume of the
+# paper.
 PREPROCESSED_MB = 8
 VOXELS = 50 * 96 * 96
 
