@@ -6,8 +6,8 @@ from pathlib import Path
 from uad import devices, hd_bet_weights, inventory, published_weights, volumes
 from uad.errors import InputError
 
-# Images and masks of a subject at 1 mm and packed, as measured on simulated ones; a packed volume of the
-# paper.
+# Images and masks of a subject at 1 mm and packed, as measured on simulated ones; voxels of the
+# paper's packed volume.
 PREPROCESSED_MB = 8
 VOXELS = 50 * 96 * 96
 
