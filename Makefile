@@ -24,7 +24,7 @@ export MALLOC_TRIM_THRESHOLD_ := 4000000000
 .PHONY: demo setup setup-hdbet test test-fast test-hdbet lint format dag docs clean
 
 demo: $(VENV)/.run-packages
-	$(BIN)/snakemake --cores all $(DEMO)
+	$(BIN)/snakemake --cores all --scheduler greedy $(DEMO)
 	@# The report only when a result is newer.
 	@if [ ! -e $(DEMO_REPORT) ] || [ -n "$$(find results/demo/tables results/demo/figures results/demo/qc -newer $(DEMO_REPORT))" ]; \
 	then $(BIN)/snakemake $(DEMO) --report $(DEMO_REPORT); fi
