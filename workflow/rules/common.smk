@@ -33,6 +33,7 @@ SIMULATION = config["simulation"]
 MODELS = uad_config.models(config)
 # Models that only give others the weights they start from.
 PRETRAINED = [m for m in MODELS if m in {b["pretrained"] for b in config["methods"].values()}]
+RECONSTRUCTING = [m for m in MODELS if config["methods"][uad_config.method(m)]["reconstructs"]]
 TEST_DATASETS = list(config["unhealthy"].values())
 BRAIN_MASKS = {name: block["brain_mask"] for name, block in config["datasets"].items()}
 
@@ -72,10 +73,11 @@ REGISTERED = [name for name in config["datasets"] if layout(name) == "native"]
 LISTINGS = {dataset: find_subjects(dataset) for dataset in config["datasets"]}
 
 # What is missing stops the run at once, but not the two targets that are there to say so and to
-# fetch it, and not the jobs of a cluster, of which each needs only some of the data. Targets are not
-# known to the workflow yet, hence the command line.
+# fetch it, not `--unlock`, and not the jobs of a cluster, of which each needs only some of the data.
+# Targets are not known to the workflow yet, hence the command line.
 STRICT = workflow.is_main_process and not any(
-    word in ("check", "download") or word.startswith("data/downloads/") for word in sys.argv
+    word in ("check", "download", "--unlock") or word.startswith("data/downloads/")
+    for word in sys.argv
 )
 
 for dataset, listing in LISTINGS.items():
@@ -177,6 +179,11 @@ def method_block(wildcards):
 def gpus(wildcards):
     """GPUs that a job asks for: none where the configuration keeps to the CPU."""
     return 0 if config["accelerator"] == "cpu" else 1
+
+
+def local_gpus(wildcards, threads):
+    """Jobs that may compute on this machine's GPUs at once; decides no result (see below)."""
+    return config["local_gpus"]
 
 
 def hd_bet_program(wildcards, threads):

@@ -1,8 +1,9 @@
 """Raw volumes to packed arrays: register, strip, N4, downsample, one job per subject; pack.
 
-On a cluster the steps of a subject are one job, except registration, which is long, and HD-BET, which
-wants a GPU. Registration is not in the group even without HD-BET: a job that needs one step of a
-group and is needed by another would have to wait for itself.
+On a cluster the steps of a subject are one job (group `subject`), except registration, which is long,
+and HD-BET, which wants a GPU. Registration is not in the group even without HD-BET: a job that needs
+one step of a group and is needed by another would have to wait for itself. How many subjects a
+cluster job takes is in `slurm/config.yaml`.
 """
 
 BRAIN_MASK = "<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-brain_mask.nii.gz"
@@ -24,6 +25,8 @@ rule register_to_sri24:
         "<results>/logs/register_to_sri24/{dataset}/{subject}.log",
     benchmark:
         "<results>/benchmarks/register_to_sri24/{dataset}/{subject}.tsv"
+    group:
+        "register"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -77,6 +80,8 @@ rule strip_skull_hd_bet:
         "<results>/benchmarks/strip_skull_hd_bet/{dataset}/{subject}.tsv"
     wildcard_constraints:
         dataset="|".join(d for d, how in BRAIN_MASKS.items() if how == "hd_bet") or "none",
+    group:
+        "hd_bet"
     conda:
         "../../envs/skullstrip.yaml"
     threads: config["threads"]["infer"]
@@ -88,10 +93,12 @@ rule strip_skull_hd_bet:
         program=hd_bet_program,
         weights=config["hd_bet"]["weights"],
         accelerator=config["accelerator"],
+        local_gpus=local_gpus,
         code=code("strip_skull_hd_bet.py"),
     shell:
         "{params.program} --image {input.image:q} --mask {output.mask:q} --weights {params.weights:q}"
-        " --accelerator {params.accelerator} --threads {threads} --log {log:q}"
+        " --accelerator {params.accelerator} --local-gpus {params.local_gpus} --threads {threads}"
+        " --log {log:q}"
 
 
 rule correct_bias:

@@ -23,6 +23,7 @@ rule train_model:
     params:
         block=method_block,
         accelerator=config["accelerator"],
+        local_gpus=local_gpus,
         seed=config["seed"],
         code=model_code("train_model.py"),
     script:

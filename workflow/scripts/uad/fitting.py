@@ -8,7 +8,7 @@ from uad import checkpoints, methods, packed, provenance, seeding, slices, split
 from uad.logs import log
 
 
-def train(model, fold, block, inputs, seed, accelerator, threads, code, model_path, history_path):
+def train(model, fold, block, inputs, seed, device, threads, code, model_path, history_path):
     """Train one model on one fold and store its best state.
 
     Parameters
@@ -22,7 +22,8 @@ def train(model, fold, block, inputs, seed, accelerator, threads, code, model_pa
         `train`, `val` (files of packed data sets), `train_split`, `val_split`, `upstream` if the
         method stands on another, `pretrained` if it starts from weights.
     seed : int
-    accelerator : str
+    device : torch.device
+        See `uad.devices.claim`.
     threads : int
     code : str
         Digest of the code, stored with the model.
@@ -32,7 +33,7 @@ def train(model, fold, block, inputs, seed, accelerator, threads, code, model_pa
     name, _, source = model.partition("-")
     settings = training.Settings(**block["training"])
     params = {key: value for key, value in block.items() if key not in methods.FOR_THE_RUN}
-    fabric = training.make_fabric(accelerator, settings.precision)
+    fabric = training.make_fabric(device, settings.precision)
     seed = seeding.derive(seed, model, "fold", fold)
     # Initial weights come from torch's global generator, which only this job uses.
     torch.manual_seed(seed)
