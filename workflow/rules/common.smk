@@ -176,6 +176,11 @@ def method_block(wildcards):
     return config["methods"][uad_config.method(wildcards.model)]
 
 
+def growing(amount):
+    """Memory or time of a job: as much again with each attempt, if a cluster is told to retry."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def gpus(wildcards):
     """GPUs that a job asks for: none where the configuration keeps to the CPU."""
     return 0 if config["accelerator"] == "cpu" else 1

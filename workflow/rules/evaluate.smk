@@ -14,8 +14,8 @@ rule evaluate:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         maps=lambda wildcards: config["rows"][wildcards.row]["maps"],
         test_sets=config["unhealthy"],
@@ -56,8 +56,8 @@ rule compare:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         rows=config["rows"],
         folds=config["folds"],

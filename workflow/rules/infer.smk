@@ -17,8 +17,8 @@ rule reconstruct:
     threads: config["threads"]["infer"]
     resources:
         gpu=gpus,
-        mem_mb=8000,
-        runtime=600,
+        mem_mb=growing(8000),
+        runtime=growing(600),
     params:
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
@@ -47,8 +47,8 @@ rule score:
     threads: config["threads"]["infer"]
     resources:
         gpu=gpus,
-        mem_mb=8000,
-        runtime=600,
+        mem_mb=growing(8000),
+        runtime=growing(600),
     params:
         datasets=TEST_DATASETS,
         residual=config["residual"],
@@ -65,8 +65,8 @@ use rule score as score_residuals with:
         model="|".join(RECONSTRUCTING) or "none",
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=600,
+        mem_mb=growing(8000),
+        runtime=growing(600),
     params:
         datasets=TEST_DATASETS,
         residual=config["residual"],

@@ -31,8 +31,8 @@ rule register_to_sri24:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=15,
+        mem_mb=growing(3000),
+        runtime=growing(15),
     params:
         settings=config["preprocessing"]["registration"],
         grid=(config["atlas"]["shape"], config["atlas"]["spacing_mm"]),
@@ -60,8 +60,8 @@ rule strip_skull:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         how=lambda wildcards: BRAIN_MASKS[wildcards.dataset],
         code=code("strip_skull.py"),
@@ -87,8 +87,8 @@ rule strip_skull_hd_bet:
     threads: config["threads"]["infer"]
     resources:
         gpu=gpus,
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=growing(8000),
+        runtime=growing(60),
     params:
         program=hd_bet_program,
         weights=config["hd_bet"]["weights"],
@@ -116,8 +116,8 @@ rule correct_bias:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         settings=config["preprocessing"]["bias_field"],
         code=code("correct_bias.py"),
@@ -140,8 +140,8 @@ rule downsample:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         settings={
             key: config["preprocessing"][key]
@@ -173,8 +173,8 @@ rule pack:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         subjects=lambda wildcards: list(subjects_of(wildcards.dataset).values()),
         left_out=lambda wildcards: LISTINGS[wildcards.dataset].left_out,

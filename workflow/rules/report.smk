@@ -25,8 +25,8 @@ rule plot_cohort:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         subjects=lambda wildcards: [s.subject for s in montage_subjects(wildcards.dataset)],
         title=lambda wildcards: datasets.load(wildcards.dataset).TITLE,
@@ -53,8 +53,8 @@ rule plot_splits:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         datasets=[*config["datasets"], "draem"],
         simulated=bool(SIMULATION),
@@ -83,8 +83,8 @@ rule plot_training:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         models=MODELS,
         folds=config["folds"],
@@ -115,8 +115,8 @@ rule plot_cases:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         fold=config["folds"][0],
         title=lambda wildcards: f"SADM_res trained and tested on {wildcards.test_set.upper()}",
@@ -140,8 +140,8 @@ rule tabulate_deviations:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         blocks={key: config[key] for key in ("datasets", "preprocessing", "splits", "methods")},
         simulated=bool(SIMULATION),
