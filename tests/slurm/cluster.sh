@@ -13,7 +13,11 @@ PACKAGES="slurm-wlm slurmdbd slurm-wlm-mysql-plugin munge mariadb-server"
 DATABASE_PORT=16830
 
 install() {
-  if command -v slurmctld slurmdbd munged mariadbd >/dev/null; then return; fi
+  local missing=
+  for program in slurmctld slurmd slurmdbd munged mariadbd; do
+    command -v $program >/dev/null || missing=1
+  done
+  if [ -z "$missing" ]; then return; fi
   apt-get update -qq
   # The packages would start daemons with the settings of a real cluster.
   if [ ! -e /usr/sbin/policy-rc.d ]; then
