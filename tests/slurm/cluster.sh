@@ -150,11 +150,14 @@ end() {
   kill -9 "$pid" 2>/dev/null || true
 }
 
+ours() { [ "$(readlink "/etc/slurm/$1.conf")" = "$D/$1.conf" ]; }
+
 down() {
-  if timeout 15 scancel --full --user="$(id -un)" 2>/dev/null; then await sh -c 'test -z "$(squeue -h)"'; fi
+  # Never on a cluster that was there before.
+  if ours slurm && timeout 15 scancel --full --user="$(id -un)" 2>/dev/null; then await sh -c 'test -z "$(squeue -h)"'; fi
   for daemon in slurmd slurmctld slurmdbd database munged; do end "$daemon"; done
   for name in slurm gres slurmdbd; do
-    if [ "$(readlink "/etc/slurm/$name.conf")" = "$D/$name.conf" ]; then rm "/etc/slurm/$name.conf"; fi
+    if ours $name; then rm "/etc/slurm/$name.conf"; fi
   done
 }
 
