@@ -2,12 +2,15 @@
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make test    the test suite
+#   make test-slurm     the SLURM profile on a real SLURM
 #   make setup-hdbet    HD-BET for real heads, in an environment of its own
+#   make recover        on a cluster, after Snakemake itself was killed (docs/cluster.md)
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 HDBET := .venv-hdbet
+AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 DEMO := --configfile config/demo.yaml
 DEMO_REPORT := results/demo/report.zip
 
@@ -21,7 +24,7 @@ TEST_PACKAGES := pytest pytest-xdist torchmetrics opensimplex scikit-learn ruff 
 export MALLOC_MMAP_THRESHOLD_ := 1000000000
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
-.PHONY: demo setup setup-hdbet test test-fast test-hdbet lint format dag docs clean
+.PHONY: demo setup setup-hdbet recover test test-fast test-hdbet test-slurm lint format dag docs clean
 
 demo: $(VENV)/.run-packages
 	$(BIN)/snakemake --cores all --scheduler greedy $(DEMO)
@@ -34,15 +37,29 @@ setup: $(VENV)/.run-packages $(VENV)/.test-packages
 
 setup-hdbet: $(HDBET)/.packages
 
+# Jobs of this folder that a killed Snakemake left behind are cancelled; then the folder is unlocked.
+# Their names begin with the prefix in slurm/config.yaml.
+ORPHANS = squeue --me --noheader --format='%i|%j|%Z' | awk -F'|' '$$2 ~ /^uad_/ && $$3 == "$(CURDIR)" {print $$1}'
+
+recover:
+	$(ORPHANS) | xargs -r scancel
+	while [ -n "$$($(ORPHANS))" ]; do sleep 1; done
+	$(BIN)/snakemake --profile slurm --unlock
+
 test: setup
-	$(BIN)/pytest -n 2 -m "not demo and not hdbet"
+	$(BIN)/pytest -n 2 -m "not demo and not hdbet and not slurm"
 	$(BIN)/pytest -m demo
 
 test-fast: setup
-	$(BIN)/pytest -n 2 -m "not demo and not hdbet"
+	$(BIN)/pytest -n 2 -m "not demo and not hdbet and not slurm"
 
 test-hdbet: setup setup-hdbet
 	$(BIN)/pytest -m hdbet
+
+# A real SLURM on this machine, installed (Debian, Ubuntu) if it is missing; needs root.
+test-slurm: setup
+	$(AS_ROOT) tests/slurm/cluster.sh install
+	$(AS_ROOT) $(BIN)/pytest -p no:cacheprovider -m slurm
 
 lint: setup
 	$(BIN)/ruff check .

@@ -169,7 +169,7 @@ def test_empty_mask_is_refused(weights, tmp_path, rng, monkeypatch, capsys):
 
 def arguments(head, weights, mask):
     named = {
-        "image": head, "weights": weights, "mask": mask, "accelerator": "cpu", "threads": 1,
-        "log": mask.with_name("log"),
+        "image": head, "weights": weights, "mask": mask, "accelerator": "cpu", "local-gpus": 1,
+        "threads": 1, "log": mask.with_name("log"),
     }  # fmt: skip
     return ["program", *(word for k, v in named.items() for word in (f"--{k}", str(v)))]

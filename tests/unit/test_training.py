@@ -51,8 +51,9 @@ class Inputs(dict):
 def train(folder, out, inputs, block=BLOCK, model="unet-brats"):
     out.mkdir(exist_ok=True)
     fitting.train(
-        model=model, fold=0, block=block, inputs=inputs, seed=1, accelerator="cpu", threads=1,
-        code="code", model_path=out / "model.pt", history_path=out / "history.tsv",
+        model=model, fold=0, block=block, inputs=inputs, seed=1,
+        device=torch.device("cpu"), threads=1, code="code", model_path=out / "model.pt",
+        history_path=out / "history.tsv",
     )  # fmt: skip
     return torch.load(out / "model.pt", weights_only=True)
 

@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from conftest import ROOT
 
 from uad.simulation import names
 
-COUNTS = {"ixi": 562, "brats21": 1251, "atlas_v2": 655}
+# 2560 in all, a few more than there are.
+COUNTS = {"ixi": 654, "brats21": 1251, "atlas_v2": 655}
+MOST_SUBMISSIONS = 3000
 
 # Of the configuration: methods, models of the table, those among them that reconstruct, its rows.
 METHODS, MODELS, RECONSTRUCTING, ROWS = 13, 16, 6, 25
@@ -48,9 +51,22 @@ def plan(checkout, *targets, configfiles=()):
     return job_counts(done.stdout)
 
 
+def submissions(output):
+    """SLURM jobs per rule or group from a dry run with the profile."""
+    found = re.findall(r"^\[.*\] Group job (\w+) |^rule (\w+):", output, flags=re.M)
+    return Counter(group or rule for group, rule in found if rule != "all")
+
+
 def test_paper(checkout, tmp_path):
+    shutil.copytree(ROOT / "slurm", checkout.folder / "slurm")
     overlay = checkout.overlay(**stand_ins(tmp_path / "raw", COUNTS))
-    jobs = plan(checkout, configfiles=[overlay])
+    done = checkout.snakemake("-n", "--profile", "slurm", configfiles=[overlay])
+    assert done.returncode == 0, done.stderr
+    submitted = submissions(done.stdout)
+    print(f"{submitted.total()} SLURM jobs for {sum(COUNTS.values())} subjects: {dict(submitted)}")
+    assert submitted.total() <= MOST_SUBMISSIONS
+    assert submitted["register"] == submitted["subject"] == 640
+    jobs = job_counts(done.stdout)
     n = sum(COUNTS.values())
     assert jobs["register_to_sri24"] == jobs["correct_bias"] == jobs["downsample"] == n
     assert jobs["strip_skull"] == COUNTS["brats21"]
@@ -60,7 +76,8 @@ def test_paper(checkout, tmp_path):
     assert jobs["train_model"] == MODELS * 5
     # Per fold, test set and the healthy one; that of the cDDPM is shared by nine rows.
     assert jobs["reconstruct"] == RECONSTRUCTING * 5 * 4
-    assert jobs["score"] == MODELS * 5
+    assert jobs["score"] == (MODELS - RECONSTRUCTING) * 5
+    assert jobs["score_residuals"] == RECONSTRUCTING * 5
     assert jobs["evaluate"] == ROWS * 5
     assert jobs["collect_cases"] == 3 and jobs["weigh_maps"] == 5
     assert jobs["describe_method"] == METHODS  # controls have no card
@@ -272,6 +289,41 @@ def test_profile_for_slurm_is_found(checkout):
     )
     assert done.returncode == 0, done.stderr
     assert job_counts(done.stdout)["train_model"] == MODELS * 2
+
+
+def test_nothing_overrides_the_profile_for_slurm():
+    # Snakemake reads these without being asked, and prefers them.
+    for folder in ("profiles", "workflow/profiles", "default"):
+        assert not (ROOT / folder).exists()
+
+
+def test_a_site_edits_three_lines():
+    lines = [s for s in (ROOT / "slurm/config.yaml").read_text().splitlines() if "# <-" in s]
+    keys = [re.search(r"slurm_\w+", line)[0] for line in lines]
+    assert keys == ["slurm_account", "slurm_partition", "slurm_partition"]
+
+
+def test_jobs_that_ask_for_a_gpu_go_where_one_is_and_no_others():
+    profile = yaml.safe_load((ROOT / "slurm/config.yaml").read_text())
+    sent = {name for name, block in profile["set-resources"].items() if "slurm_partition" in block}
+    asking = {name for name, text in rule_texts() if "gpu=gpus" in text}
+    assert sent == asking | {"pretrain"}  # which inherits from train_model
+    text = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    assert not re.search(r"\bgpus=|gpus_per_task|gres=|slurm_", text)
+
+
+def test_memory_and_time_are_enough_for_a_cluster_job_and_grow():
+    profile = yaml.safe_load((ROOT / "slurm/config.yaml").read_text())
+    for name, text in rule_texts():
+        memory, time = (
+            re.search(rf"{key}=growing\((\d+)\)", text) for key in ("mem_mb", "runtime")
+        )
+        assert int(memory[1]) >= 500, name  # Snakemake itself needs much of that
+        assert time, name
+    groups = {
+        group for _, text in rule_texts() for group in re.findall(r'group:\n        "(\w+)"', text)
+    }
+    assert groups == set(profile["group-components"])
 
 
 def rule_texts():

@@ -236,7 +236,7 @@ def test_neither_network_nor_processes_nor_more_threads(case, tmp_path):
     weights = make_weights(tmp_path / "weights", "nnUNetTrainer_250epochs_NoMirroring")
     arguments = {
         "image": case.head, "weights": weights, "mask": case.mask, "accelerator": "cpu",
-        "threads": 1, "log": case.log,
+        "local-gpus": 1, "threads": 1, "log": case.log,
     }  # fmt: skip
     words = [word for k, v in arguments.items() for word in (f"--{k}", v)]
     done = run(GUARDED, SCRIPTS / "strip_skull_hd_bet.py", *words)

@@ -14,8 +14,8 @@ rule inventory:
         "../../envs/imaging.yaml"
     threads: config["threads"]["infer"]
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         known=known_of,
         counts=lambda wildcards: config["splits"][wildcards.dataset],
@@ -41,8 +41,8 @@ rule tabulate_inventory:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         simulated=bool(SIMULATION),
         code=code("tabulate_inventory.py"),
@@ -60,8 +60,8 @@ rule check:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         atlas=None if SIMULATION else ATLAS,
         weights=config["hd_bet"]["weights"] if "hd_bet" in BRAIN_MASKS.values() else None,

@@ -39,6 +39,7 @@ TEST_SETS = uad_config.test_sets(config)
 HEALTHY = "ixi"
 TEST_DATASETS = [*TEST_SETS.values(), HEALTHY]
 SPLIT_DATASETS = uad_config.used_datasets(config)  # with `draem`, where it is used
+RECONSTRUCTING = [m for m in MODELS if config["methods"][uad_config.method(m)]["reconstructs"]]
 BRAIN_MASKS = {name: block["brain_mask"] for name, block in config["datasets"].items()}
 
 if not workflow.non_local_exec and "gpu" not in workflow.global_resources:
@@ -77,10 +78,11 @@ REGISTERED = [name for name in config["datasets"] if layout(name) == "native"]
 LISTINGS = {dataset: find_subjects(dataset) for dataset in config["datasets"]}
 
 # What is missing stops the run at once, but not the two targets that are there to say so and to
-# fetch it, and not the jobs of a cluster, of which each needs only some of the data. Targets are not
-# known to the workflow yet, hence the command line.
+# fetch it, not `--unlock`, and not the jobs of a cluster, of which each needs only some of the data.
+# Targets are not known to the workflow yet, hence the command line.
 STRICT = workflow.is_main_process and not any(
-    word in ("check", "download") or word.startswith("data/downloads/") for word in sys.argv
+    word in ("check", "download", "--unlock") or word.startswith("data/downloads/")
+    for word in sys.argv
 )
 
 for dataset, listing in LISTINGS.items():
@@ -180,9 +182,19 @@ def method_block(wildcards):
     return config["methods"][uad_config.method(wildcards.model)]
 
 
+def growing(amount):
+    """Memory or time of a job: as much again with each attempt, if a cluster is told to retry."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def gpus(wildcards):
     """GPUs that a job asks for: none where the configuration keeps to the CPU."""
     return 0 if config["accelerator"] == "cpu" else 1
+
+
+def local_gpus(wildcards, threads):
+    """Jobs that may compute on this machine's GPUs at once; decides no result (see below)."""
+    return config["local_gpus"]
 
 
 def hd_bet_program(wildcards, threads):

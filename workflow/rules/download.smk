@@ -15,8 +15,8 @@ rule fetch:
         "../../envs/download.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=600,
+        mem_mb=growing(500),
+        runtime=growing(600),
     params:
         item=lambda wildcards: DOWNLOADS[wildcards.item],
         lock="data/downloads.lock",

@@ -17,8 +17,8 @@ rule evaluate:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         maps=lambda wildcards: config["rows"][wildcards.row]["maps"],
         reconstruction=row_reconstruction,
@@ -79,8 +79,8 @@ rule compare:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
         rows=config["rows"],
         random_extractors=uad_config.random_extractors(config),

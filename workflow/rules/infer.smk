@@ -17,10 +17,11 @@ rule reconstruct:
     threads: config["threads"]["infer"]
     resources:
         gpu=gpus,
-        mem_mb=8000,
-        runtime=600,
+        mem_mb=growing(8000),
+        runtime=growing(600),
     params:
         accelerator=config["accelerator"],
+        local_gpus=local_gpus,
         seed=config["seed"],
         code=model_code("reconstruct.py"),
     script:
@@ -39,17 +40,36 @@ rule score:
         "<results>/logs/score/{model}/fold-{fold}.log",
     benchmark:
         "<results>/benchmarks/score/{model}/fold-{fold}.tsv"
+    wildcard_constraints:
+        model="|".join(name for name in MODELS if name not in RECONSTRUCTING) or "none",
     conda:
         "../../envs/torch.yaml"
     threads: config["threads"]["infer"]
     resources:
         gpu=gpus,
-        mem_mb=8000,
-        runtime=600,
+        mem_mb=growing(8000),
+        runtime=growing(600),
     params:
         datasets=TEST_DATASETS,
         residual=config["residual"],
         accelerator=config["accelerator"],
+        local_gpus=local_gpus,
         code=model_code("score.py"),
     script:
         "../scripts/score.py"
+
+
+# What a model's own reconstructions leave is measured without its network, so without a GPU.
+use rule score as score_residuals with:
+    wildcard_constraints:
+        model="|".join(RECONSTRUCTING) or "none",
+    threads: 1
+    resources:
+        mem_mb=growing(8000),
+        runtime=growing(600),
+    params:
+        datasets=TEST_DATASETS,
+        residual=config["residual"],
+        accelerator="cpu",
+        local_gpus=local_gpus,
+        code=model_code("score.py"),

@@ -1,8 +1,9 @@
 """Raw volumes to packed arrays: register, strip, N4, downsample, one job per subject; pack.
 
-On a cluster the steps of a subject are one job, except registration, which is long, and HD-BET, which
-wants a GPU. Registration is not in the group even without HD-BET: a job that needs one step of a
-group and is needed by another would have to wait for itself.
+On a cluster the steps of a subject are one job (group `subject`), except registration, which is long,
+and HD-BET, which wants a GPU. Registration is not in the group even without HD-BET: a job that needs
+one step of a group and is needed by another would have to wait for itself. How many subjects a
+cluster job takes is in `slurm/config.yaml`.
 """
 
 BRAIN_MASK = "<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-brain_mask.nii.gz"
@@ -24,12 +25,14 @@ rule register_to_sri24:
         "<results>/logs/register_to_sri24/{dataset}/{subject}.log",
     benchmark:
         "<results>/benchmarks/register_to_sri24/{dataset}/{subject}.tsv"
+    group:
+        "register"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=15,
+        mem_mb=growing(3000),
+        runtime=growing(15),
     params:
         settings=config["preprocessing"]["registration"],
         grid=(config["atlas"]["shape"], config["atlas"]["spacing_mm"]),
@@ -57,8 +60,8 @@ rule strip_skull:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         how=lambda wildcards: BRAIN_MASKS[wildcards.dataset],
         code=code("strip_skull.py"),
@@ -77,21 +80,25 @@ rule strip_skull_hd_bet:
         "<results>/benchmarks/strip_skull_hd_bet/{dataset}/{subject}.tsv"
     wildcard_constraints:
         dataset="|".join(d for d, how in BRAIN_MASKS.items() if how == "hd_bet") or "none",
+    group:
+        "hd_bet"
     conda:
         "../../envs/skullstrip.yaml"
     threads: config["threads"]["infer"]
     resources:
         gpu=gpus,
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=growing(8000),
+        runtime=growing(60),
     params:
         program=hd_bet_program,
         weights=config["hd_bet"]["weights"],
         accelerator=config["accelerator"],
+        local_gpus=local_gpus,
         code=code("strip_skull_hd_bet.py"),
     shell:
         "{params.program} --image {input.image:q} --mask {output.mask:q} --weights {params.weights:q}"
-        " --accelerator {params.accelerator} --threads {threads} --log {log:q}"
+        " --accelerator {params.accelerator} --local-gpus {params.local_gpus} --threads {threads}"
+        " --log {log:q}"
 
 
 rule correct_bias:
@@ -109,8 +116,8 @@ rule correct_bias:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         settings=config["preprocessing"]["bias_field"],
         code=code("correct_bias.py"),
@@ -133,8 +140,8 @@ rule downsample:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         settings={
             key: config["preprocessing"][key]
@@ -166,8 +173,8 @@ rule pack:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         subjects=lambda wildcards: list(subjects_of(wildcards.dataset).values()),
         left_out=lambda wildcards: LISTINGS[wildcards.dataset].left_out,

@@ -20,8 +20,8 @@ rule measure_quality:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code("measure_quality.py"),
     script:
@@ -49,8 +49,8 @@ rule quality_page:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         title=lambda wildcards: datasets.load(wildcards.dataset).TITLE,
         simulated=bool(SIMULATION),

@@ -25,8 +25,8 @@ rule plot_cohort:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         subjects=lambda wildcards: [s.subject for s in montage_subjects(wildcards.dataset)],
         title=lambda wildcards: datasets.load(wildcards.dataset).TITLE,
@@ -53,8 +53,8 @@ rule plot_splits:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         datasets=SPLIT_DATASETS,
         simulated=bool(SIMULATION),
@@ -83,8 +83,8 @@ rule plot_training:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         models=MODELS,
         folds=config["folds"],
@@ -110,8 +110,8 @@ rule describe_method:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         docstring=lambda wildcards: docstring(f"uad.methods.{wildcards.method}"),
         block=lambda wildcards: config["methods"][wildcards.method],
@@ -142,8 +142,8 @@ rule collect_cases:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         rows=scored_rows(),
         parts=lambda wildcards: branches(f"sadm_res-{wildcards.test_set}"),
@@ -171,8 +171,8 @@ rule plot_cases:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         row=lambda wildcards: f"sadm_res-{wildcards.test_set}",
         title=lambda wildcards: f"SADM_res trained and tested on {wildcards.test_set.upper()}",
@@ -198,8 +198,8 @@ rule plot_comparison:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         test_sets=REAL_CASE_SETS,
         labels={row: LABELS[row] for row in scored_rows()},
@@ -226,8 +226,8 @@ rule plot_synthetic:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         fold=FIRST_FOLD,
         simulated=bool(SIMULATION),
@@ -248,8 +248,8 @@ rule weigh_maps:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=growing(2000),
+        runtime=growing(120),
     params:
         rows={row: branches(row) for row in WEIGHTED_ROWS},
         test_sets=TEST_SETS,
@@ -276,8 +276,8 @@ rule plot_weights:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         unhealthy=list(TEST_SETS),
         simulated=bool(SIMULATION),
@@ -298,8 +298,8 @@ rule pool_detections:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         rows={row: config["rows"][row]["maps"] for row in CURVE_ROWS},
         test_sets=TEST_SETS,
@@ -326,8 +326,8 @@ rule plot_precision_recall:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         labels={row: LABELS[row] for row in CURVE_ROWS},
         unhealthy=list(TEST_SETS),
@@ -357,8 +357,8 @@ rule plot_lesion_volume:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         labels={row: LABELS[row] for row in volume_rows()},
         rows=VOLUME_ROWS,
@@ -383,8 +383,8 @@ rule tabulate_deviations:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         blocks={
             key: config[key]

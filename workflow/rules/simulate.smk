@@ -12,8 +12,8 @@ rule simulate_atlas:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         code=code("simulate_atlas.py"),
     script:
@@ -31,8 +31,8 @@ rule simulate_ixi:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         dataset="ixi",
         seed=config["simulation"] and config["simulation"]["seed"],
@@ -72,8 +72,8 @@ use rule simulate_ixi as simulate_mslub with:
     log:
         "<results>/logs/simulate/mslub/{scan}.log",
     resources:
-        mem_mb=6000,
-        runtime=20,
+        mem_mb=growing(6000),
+        runtime=growing(20),
     params:
         dataset="mslub",
         seed=config["simulation"] and config["simulation"]["seed"],
@@ -101,8 +101,8 @@ rule simulate_demographics:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         simulation=config["simulation"],
         code=code("simulate_demographics.py"),

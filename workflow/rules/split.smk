@@ -15,8 +15,8 @@ rule make_splits:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         scheme=lambda wildcards: (
             config["splits"]["scheme"] if split_lists(wildcards.dataset) else "clean"
@@ -50,8 +50,8 @@ rule audit_splits:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         datasets=list(config["datasets"]),
         folds=config["splits"]["folds"],
@@ -79,8 +79,8 @@ rule synthesize:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         seed=config["seed"],
         code=code("synthesize.py"),

@@ -19,11 +19,12 @@ rule train_model:
     threads: config["threads"]["train"]
     resources:
         gpu=gpus,
-        mem_mb=16000,
-        runtime=2880,
+        mem_mb=growing(16000),
+        runtime=growing(720),
     params:
         block=method_block,
         accelerator=config["accelerator"],
+        local_gpus=local_gpus,
         seed=config["seed"],
         code=model_code("train_model.py"),
     script:

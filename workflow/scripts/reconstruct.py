@@ -1,6 +1,6 @@
 """Rule reconstruct: pseudo-healthy volumes of one model, fold and data set."""
 
-from uad import inference, logs
+from uad import devices, inference, logs
 
 with logs.job(snakemake.log[0]):
     inference.reconstruct(
@@ -9,7 +9,7 @@ with logs.job(snakemake.log[0]):
         split_path=snakemake.input.split,
         model_path=snakemake.input.model,
         seed=snakemake.params.seed,
-        accelerator=snakemake.params.accelerator,
+        device=devices.claim(snakemake.params.accelerator, snakemake.params.local_gpus),
         threads=snakemake.threads,
         code=snakemake.params.code,
         output=snakemake.output[0],

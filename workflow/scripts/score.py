@@ -1,9 +1,10 @@
 """Rule score: anomaly maps of one model and fold on every test set."""
 
-from uad import inference, logs
+from uad import devices, inference, logs
 
 with logs.job(snakemake.log[0]):
     inputs = snakemake.input
+    device = devices.claim(snakemake.params.accelerator, snakemake.params.local_gpus)
     for position, dataset in enumerate(snakemake.params.datasets):
         inference.score(
             fold=int(snakemake.wildcards.fold),
@@ -14,7 +15,7 @@ with logs.job(snakemake.log[0]):
             else None,
             model_path=inputs.model,
             residual=snakemake.params.residual,
-            accelerator=snakemake.params.accelerator,
+            device=device,
             threads=snakemake.threads,
             code=snakemake.params.code,
             output=snakemake.output[position],

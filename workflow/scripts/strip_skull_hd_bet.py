@@ -10,7 +10,8 @@ from uad import hd_bet, hd_bet_weights, logs, volumes
 parser = argparse.ArgumentParser(description=__doc__)
 for name in ("image", "weights", "mask", "accelerator", "log"):
     parser.add_argument(f"--{name}", required=True)
-parser.add_argument("--threads", type=int, required=True)
+for name in ("threads", "local-gpus"):
+    parser.add_argument(f"--{name}", type=int, required=True)
 arguments = parser.parse_args()
 
 with logs.job(arguments.log) as log:
@@ -19,7 +20,7 @@ with logs.job(arguments.log) as log:
     hd_bet.set_up(arguments.threads)
     from uad import devices  # imports torch, so after set_up
 
-    device = devices.choose(arguments.accelerator)
+    device = devices.claim(arguments.accelerator, arguments.local_gpus)
     log.info("on %s, %d threads", device, arguments.threads)
     image = volumes.read(arguments.image)
     mask = hd_bet.find_brain(image, arguments.weights, device)

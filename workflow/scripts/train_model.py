@@ -1,6 +1,6 @@
 """Rule train_model: fit one model on one fold."""
 
-from uad import fitting, logs
+from uad import devices, fitting, logs
 
 with logs.job(snakemake.log[0]):
     fitting.train(
@@ -9,7 +9,7 @@ with logs.job(snakemake.log[0]):
         block=snakemake.params.block,
         inputs=snakemake.input,
         seed=snakemake.params.seed,
-        accelerator=snakemake.params.accelerator,
+        device=devices.claim(snakemake.params.accelerator, snakemake.params.local_gpus),
         threads=snakemake.threads,
         code=snakemake.params.code,
         model_path=snakemake.output.model,

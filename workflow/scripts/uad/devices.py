@@ -1,12 +1,17 @@
 """Which device a job computes on."""
 
+import math
+import os
+
 import torch
 
+from uad import gpu_locks
 from uad.errors import InputError
+from uad.logs import log
 
 
 def choose(accelerator):
-    """The device for an `accelerator` of the configuration.
+    """The kind of device for an `accelerator` of the configuration.
 
     Parameters
     ----------
@@ -22,3 +27,50 @@ def choose(accelerator):
     if accelerator == "cuda" and not available:
         raise InputError("accelerator: cuda is configured, but torch sees no GPU on this machine")
     return torch.device("cuda" if available and accelerator != "cpu" else "cpu")
+
+
+def claim(accelerator, local_gpus):
+    """The device for this job alone, until its process ends; waits for a GPU if all are taken.
+
+    In a cluster job that was given one GPU it is that one. Elsewhere jobs share the GPUs that they
+    see by locks (`uad.gpu_locks`), one job on each; more only if `local_gpus` exceeds their number.
+
+    Parameters
+    ----------
+    accelerator : {"auto", "cpu", "cuda"}
+    local_gpus : int
+        Jobs that may compute on the GPUs of this machine at once.
+
+    Returns
+    -------
+    torch.device
+        ``cpu``, or ``cuda`` with a number, which is then also torch's current device.
+
+    Raises
+    ------
+    InputError
+        See `choose`.
+    """
+    if choose(accelerator).type == "cpu":
+        log.info("computing on the CPU%s", _why(accelerator))
+        return torch.device("cpu")
+    count = torch.cuda.device_count()
+    if count == 1 and "SLURM_JOB_ID" in os.environ:
+        index = 0
+    else:
+        cards = [str(torch.cuda.get_device_properties(i).uuid) for i in range(count)]
+        index = gpu_locks.take(cards, per_card=math.ceil(local_gpus / count))
+    device = torch.device("cuda", index)
+    torch.cuda.set_device(device)
+    log.info("computing on %s (%s)", device, torch.cuda.get_device_name(device))
+    return device
+
+
+def _why(accelerator):
+    """Why the CPU, if it was not asked for."""
+    if accelerator == "cpu":
+        return ""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given:
+        return f": torch cannot use the GPU that this job was given (number {given})"
+    return ": torch sees no GPU"

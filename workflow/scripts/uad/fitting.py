@@ -9,7 +9,7 @@ from uad.logs import log
 from uad.volumes import write_json
 
 
-def train(model, fold, block, inputs, seed, accelerator, threads, code, model_path, history_path):
+def train(model, fold, block, inputs, seed, device, threads, code, model_path, history_path):
     """Train one model on one fold and store its best state.
 
     Parameters
@@ -23,7 +23,8 @@ def train(model, fold, block, inputs, seed, accelerator, threads, code, model_pa
         `train`, `val` (files of packed data sets), `train_split`, `val_split`, `upstream` if the
         method stands on another, `pretrained` if it starts from weights.
     seed : int
-    accelerator : str
+    device : torch.device
+        See `uad.devices.claim`.
     threads : int
     code : str
         Digest of the code, stored with the model.
@@ -35,7 +36,7 @@ def train(model, fold, block, inputs, seed, accelerator, threads, code, model_pa
     settings = training.Settings(**block["training"])
     pack, val_pack = packed.of_files(inputs["train"]), packed.of_files(inputs["val"])
     params = methods.params_of(name, block, pack.image.shape[2:])
-    fabric = training.make_fabric(accelerator, settings.precision)
+    fabric = training.make_fabric(device, settings.precision)
     seed = seeding.derive(seed, model, "fold", fold)
     # Initial weights come from torch's global generator, which only this job uses.
     torch.manual_seed(seed)

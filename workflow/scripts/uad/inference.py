@@ -7,11 +7,11 @@ time, and go on where they were if they are killed (`arrays.grow`).
 import numpy as np
 import torch
 
-from uad import arrays, checkpoints, devices, packed, provenance, residuals, seeding, splits
+from uad import arrays, checkpoints, packed, provenance, residuals, seeding, splits
 
 
 @torch.no_grad()
-def reconstruct(fold, files, split_path, model_path, seed, accelerator, threads, code, output):
+def reconstruct(fold, files, split_path, model_path, seed, device, threads, code, output):
     """Pseudo-healthy volumes of every validation and test subject of a data set.
 
     Written as (subjects, levels, Z, X, Y) in half precision, whose rounding (0.0005 at most) is far
@@ -24,14 +24,14 @@ def reconstruct(fold, files, split_path, model_path, seed, accelerator, threads,
         Of the packed data set.
     split_path, model_path : path-like
     seed : int
-    accelerator : str
+    device : torch.device
+        See `uad.devices.claim`.
     threads : int
     code : str
         Digest of the code.
     output : path-like
     """
     torch.set_num_threads(threads)
-    device = devices.choose(accelerator)
     pack = packed.of_files(files)
     subjects = splits.evaluated(packed.read_table(split_path), fold)
     method = checkpoints.load(model_path, device)
@@ -51,7 +51,7 @@ def reconstruct(fold, files, split_path, model_path, seed, accelerator, threads,
 
 @torch.no_grad()
 def score(
-    fold, files, split_path, reconstruction_path, model_path, residual, accelerator, threads, code,
+    fold, files, split_path, reconstruction_path, model_path, residual, device, threads, code,
     output,
 ):  # fmt: skip
     """Anomaly maps of every validation and test subject of a data set, (subjects, Z, X, Y) float32.
@@ -60,7 +60,6 @@ def score(
     `residual` (`kind` and `erosion`) is for methods that reconstruct.
     """
     torch.set_num_threads(threads)
-    device = devices.choose(accelerator)
     pack = packed.of_files(files)
     subjects = splits.evaluated(packed.read_table(split_path), fold)
     method = checkpoints.load(model_path, device)

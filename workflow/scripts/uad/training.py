@@ -17,7 +17,7 @@ import lightning_fabric
 import numpy as np
 import torch
 
-from uad import checkpoints, devices, seeding
+from uad import checkpoints, seeding
 from uad.errors import InputError
 from uad.logs import log, progress
 from uad.volumes import replacing
@@ -51,12 +51,12 @@ class State:
     best_loss: float
 
 
-def make_fabric(accelerator, precision):
-    """Lightning Fabric on one device (`devices.choose`); the CPU always computes in 32 bits."""
-    on_gpu = devices.choose(accelerator).type == "cuda"
+def make_fabric(device, precision):
+    """Lightning Fabric on one device (`devices.claim`); the CPU always computes in 32 bits."""
+    on_gpu = device.type == "cuda"
     fabric = lightning_fabric.Fabric(
         accelerator="cuda" if on_gpu else "cpu",
-        devices=1,
+        devices=[device.index] if on_gpu else 1,
         precision=precision if on_gpu else "32-true",
     )
     fabric.launch()
