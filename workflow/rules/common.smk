@@ -1,7 +1,9 @@
 """Configuration, subjects and the functions that rules take inputs and parameters from."""
 
+import os
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -511,7 +513,11 @@ def case_reconstruction(wildcards):
 
 # Front page, methods text, provenance.
 
-CODE = record.code(workflow.basedir)
+
+@cache
+def code_of_run(wildcards=None):
+    """Digests of all code; not at the start, since every job plans anew."""
+    return record.code(workflow.basedir)
 
 
 def cost(rule, of, files, jobs, jobs_full=None, gpu=False):
@@ -575,11 +581,11 @@ def costs_plan(wildcards=None):
 
 def run_facts(wildcards=None):
     """What the front page says of the run that is not in its results."""
-    overlays = [Path(path).as_posix() for path in workflow.overwrite_configfiles]
+    overlays = [Path(os.path.relpath(path)).as_posix() for path in workflow.overwrite_configfiles]
     shown = [f for name in ("cases", "weights", "precision") for f in paper_figures() if name in f]
     return {
         "simulated": bool(SIMULATION),
-        "configs": ["config/config.yaml", *overlays],
+        "configs": list(dict.fromkeys(["config/config.yaml", *overlays])),
         "modality": config["modality"],
         "scheme": config["splits"]["scheme"],
         "folds": config["folds"],
@@ -591,7 +597,7 @@ def run_facts(wildcards=None):
         "test_sets": list(TEST_SETS),
         "datasets": list(config["datasets"]),
         "figures": [path.removeprefix(f"{ROOT}/") for path in shown][-4:],
-        "code": CODE["all"],
+        "code": code_of_run()["all"],
     }
 
 
@@ -622,7 +628,7 @@ def other_inputs(wildcards):
 
 def write_failed_page():
     """A front page of what there is when the run stops with an error; never an error itself."""
-    if not workflow.is_main_process or not Path(ROOT).is_dir():
+    if not STRICT or not Path(ROOT).is_dir():
         return
     try:
         from uad import front_page

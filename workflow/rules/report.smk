@@ -464,7 +464,7 @@ rule record_provenance:
         config=config,
         datasets=list(config["datasets"]),
         folders=[config["hd_bet"]["weights"]] if "hd_bet" in BRAIN_MASKS.values() else [],
-        code_state=CODE,
+        code_state=lambda wildcards: code_of_run(),
         code=code("record_provenance.py"),
     script:
         "../scripts/record_provenance.py"

@@ -1,7 +1,7 @@
 """The captions of the report as one Markdown text, which reads as a methods section.
 
-Captions are templates that Snakemake fills in for its report, one for each data set or test set. What
-they say of several is said once here, and that data are simulated in the introduction only.
+Captions are templates that Snakemake fills in for its report, one for each data set or test set.
+What they say of several is said once here, and that data are simulated in the introduction only.
 """
 
 import itertools

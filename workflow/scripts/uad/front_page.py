@@ -10,7 +10,7 @@ import json
 from html import escape
 from pathlib import Path
 
-import matplotlib
+import matplotlib.image
 import numpy as np
 import pandas as pd
 
@@ -19,6 +19,7 @@ from uad import logs, packed, pages, plots
 from uad.costs import DASH, duration
 
 FAILED = "failed.html"  # beside the page of a run that came to its end
+TABLES_LOG = "compare.log"
 NO_RESULT = ("check", "fetch", "front_page")  # rules whose logs say nothing about results
 SHOWN = 5  # of failed jobs, and of excluded subjects per data set
 THUMBNAIL = 420  # pixels
@@ -58,7 +59,7 @@ def write(path, root, run, costs, finished=True):
     if not finished:
         warnings.append("The run stopped with an error; tables and figures may be older.")
     checks = [
-        _controls(root, run, failed), _failures(failed, finished), *_exclusions(root, run),
+        _controls(root, run, failed), *_failures(failed, finished), *_exclusions(root, run),
         *_leaks(root), *_trainings(root, run),
     ]  # fmt: skip
     body = _BODY.format(
@@ -89,7 +90,7 @@ def failures(root):
 
 def _controls(root, run, failed):
     """Whether rows with a known result have it; `controls.check` decides, in rule compare."""
-    broken = [reason for name, reason in failed if name == "compare.log"]
+    broken = [reason for name, reason in failed if name == TABLES_LOG]
     names = {row: run["rows"][row]["maps"] for row in run["rows"]}
     checked = [row for row, maps in names.items() if maps in (["perfect"], ["chance"])]
     if broken:
@@ -104,19 +105,28 @@ def _controls(root, run, failed):
         column, metric = ("dice_best_mean", "[DICE]"), ("auprc_mean", "AUPRC")
         key, name = column if names[row] == ["perfect"] else metric
         lines = table[(table["method"] == row) & (table["block"] == "control")]
-        values = ", ".join(_percent(value) for value in lines[key])
+        values = ", ".join(
+            f"{_percent(value)} ({escape(test_set)})"
+            for test_set, value in zip(lines["test_set"], lines[key])
+        )
         texts.append(f"<i>{escape(row)}</i> has {name} {values}")
     return GOOD, f"Controls read as they must: {'; '.join(texts)}."
 
 
 def _failures(failed, finished):
-    if not failed:
-        if finished:
-            return GOOD, "No job failed."
-        return BAD, "The run stopped before any job of its own did; the terminal says why."
-    items = [f"<code>logs/{escape(name)}</code>: {escape(reason)}" for name, reason in failed]
+    """Jobs that failed, with their reasons; that of the tables is told with the controls."""
+    items = [
+        f"<code>logs/{escape(name)}</code>: {escape(reason)}"
+        for name, reason in failed
+        if name != TABLES_LOG
+    ]
     more = [f"… and {len(items) - SHOWN} more"] if len(items) > SHOWN else []
-    return BAD, f"{len(failed)} job(s) failed: " + "; ".join(items[:SHOWN] + more) + "."
+    if items:
+        yield BAD, f"{len(items)} job(s) failed: {'; '.join(items[:SHOWN] + more)}."
+    elif finished:
+        yield GOOD, "No job failed."
+    elif not failed:
+        yield BAD, "The run stopped, but no log says why; the terminal does."
 
 
 def _exclusions(root, run):
@@ -192,7 +202,7 @@ def _what(root, run):
         "Table": f"{len(run['rows'])} rows, tested on {', '.join(run['test_sets'])}",
         "Seed": run["seed"],
         "Code": f"{run['code']} at {run['revision']}"
-        + (" (changed since)" if str(run["revision"]).endswith("+") else ""),
+        + (" (uncommitted changes)" if str(run["revision"]).endswith("+") else ""),
         "With": ", ".join(versions) or DASH,
     }
     return "\n".join(f"<dt>{k}</dt><dd>{escape(str(v))}</dd>" for k, v in terms.items())
@@ -348,37 +358,36 @@ def _small(path):
     if width <= THUMBNAIL:
         return path.read_bytes()
     small = io.BytesIO()
-    matplotlib.image.thumbnail(str(path), small, scale=THUMBNAIL / width)
+    with matplotlib.rc_context({"figure.constrained_layout.use": False}):
+        matplotlib.image.thumbnail(str(path), small, scale=THUMBNAIL / width)
     return small.getvalue()
 
 
-# The data's way: heading, and patterns below the results folder.
+# The data's way: heading, and patterns below the results folder with what is put before the name.
 LINKS = {
-    "Data": ["inventory/*.html", "qc/*.html", "figures/cohort_*", "figures/splits.png",
-             "splits/*.html"],
-    "Training": ["figures/training.png"],
-    "Methods": ["methods/*.html", "methods.md"],
-    "Figures": ["figures/cases_*", "figures/comparison.*", "figures/synthetic.*",
-                "figures/weights.*", "figures/precision_recall.*", "figures/lesion_volume.*"],
-    "Tables": ["tables/table?.html", "tables/departures.html", "tables/*.tex", "tables/*.csv",
-               "tables/*.tsv"],
-    "Provenance": ["provenance.json"],
+    "Data": [("inventory/*.html", ""), ("qc/*.html", "quality "), ("figures/cohort_*", ""),
+             ("figures/splits.*", ""), ("splits/*.html", "leak ")],
+    "Training": [("figures/training.*", "")],
+    "Methods": [("methods/*.html", ""), ("methods.md", "captions as text: ")],
+    "Figures": [(f"figures/{name}*", "") for name in (
+        "cases", "comparison", "synthetic", "weights", "precision", "lesion")],
+    "Tables": [("tables/*.html", ""), ("tables/*.tex", "LaTeX "), ("tables/*.?sv", "numbers ")],
+    "Provenance": [("provenance.json", "")],
 }  # fmt: skip
 
 
 def _links(root):
     """Links to everything there is to look at, in the data's way."""
     for heading, patterns in LINKS.items():
-        found = [
-            path.relative_to(root).as_posix()
-            for pattern in patterns
+        links = [
+            f'<a href="{escape(path.relative_to(root).as_posix())}">'
+            f"{escape(before + path.stem.replace('_', ' '))}</a>"
+            for pattern, before in patterns
             for path in sorted(root.glob(pattern))
+            if path.suffix != ".tsv" or heading == "Tables"
         ]
-        if found:
-            links = ", ".join(
-                f'<a href="{escape(name)}">{escape(Path(name).name)}</a>' for name in found
-            )
-            yield f"<dt>{heading}</dt><dd>{links}</dd>"
+        if links:
+            yield f"<dt>{heading}</dt><dd>{', '.join(links)}</dd>"
 
 
 def _percent(value):
@@ -402,12 +411,12 @@ def _table1(root):
 
 
 _STYLE = """\
-body { margin: 1rem; }
-main { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr));
-  gap: .2rem 2rem; }
-section { min-width: 0; }
-h2 { font-size: 1.05rem; margin: .7rem 0 .3rem; border-bottom: 1px solid #c9d1db; }
-p { margin: .3rem 0; }
+body { margin: .8rem 1rem; }
+.warning { padding: .2rem .6rem; }
+main { columns: 2 26rem; column-gap: 2rem; font-size: 13px; }
+section { break-inside: avoid; padding-bottom: .6rem; }
+h2 { font-size: 1rem; margin: 0 0 .2rem; border-bottom: 1px solid #c9d1db; }
+p { margin: .2rem 0; }
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .1rem .8rem;
   margin: 0; }
 dt { color: #5a6675; }
@@ -419,8 +428,9 @@ li b { display: inline-block; width: 1.2rem; text-indent: 0; }
 .look b { color: #b06f00; }
 .bad b { color: #c22525; }
 .bad { background: #fde9e7; }
-th, td { padding: .1rem .5rem; }
-.pictures img { height: 8.5rem; max-width: 100%; object-fit: contain; margin: .2rem .6rem .2rem 0; }
+.scroll { margin: .3rem 0; }
+th, td { padding: .05rem .45rem; }
+.pictures img { height: 7rem; max-width: 100%; object-fit: contain; margin: 0 .5rem .2rem 0; }
 summary { cursor: pointer; }
 """
 
@@ -476,8 +486,8 @@ set's kind of data. <i>Within</i>: rows whose published value lies in our 95 % i
 
 _COST = """\
 <div class="scroll"><table>
-<thead><tr><th>Rule</th><th>jobs measured</th><th>time</th><th>CPU time</th><th>GPU time</th>
-<th>peak memory</th></tr></thead>
+<thead><tr><th>Rule</th><th>jobs</th><th>time</th><th>CPU time</th><th>GPU time</th>
+<th>memory</th></tr></thead>
 <tbody>
 {rows}
 </tbody></table></div>
@@ -486,8 +496,8 @@ _COST = """\
 <div class="scroll"><table><tbody>
 {details}
 </tbody></table></div>
-<p>Times of jobs, added up. Memory is the host's, not the GPU's. GPU time: of jobs that had a GPU.
-A training that was interrupted has the time of all its epochs, but the CPU time since it went on.
-Rules that take seconds are not measured.</p>
+<p>Jobs measured, of those planned; their times, added up; their highest memory, which is the host's
+and not the GPU's. GPU time: of jobs that had a GPU. A training that was interrupted has the time of
+all its epochs, but the CPU time since it went on. Rules that take seconds are not measured.</p>
 </details>
 """
