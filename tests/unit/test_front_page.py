@@ -138,6 +138,9 @@ def test_failed_jobs(root):
     assert "<code>logs/evaluate/cddpm/fold-0.log</code>: no &lt;value&gt;" in words
     assert "<code>logs/pack/ixi.log</code>: ended without a reason" in words
     assert words.endswith("… and 2 more.") and "check.log" not in words
+    # A run that came to its end did not need them.
+    state, words = checks(page(root))[1]
+    assert state == "look" and words.startswith("7 earlier job(s) failed that this run does")
 
 
 def test_excluded_left_out_and_unreadable(root):
@@ -146,13 +149,16 @@ def test_excluded_left_out_and_unreadable(root):
     text_file(root / "packed/ixi/excluded.tsv", f"subject\tstatus\n{lines}")
     line = {"found": 3, "left_out": [["<x>", "no lesion"]], "unreadable": [["raw/f.nii", "cut"]]}
     write_json(line, root / "inventory/brats21.json")
+    # The table of the excluded repeats what was left out.
+    text_file(root / "packed/brats21/excluded.tsv", "subject\tstatus\n<x>\tno lesion\nB\tlow\n")
     text = page(root)
     words = [words for state, words in checks(text) if state == "look"]
     assert words[0] == (
         "ixi: 7 excluded by preprocessing (IXI000, IXI001, IXI002, IXI003, IXI004, …)."
     )
     assert words[1] == (
-        "brats21: 1 left out as incomplete or doubled (&lt;x&gt;); 1 unreadable files (f.nii)."
+        "brats21: 1 left out as incomplete or doubled (&lt;x&gt;); 1 unreadable files (f.nii); "
+        "1 excluded by preprocessing (B)."
     )
     assert "Every subject" not in text and "<x>" not in text
 

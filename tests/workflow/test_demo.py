@@ -243,7 +243,8 @@ def test_report(demo):
                    "cohort_atlas_v2.png", "ixi.html", "brats21.html", "atlas_v2.html",
                    "audit.html", "datasets.html", "departures.html", "comparison.png",
                    "synthetic.png", "weights.svg", "precision_recall.svg", "lesion_volume.svg",
-                   "cddpm.html", "unet.html", "unet_res.html", "index.html", "methods.md"):  # fmt: skip
+                   "cddpm.html", "unet.html", "unet_res.html",
+                   "index.html", "methods.md"):  # fmt: skip
         assert any(result in name for name in names), result
     assert "simulated" in page
     assert (demo / "report.zip").stat().st_size < 30e6

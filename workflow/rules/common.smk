@@ -537,7 +537,7 @@ def cost_of_subjects(rule, gpu=False):
 
 
 def cost_of_folds(rule, names, files, gpu=False):
-    """Jobs of a rule that every fold has, by method (or row); `files` as for rule `{rule}`."""
+    """Jobs of a rule that every fold has for some models or rows, by method."""
     groups = {}
     for name in names:
         groups.setdefault(uad_config.method(name), []).append(name)
@@ -618,8 +618,8 @@ def methods_text(wildcards):
 
 
 def other_inputs(wildcards):
-    """Files beside the data sets that results depend on."""
-    files = [atlas_file("head"), atlas_file("brain")]
+    """Files that results depend on, beside the data sets and HD-BET's weights."""
+    files = [atlas_file("head"), atlas_file("brain")] if REGISTERED else []
     files += [path for dataset in config["datasets"] for path in split_lists(dataset)]
     files += [demographics(SimpleNamespace(dataset=dataset)) for dataset in config["datasets"]]
     files += [config["table"]["published"], *uad_config.weight_files(config).values()]

@@ -24,6 +24,11 @@ NO_RESULT = ("check", "fetch", "front_page")  # rules whose logs say nothing abo
 SHOWN = 5  # of failed jobs, and of excluded subjects per data set
 THUMBNAIL = 420  # pixels
 
+LOST = {
+    "left_out": "left out as incomplete or doubled",
+    "unreadable": "unreadable files",
+    "excluded": "excluded by preprocessing",
+}
 GOOD, LOOK, BAD = "good", "look", "bad"
 MARKS = {GOOD: "✓", LOOK: "!", BAD: "✗"}
 
@@ -121,38 +126,50 @@ def _failures(failed, finished):
         if name != TABLES_LOG
     ]
     more = [f"… and {len(items) - SHOWN} more"] if len(items) > SHOWN else []
-    if items:
-        yield BAD, f"{len(items)} job(s) failed: {'; '.join(items[:SHOWN] + more)}."
+    told = "; ".join(items[:SHOWN] + more)
+    if items and finished:  # all that this run needs is there
+        yield LOOK, f"{len(items)} earlier job(s) failed that this run does without: {told}."
+    elif items:
+        yield BAD, f"{len(items)} job(s) failed: {told}."
     elif finished:
         yield GOOD, "No job failed."
     elif not failed:
         yield BAD, "The run stopped, but no log says why; the terminal does."
 
 
+def _lost(root, name):
+    """What of a data set is not used, by kind; None where it is not known yet.
+
+    `excluded.tsv` repeats what was left out before registration.
+    """
+    line = _json(root / f"inventory/{name}.json")
+    excluded = _tsv(root / f"packed/{name}/excluded.tsv")
+    lost = dict.fromkeys(("left_out", "unreadable", "excluded"))
+    if line is not None:
+        lost["left_out"] = [name for name, _ in line["left_out"]]
+        lost["unreadable"] = [Path(name).name for name, _ in line["unreadable"]]
+    if excluded is not None:
+        known = lost["left_out"] or []
+        lost["excluded"] = [name for name in excluded["subject"] if name not in known]
+    return lost
+
+
 def _exclusions(root, run):
     """What is not in the numbers of each data set, in words."""
-    for name in run["datasets"]:
-        line = _json(root / f"inventory/{name}.json") or {}
-        excluded = _tsv(root / f"packed/{name}/excluded.tsv")
-        if excluded is None:
+    found = {name: _lost(root, name) for name in run["datasets"]}
+    for name, lost in found.items():
+        if lost["excluded"] is None:
             yield LOOK, f"{escape(name)}: not preprocessed yet."
-            continue
         parts = [
-            f"{len(names)} {what} ({', '.join(map(escape, names[:SHOWN]))}"
+            f"{len(names)} {LOST[kind]} ({', '.join(map(escape, names[:SHOWN]))}"
             f"{', …' if len(names) > SHOWN else ''})"
-            for what, names in (
-                ("excluded by preprocessing", list(excluded["subject"].astype(str))),
-                ("left out as incomplete or doubled", [n for n, _ in line.get("left_out", [])]),
-                ("unreadable files", [Path(n).name for n, _ in line.get("unreadable", [])]),
-            )
+            for kind, names in lost.items()
             if names
         ]
         if parts:
             yield LOOK, f"{escape(name)}: {'; '.join(parts)}."
-    if all((_tsv(root / f"packed/{n}/excluded.tsv")) is not None for n in run["datasets"]):
-        counts = [_numbers(root, name) for name in run["datasets"]]
-        if not any(c["excluded"] or c["left_out"] or c["unreadable"] for c in counts):
-            yield GOOD, "Every subject that was found is used."
+    if all(names == [] for lost in found.values() for names in lost.values()):
+        yield GOOD, "Every subject that was found is used."
 
 
 def _leaks(root):
@@ -190,7 +207,9 @@ def _trainings(root, run):
 def _what(root, run):
     """What was run, as a list of terms."""
     record = _json(root / "provenance.json") or {}
-    packages = record.get("packages", {})
+    packages = dict(record.get("packages", {}))
+    for versions in record.get("packages_of_training", []):
+        packages |= versions
     versions = [f"Python {record['python']}"] if "python" in record else []
     versions += [f"{n} {packages[n]}" for n in ("torch", "snakemake") if n in packages]
     n = len(run["folds"])
@@ -208,23 +227,12 @@ def _what(root, run):
     return "\n".join(f"<dt>{k}</dt><dd>{escape(str(v))}</dd>" for k, v in terms.items())
 
 
-def _numbers(root, name):
-    """Counts of a data set; missing ones are None."""
-    line = _json(root / f"inventory/{name}.json") or {}
-    excluded = _tsv(root / f"packed/{name}/excluded.tsv")
-    return {
-        "found": line.get("found"),
-        "left_out": len(line["left_out"]) if line else None,
-        "unreadable": len(line["unreadable"]) if line else None,
-        "excluded": None if excluded is None else len(excluded),
-    }
-
-
 def _data(root, run):
     """Rows of the table of data sets."""
     rows = []
     for name in run["datasets"]:
-        cells = list(_numbers(root, name).values())
+        cells = [(_json(root / f"inventory/{name}.json") or {}).get("found")]
+        cells += [None if names is None else len(names) for names in _lost(root, name).values()]
         split = _tsv(root / f"splits/{name}.tsv")
         for role in ("train", "val", "test"):
             if split is None:

@@ -80,14 +80,13 @@ def run(config, code, inventories, inputs, splits, abouts, results):
         }
         for about in abouts
     }
+    trained_with = {json.dumps(about["versions"], sort_keys=True) for about in abouts}
     return {
         "code": code,
         "revision": provenance.revision(),  # of git; a + says that files differ from it
         "python": platform.python_version(),
         "packages": packages,
-        "packages_of_training": sorted(
-            {json.dumps(about["versions"], sort_keys=True) for about in abouts}
-        ),
+        "packages_of_training": [json.loads(text) for text in sorted(trained_with)],
         "seeds": {
             "run": config["seed"],
             "simulation": (config["simulation"] or {}).get("seed"),
