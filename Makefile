@@ -29,9 +29,9 @@ export MALLOC_TRIM_THRESHOLD_ := 4000000000
 demo: $(VENV)/.run-packages
 	$(BIN)/snakemake --cores all --scheduler greedy $(DEMO)
 	@# The report only when a result is newer.
-	@if [ ! -e $(DEMO_REPORT) ] || [ -n "$$(find results/demo/tables results/demo/figures results/demo/qc -newer $(DEMO_REPORT))" ]; \
+	@if [ ! -e $(DEMO_REPORT) ] || [ -n "$$(find results/demo/index.html results/demo/tables results/demo/figures results/demo/qc -newer $(DEMO_REPORT))" ]; \
 	then $(BIN)/snakemake $(DEMO) --report $(DEMO_REPORT); fi
-	@echo "Table 1: results/demo/tables/table1.html   report: $(DEMO_REPORT)"
+	@echo "Start with results/demo/index.html   report: $(DEMO_REPORT)"
 
 setup: $(VENV)/.run-packages $(VENV)/.test-packages
 

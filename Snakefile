@@ -46,3 +46,8 @@ rule all:
     input:
         rules.table1.input,
         rules.figures.input,
+        rules.front_page.output,
+
+
+onerror:
+    write_failed_page()

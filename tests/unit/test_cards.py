@@ -127,14 +127,6 @@ def test_same_records_same_page(results):
     assert write(results) == write(results)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3605, "1 h 0 min"), (np.nan, "–")],
-)
-def test_durations(seconds, text):
-    assert cards.duration(seconds) == text
-
-
 def test_every_method_has_a_docstring_for_its_card():
     for path in sorted((provenance.LIBRARY / "methods").glob("[a-z]*.py")):
         if path.stem in methods.CONTROLS:

@@ -88,3 +88,8 @@ def test_fingerprint_depends_on_every_part():
 
 def test_versions_name_torch():
     assert provenance.versions()["torch"].startswith("2.")
+
+
+def test_a_docstring_survives_the_digest(tmp_path, monkeypatch):
+    library(tmp_path, monkeypatch, **BASE)
+    assert provenance.docstring("uad.top") == "Doc."

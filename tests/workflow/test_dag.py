@@ -81,6 +81,7 @@ def test_paper(checkout, tmp_path):
     assert jobs["evaluate"] == ROWS * 5
     assert jobs["collect_cases"] == 3 and jobs["weigh_maps"] == 5
     assert jobs["describe_method"] == METHODS  # controls have no card
+    assert jobs["front_page"] == jobs["record_provenance"] == jobs["write_methods"] == 1
     assert not any(rule.startswith("simulate") for rule in jobs)
 
 
@@ -344,7 +345,16 @@ def test_every_rule_says_what_it_needs():
 
 
 @pytest.mark.parametrize(
-    "name", ["register_to_sri24", "strip_skull_hd_bet", "train_model", "reconstruct", "score"]
+    "name",
+    [
+        "register_to_sri24",
+        "strip_skull_hd_bet",
+        "correct_bias",
+        "train_model",
+        "reconstruct",
+        "score",
+        "evaluate",
+    ],
 )
 def test_long_rules_are_measured(name):
     assert "benchmark:" in dict(rule_texts())[name]

@@ -4,6 +4,7 @@ Runs in the repository itself, into results/demo: a finished demo is not compute
 takes some minutes.
 """
 
+import hashlib
 import json
 import re
 import shutil
@@ -242,9 +243,11 @@ def test_report(demo):
                    "cohort_atlas_v2.png", "ixi.html", "brats21.html", "atlas_v2.html",
                    "audit.html", "datasets.html", "departures.html", "comparison.png",
                    "synthetic.png", "weights.svg", "precision_recall.svg", "lesion_volume.svg",
-                   "cddpm.html", "unet.html", "unet_res.html"):  # fmt: skip
+                   "cddpm.html", "unet.html", "unet_res.html",
+                   "index.html", "methods.md"):  # fmt: skip
         assert any(result in name for name in names), result
     assert "simulated" in page
+    assert (demo / "report.zip").stat().st_size < 30e6
     # A caption behind each of the 25 results, each saying that the data are simulated.
     assert page.count("Simulated data.") >= 25
 
@@ -269,6 +272,27 @@ def test_cards_know_what_every_job_cost(demo, name):
     assert models.count("<tr><td>") == (2 if name == "cddpm" else 6)
     # Only the cDDPM reconstructs; all else is measured.
     assert models.count("<td>–</td>") == (0 if name == "cddpm" else 12)
+
+
+def test_front_page_says_that_it_worked(demo):
+    page = (demo / "index.html").read_text()
+    assert 'class="bad"' not in page and "Controls read as they must" in page
+    assert "Computed on simulated scans" in page
+    for link in re.findall(r'href="([^"]*)"', page):
+        assert (demo / link).is_file(), link
+    costs = packed.read_table(demo / "tables/costs.tsv")
+    assert (costs["jobs_measured"] == costs["jobs_planned"]).all()
+    assert costs["hours"].notna().all() and (costs["gpu_hours"] == 0).all()
+
+
+def test_provenance_names_what_was_read_and_made(demo):
+    record = json.loads((demo / "provenance.json").read_text())
+    table = hashlib.sha256((demo / "tables/table1.csv").read_bytes()).hexdigest()
+    assert record["results"]["results/demo/tables/table1.csv"] == table
+    assert all(len(line["sha256"]) == 64 for line in record["data_sets"].values())
+    assert len(record["models"]) == 2 * 17 and record["config"]["folds"] == [0, 1]
+    methods = (demo / "methods.md").read_text()
+    assert "### cddpm" in methods and "All data in this run are **simulated**" in methods
 
 
 # What an edit reruns.
@@ -315,7 +339,9 @@ def test_an_edit_of_the_diffusion_model_reruns_all_that_stand_on_it(copy_of_demo
 
 def test_an_edit_of_a_plot_computes_no_maps_again(copy_of_demo):
     edit(copy_of_demo, "pictures.py", '"inferno"', '"magma"')
-    assert set(planned(copy_of_demo)) == {"plot_cases", "plot_comparison", "plot_synthetic"}
+    assert set(planned(copy_of_demo)) == {
+        "plot_cases", "plot_comparison", "plot_synthetic", "record_provenance", "front_page",
+    }  # fmt: skip
 
 
 def test_a_figure_asked_for_later_trains_nothing(copy_of_demo):

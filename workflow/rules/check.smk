@@ -32,7 +32,7 @@ rule tabulate_inventory:
         report(
             "<results>/inventory/datasets.html",
             caption="../report/inventory.rst",
-            category="Data",
+            category="1 Data",
             labels={"result": "data sets", "of": "all"},
         ),
     log:

@@ -1,8 +1,11 @@
 """Configuration, subjects and the functions that rules take inputs and parameters from."""
 
+import os
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -11,9 +14,18 @@ from snakemake.settings.types import DeploymentMethod
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from uad import config as uad_config, datasets, downloads, methods, published_weights, released
+from uad import (
+    captions,
+    config as uad_config,
+    datasets,
+    downloads,
+    methods,
+    published_weights,
+    record,
+)
+from uad import released
 from uad.errors import InputError
-from uad.provenance import code_digest, docstring
+from uad.provenance import code_digest, docstring, revision
 from uad.simulation import names as simulated
 
 
@@ -509,3 +521,133 @@ def case_reconstruction(wildcards):
     model = branches(f"sadm_res-{wildcards.test_set}")[0]
     dataset = TEST_SETS[wildcards.test_set]
     return f"{ROOT}/reconstructions/{model}/fold-{FIRST_FOLD}/{dataset}/reconstruction.npy"
+
+
+# Front page, methods text, provenance.
+
+
+@cache
+def code_of_run(wildcards=None):
+    """Digests of all code; not at the start, since every job plans anew."""
+    return record.code(workflow.basedir)
+
+
+def cost(rule, of, files, jobs, jobs_full=None, gpu=False):
+    """Jobs of a rule for `uad.costs.table`."""
+    return {
+        "rule": rule, "of": of, "files": files, "jobs": jobs,
+        "jobs_full": jobs if jobs_full is None else jobs_full, "gpu": gpu,
+    }  # fmt: skip
+
+
+def cost_of_subjects(rule, gpu=False):
+    """Jobs of a rule that every subject of a registered data set has, by data set."""
+    for dataset in REGISTERED:
+        listing = LISTINGS[dataset]
+        jobs = 0 if isinstance(listing, InputError) else len(listing.subjects)
+        yield cost(rule, dataset, [f"{rule}/{dataset}/*.tsv"], jobs, gpu=gpu)
+
+
+def cost_of_folds(rule, names, files, gpu=False):
+    """Jobs of a rule that every fold has for some models or rows, by method."""
+    groups = {}
+    for name in names:
+        groups.setdefault(uad_config.method(name), []).append(name)
+    for method, members in groups.items():
+        found = [
+            file.format(name=name, fold=fold)
+            for name in members
+            for fold in config["folds"]
+            for file in files
+        ]
+        per_fold = len(members) * len(files)
+        yield cost(rule, method, found, len(found), per_fold * config["splits"]["folds"], gpu)
+
+
+def costs_plan(wildcards=None):
+    """Jobs whose cost is measured, in the data's way."""
+    reconstructing = [m for m in MODELS if config["methods"][uad_config.method(m)]["reconstructs"]]
+    trained = [model for model in MODELS if model not in PRETRAINED]
+    run = "{name}/fold-{fold}"
+    with_hd_bet = [
+        line
+        for line in cost_of_subjects("strip_skull_hd_bet", True)
+        if BRAIN_MASKS[line["of"]] == "hd_bet"
+    ]
+    return [
+        *cost_of_subjects("register_to_sri24"),
+        *with_hd_bet,
+        *cost_of_subjects("correct_bias"),
+        *cost_of_folds("pretrain", PRETRAINED, [f"train_model/{run}.tsv"], True),
+        *cost_of_folds("train_model", trained, [f"train_model/{run}.tsv"], True),
+        *cost_of_folds(
+            "reconstruct",
+            reconstructing,
+            [f"reconstruct/{run}/{dataset}.tsv" for dataset in TEST_DATASETS],
+            True,
+        ),
+        *cost_of_folds("score", trained, [f"score/{run}.tsv"], True),
+        *cost_of_folds("evaluate", config["rows"], [f"evaluate/{run}.tsv"]),
+    ]
+
+
+def run_facts(wildcards=None):
+    """What the front page says of the run that is not in its results."""
+    overlays = [Path(os.path.relpath(path)).as_posix() for path in workflow.overwrite_configfiles]
+    shown = [f for name in ("cases", "weights", "precision") for f in paper_figures() if name in f]
+    return {
+        "simulated": bool(SIMULATION),
+        "configs": list(dict.fromkeys(["config/config.yaml", *overlays])),
+        "modality": config["modality"],
+        "scheme": config["splits"]["scheme"],
+        "folds": config["folds"],
+        "n_folds": config["splits"]["folds"],
+        "seed": config["seed"],
+        "accelerator": config["accelerator"],
+        "rows": config["rows"],
+        "models": MODELS,
+        "test_sets": list(TEST_SETS),
+        "datasets": list(config["datasets"]),
+        "figures": [path.removeprefix(f"{ROOT}/") for path in shown][-4:],
+        "code": code_of_run()["all"],
+    }
+
+
+def methods_text(wildcards):
+    """Captions of the report as one text."""
+    # A method says itself what it is, below the caption of all.
+    names = {
+        "dataset": list(config["datasets"]),
+        "test_set": CASE_SETS or [""],
+        "method": [", ".join(TRAINED)],
+    }
+    drawn = [Path(path).name for path in paper_figures()]
+    figures = captions.ORDER["Figures"]
+    left_out = [name for name in figures if not any(file.startswith(name) for file in drawn)]
+    docstrings = {method: docstring(f"uad.methods.{method}") for method in TRAINED}
+    folder = Path(workflow.basedir) / "workflow/report"
+    return captions.text(folder, config, names, left_out, docstrings)
+
+
+def other_inputs(wildcards):
+    """Files that results depend on, beside the data sets and HD-BET's weights."""
+    files = [atlas_file("head"), atlas_file("brain")] if REGISTERED else []
+    files += [path for dataset in config["datasets"] for path in split_lists(dataset)]
+    files += [demographics(SimpleNamespace(dataset=dataset)) for dataset in config["datasets"]]
+    files += [config["table"]["published"], *uad_config.weight_files(config).values()]
+    return list(dict.fromkeys(path for path in files if path))
+
+
+def write_failed_page():
+    """A front page of what there is when the run stops with an error; never an error itself."""
+    if not STRICT or not Path(ROOT).is_dir():
+        return
+    try:
+        from uad import front_page
+
+        facts = run_facts() | {"revision": revision()}
+        costs = front_page.measure(ROOT, costs_plan(), facts)
+        front_page.write(Path(ROOT) / front_page.FAILED, ROOT, facts, costs, finished=False)
+        logger.info(f"What is there and what failed: {ROOT}/{front_page.FAILED}")
+    except Exception as error:  # also where this environment lacks pandas or matplotlib
+        logger.info(f"No page about this failure: {error}")

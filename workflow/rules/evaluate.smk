@@ -13,6 +13,8 @@ rule evaluate:
         pooled="<results>/metrics/{row}/fold-{fold}_pooled.tsv",
     log:
         "<results>/logs/evaluate/{row}/fold-{fold}.log",
+    benchmark:
+        "<results>/benchmarks/evaluate/{row}/fold-{fold}.tsv"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -53,21 +55,21 @@ rule compare:
         html=report(
             "<results>/tables/table1.html",
             caption="../report/table1.rst",
-            category="Table 1",
+            category="5 Tables",
             labels={"result": "Table 1"},
         ),
         csv2="<results>/tables/table2.csv",
         html2=report(
             "<results>/tables/table2.html",
             caption="../report/table2.rst",
-            category="Table 1",
+            category="5 Tables",
             labels={"result": "Table 2: intervals and tests"},
         ),
         csv3="<results>/tables/table3.csv",
         html3=report(
             "<results>/tables/table3.html",
             caption="../report/table3.rst",
-            category="Table 1",
+            category="5 Tables",
             labels={"result": "Table 3: further metrics"},
         ),
         statistics="<results>/tables/statistics.tsv",

@@ -110,6 +110,8 @@ rule correct_bias:
         field="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_desc-biasfield_qc.json",
     log:
         "<results>/logs/correct_bias/{dataset}/{subject}.log",
+    benchmark:
+        "<results>/benchmarks/correct_bias/{dataset}/{subject}.tsv"
     group:
         "subject"
     conda:

@@ -37,7 +37,7 @@ rule quality_page:
         page=report(
             "<results>/qc/{dataset}.html",
             caption="../report/quality.rst",
-            category="Data",
+            category="1 Data",
             labels={"result": "quality", "of": "{dataset}"},
         ),
         table="<results>/qc/{dataset}.tsv",

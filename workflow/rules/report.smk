@@ -1,4 +1,4 @@
-"""Figures of the report."""
+"""Figures and texts of the report, its front page, and the provenance of the run."""
 
 
 rule plot_cohort:
@@ -14,7 +14,7 @@ rule plot_cohort:
         report(
             "<results>/figures/cohort_{dataset}.png",
             caption="../report/cohort.rst",
-            category="Data",
+            category="1 Data",
             labels={"result": "preprocessing", "of": "{dataset}"},
         ),
     log:
@@ -44,7 +44,7 @@ rule plot_splits:
         report(
             "<results>/figures/splits.png",
             caption="../report/splits.rst",
-            category="Data",
+            category="1 Data",
             labels={"result": "splits", "of": "all"},
         ),
     log:
@@ -74,7 +74,7 @@ rule plot_training:
         report(
             "<results>/figures/training.png",
             caption="../report/training.rst",
-            category="Training",
+            category="2 Training",
             labels={"result": "loss", "of": "all models"},
         ),
     log:
@@ -101,7 +101,7 @@ rule describe_method:
         report(
             "<results>/methods/{method}.html",
             caption="../report/method.rst",
-            category="Methods",
+            category="3 Methods",
             labels={"method": "{method}"},
         ),
     log:
@@ -162,7 +162,7 @@ rule plot_cases:
         report(
             "<results>/figures/cases_{test_set}.png",
             caption="../report/cases.rst",
-            category="Figures",
+            category="4 Figures",
             labels={"result": "SADM_res, in-domain (Fig. 2)", "of": "{test_set}"},
         ),
     log:
@@ -189,7 +189,7 @@ rule plot_comparison:
         report(
             "<results>/figures/comparison.png",
             caption="../report/comparison.rst",
-            category="Figures",
+            category="4 Figures",
             labels={"result": "all rows (Fig. 3)", "of": "real lesions"},
         ),
     log:
@@ -217,7 +217,7 @@ rule plot_synthetic:
         report(
             "<results>/figures/synthetic.png",
             caption="../report/synthetic.rst",
-            category="Figures",
+            category="4 Figures",
             labels={"result": "synthetic anomalies (Fig. 4)", "of": "draem"},
         ),
     log:
@@ -266,7 +266,7 @@ rule plot_weights:
         figure=report(
             "<results>/figures/weights.svg",
             caption="../report/weights.rst",
-            category="Figures",
+            category="4 Figures",
             labels={"result": "weight of the residual map (Fig. 5)", "of": "SADM_res"},
         ),
         table="<results>/figures/beta.tsv",
@@ -317,7 +317,7 @@ rule plot_precision_recall:
         report(
             "<results>/figures/precision_recall.svg",
             caption="../report/precision_recall.rst",
-            category="Figures",
+            category="4 Figures",
             labels={"result": "precision and recall", "of": "cDDPM, SADM_res"},
         ),
     log:
@@ -348,7 +348,7 @@ rule plot_lesion_volume:
         report(
             "<results>/figures/lesion_volume.svg",
             caption="../report/lesion_volume.rst",
-            category="Figures",
+            category="4 Figures",
             labels={"result": "Dice against lesion volume", "of": "cDDPM, SADM_res"},
         ),
     log:
@@ -374,7 +374,7 @@ rule tabulate_deviations:
         report(
             "<results>/tables/departures.html",
             caption="../report/departures.rst",
-            category="Table 1",
+            category="5 Tables",
             labels={"result": "departures from paper and code"},
         ),
     log:
@@ -414,3 +414,88 @@ rule figures:
         f"{ROOT}/splits/audit.html",
         f"{ROOT}/figures/training.png",
         [f"{ROOT}/methods/{method}.html" for method in TRAINED],
+
+
+rule write_methods:
+    output:
+        report(
+            "<results>/methods.md",
+            caption="../report/methods_text.rst",
+            category="3 Methods",
+            labels={"method": "all captions as one text"},
+        ),
+    log:
+        "<results>/logs/write_methods.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        text=methods_text,
+        code=code("write_methods.py"),
+    script:
+        "../scripts/write_methods.py"
+
+
+rule record_provenance:
+    input:
+        inventories=[f"{ROOT}/inventory/{dataset}.json" for dataset in config["datasets"]],
+        others=other_inputs,
+        splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in SPLIT_DATASETS],
+        abouts=[
+            path
+            for model in MODELS
+            for path in of_every_fold(f"models/{model}/fold-{{fold}}/about.json")
+        ],
+        results=[f"{ROOT}/tables/table{n}.csv" for n in (1, 2, 3)],
+    output:
+        "<results>/provenance.json",
+    log:
+        "<results>/logs/record_provenance.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        config=config,
+        datasets=list(config["datasets"]),
+        folders=[config["hd_bet"]["weights"]] if "hd_bet" in BRAIN_MASKS.values() else [],
+        code_state=lambda wildcards: code_of_run(),
+        code=code("record_provenance.py"),
+    script:
+        "../scripts/record_provenance.py"
+
+
+# Of everything else, so that it is written last.
+rule front_page:
+    input:
+        rules.compare.output,
+        rules.figures.input,
+        rules.write_methods.output,
+        rules.record_provenance.output,
+    output:
+        page=report(
+            "<results>/index.html",
+            caption="../report/overview.rst",
+            category="0 Overview",
+            labels={"result": "front page"},
+        ),
+        costs="<results>/tables/costs.tsv",
+    log:
+        "<results>/logs/front_page.log",
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        run=run_facts,
+        plan=costs_plan,
+        code=code("front_page.py"),
+    script:
+        "../scripts/front_page.py"

@@ -41,7 +41,7 @@ rule audit_splits:
         html=report(
             "<results>/splits/audit.html",
             caption="../report/audit.rst",
-            category="Data",
+            category="1 Data",
             labels={"result": "leak report", "of": "all"},
         ),
     log:

@@ -13,6 +13,9 @@ with logs.job(snakemake.log[0]) as log:
         "cases": module.CASES.get(snakemake.params.modality, 0),
         "needed": inventory.needed(snakemake.params.counts),
         "unreadable": inventory.take(snakemake.input.files, snakemake.threads),
+        "sha256": inventory.digest(
+            snakemake.input.files, snakemake.params.known["folder"], snakemake.threads
+        ),
         **snakemake.params.known,
     }
     log.info("%d found, %s", line["found"], inventory.state(line))

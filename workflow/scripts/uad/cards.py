@@ -11,11 +11,9 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from uad import figures, packed, pages, plots
-
-DASH = "–"
+from uad.costs import DASH, duration, measured
 
 
 def write(path, method, docstring, block, rows, models, folds, abouts, histories, simulated):
@@ -117,36 +115,10 @@ def costs(root, model, fold):
     folder = Path(root) / "benchmarks"
     run = f"{model}/fold-{fold}"
     return {
-        "train_model": _measured([folder / f"train_model/{run}.tsv"]),
-        "reconstruct": _measured(sorted((folder / f"reconstruct/{run}").glob("*.tsv"))),
-        "score": _measured([folder / f"score/{run}.tsv"]),
+        "train_model": measured([folder / f"train_model/{run}.tsv"]),
+        "reconstruct": measured(sorted((folder / f"reconstruct/{run}").glob("*.tsv"))),
+        "score": measured([folder / f"score/{run}.tsv"]),
     }
-
-
-def _measured(paths):
-    """Sum of seconds and highest memory; very short jobs have a hyphen for their memory."""
-    lines = []
-    for path in paths:
-        try:
-            lines.append(pd.read_csv(path, sep="\t")[["s", "max_rss"]])
-        except (FileNotFoundError, pd.errors.EmptyDataError, KeyError):
-            continue
-    if not lines:
-        return np.nan, np.nan
-    numbers = pd.concat(lines).apply(pd.to_numeric, errors="coerce")
-    return float(numbers["s"].sum(min_count=1)), float(numbers["max_rss"].max())
-
-
-def duration(seconds):
-    """`43 s`, `12 min 5 s`, `31 h 12 min`."""
-    if not np.isfinite(seconds):
-        return DASH
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
 def _learnt(about, history):
@@ -161,10 +133,10 @@ def _learnt(about, history):
     ]  # fmt: skip
 
 
-def _cost(measured):
+def _cost(jobs):
     """Time and memory of each rule, as text."""
     cells = []
-    for seconds, mebibytes in measured.values():
+    for seconds, mebibytes in jobs.values():
         memory = f"{mebibytes / 1024:.1f} GiB" if np.isfinite(mebibytes) else DASH
         cells += [duration(seconds), memory]
     return cells

@@ -87,7 +87,7 @@ def train(model, fold, block, inputs, seed, device, threads, code, model_path, h
     about = checkpoints.save(
         model_path, name, params, state.best, code,
         model=model, fold=fold, seed=seed, training=block["training"], val_loss=state.best_loss,
-        parameters=_count(method.network),
+        parameters=_count(method.network), device=fabric.device.type,
     )  # fmt: skip
     write_json(about, Path(model_path).with_name("about.json"))
     state_path.unlink(missing_ok=True)

@@ -1,13 +1,15 @@
 """What there is of each data set: cases found, left out and unreadable."""
 
 import gzip
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
-from uad import pages
+from uad import pages, record
 
 CHUNK = 1 << 20
 
@@ -43,6 +45,20 @@ def take(files, threads):
     with ThreadPoolExecutor(threads) as pool:
         reasons = list(pool.map(unreadable, files))
     return sorted((str(path), reason) for path, reason in zip(files, reasons) if reason)
+
+
+def digest(files, folder, threads):
+    """SHA-256 of the files of a data set and of their names in its folder; None without files.
+
+    The order of the files does not count.
+    """
+    if not files:
+        return None
+    with ThreadPoolExecutor(threads) as pool:
+        sums = list(pool.map(record.sha256, files))
+    names = [Path(path).relative_to(folder).as_posix() for path in files]
+    lines = sorted(f"{name} {sha256}\n" for name, sha256 in zip(names, sums))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def state(line):

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 import sys
 import time
 import traceback
@@ -48,6 +49,17 @@ def job(path, verbose=False):
             _end(f"{where}: no space left on this disk, or a quota is used up", verbose)
         log.error(traceback.format_exc())
         raise
+
+
+def failure(path):
+    """Why the job of a log did not finish, in one sentence; None if it did."""
+    lines = Path(path).read_text(errors="replace").splitlines()
+    if any(re.search(r" finished after [\d.]+ s$", line) for line in lines):
+        return None
+    for line in reversed(lines):
+        if "Error: " in line:  # ours, or the last line of a traceback
+            return line.partition("Error: ")[2]
+    return "ended without a reason in its log: killed, or out of memory?"
 
 
 def _end(sentence, verbose):

@@ -86,7 +86,7 @@ def _imports(path):
 @cache
 def _significant(path):
     """The syntax tree of a module as text, without docstrings; comments are not in it anyway."""
-    tree = _tree(path)
+    tree = ast.parse(path.read_text())  # its own: it is changed here
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr):

@@ -1,0 +1,14 @@
+"""Rule front_page: the whole run on one page, and its costs as a table."""
+
+from pathlib import Path
+
+from uad import front_page, logs, packed, provenance
+
+with logs.job(snakemake.log[0]):
+    params = snakemake.params
+    root = Path(snakemake.output.page).parent
+    run = params.run | {"revision": provenance.revision()}
+    costs = front_page.measure(root, params.plan, run)
+    packed.write_table(costs, snakemake.output.costs)
+    front_page.write(snakemake.output.page, root, run, costs)
+    (root / front_page.FAILED).unlink(missing_ok=True)  # of an earlier attempt

@@ -1,0 +1,22 @@
+"""Rule record_provenance: what tells this run from another."""
+
+import json
+from pathlib import Path
+
+from uad import logs, record
+
+with logs.job(snakemake.log[0]):
+    inputs, params = snakemake.input, snakemake.params
+    lines = [json.loads(Path(path).read_text()) for path in inputs.inventories]
+    record.write(
+        record.run(
+            config=params.config,
+            code=params.code_state,
+            inventories=dict(zip(params.datasets, lines)),
+            inputs=[*inputs.others, *params.folders],
+            splits=inputs.splits,
+            abouts=[json.loads(Path(path).read_text()) for path in inputs.abouts],
+            results=inputs.results,
+        ),
+        snakemake.output[0],
+    )

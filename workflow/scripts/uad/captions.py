@@ -1,0 +1,88 @@
+"""The captions of the report as one Markdown text, which reads as a methods section.
+
+Captions are templates that Snakemake fills in for its report, one for each data set or test set.
+What they say of several is said once here, and that data are simulated in the introduction only.
+"""
+
+import itertools
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import jinja2
+
+ORDER = {
+    "Data": ["inventory", "cohort", "quality", "splits", "audit"],
+    "Training": ["training"],
+    "Methods": ["method"],
+    "Figures": [
+        "cases", "comparison", "synthetic", "weights", "precision_recall", "lesion_volume",
+    ],
+    "Tables": ["table1", "table2", "table3", "departures"],
+}  # fmt: skip
+INTRODUCTION = "workflow"
+SIMULATED = "**Simulated data.** "
+FRONT = ("overview", "methods_text")  # captions of pages that are about the others
+
+
+def render(path, config, wildcards):
+    """A caption as Markdown.
+
+    Parameters
+    ----------
+    path : path-like
+        reStructuredText with Jinja, as Snakemake takes it.
+    config : dict
+    wildcards : dict of str to list of str
+        Values of each wildcard. A paragraph that says the same for several is there once.
+    """
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    template = environment.from_string(Path(path).read_text())
+    paragraphs = {}  # by their place in the caption, in the order of the wildcards' values
+    for values in itertools.zip_longest(*wildcards.values()):
+        filled = {
+            name: names[0] if value is None else value
+            for (name, names), value in zip(wildcards.items(), values)
+        }
+        told = SimpleNamespace(config=config, wildcards=SimpleNamespace(**filled))
+        text = markdown(template.render(snakemake=told)).removeprefix(SIMULATED)
+        for place, paragraph in enumerate(text.split("\n\n")):
+            paragraphs.setdefault(place, {})[paragraph] = True
+    return "\n\n".join(text for place in sorted(paragraphs) for text in paragraphs[place])
+
+
+def markdown(text):
+    """The little reStructuredText of captions as Markdown, one line per paragraph."""
+    text = re.sub(r"\\ :(sub|sup):`([^`]*)`", r"<\1>\2</\1>", text)
+    text = text.replace("``", "`")
+    text = re.sub(r"^\.\. (\w)(\w*):: ", lambda m: f"**{m[1].upper()}{m[2]}:** ", text, flags=re.M)
+    paragraphs = re.split(r"\n\s*\n", text.strip())
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def text(folder, config, wildcards, left_out, docstrings):
+    """All captions in the order of the data's way, and what the trained methods are.
+
+    Parameters
+    ----------
+    folder : path-like
+        Of the captions.
+    config : dict
+    wildcards : dict of str to list of str
+        As for `render`.
+    left_out : collection of str
+        Captions of results that this run does not have.
+    docstrings : dict of str to str
+        Of the module of each trained method.
+    """
+    folder = Path(folder)
+    parts = ["# Methods", render(folder / f"{INTRODUCTION}.rst", config, wildcards)]
+    for heading, names in ORDER.items():
+        found = [name for name in names if name not in left_out]
+        if found:
+            parts.append(f"## {heading}")
+        parts += [render(folder / f"{name}.rst", config, wildcards) for name in found]
+        if heading == "Methods":
+            for method, docstring in docstrings.items():
+                parts += [f"### {method}", markdown(docstring)]
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,112 @@
+"""Provenance of a whole run, in one file without times: runs that agree have the same bytes.
+
+Code, git state, packages, configuration, digests of the inputs and of the main results, seeds.
+"""
+
+import hashlib
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+
+from uad import provenance
+
+
+def sha256(path):
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests(paths):
+    """SHA-256 of files, and of all files in folders, by path.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+
+    Returns
+    -------
+    dict of str to str
+    """
+    files = []
+    for path in map(Path, paths):
+        files += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    return {path.as_posix(): sha256(path) for path in files}
+
+
+def code(base):
+    """Digests of what is run: library and scripts as one, every script, every other file.
+
+    Comments and docstrings of Python files do not count (`provenance.code_digest`).
+
+    Parameters
+    ----------
+    base : path-like
+        Folder of the `Snakefile`.
+    """
+    base = Path(base)
+    scripts = sorted((base / "workflow/scripts").glob("*.py"))
+    library = sorted((base / "workflow/scripts/uad").rglob("*.py"))
+    rules = [base / "Snakefile", *sorted((base / "workflow/rules").glob("*.smk"))]
+    rules += sorted(p for p in (base / "workflow/resources").iterdir() if p.is_file())
+    return {
+        "all": provenance.code_digest(*scripts, *library),
+        "scripts": {path.stem: provenance.code_digest(path) for path in scripts},
+        "rules": {path.relative_to(base).as_posix(): sha256(path)[:16] for path in rules},
+    }
+
+
+def run(config, code, inventories, inputs, splits, abouts, results):
+    """The record.
+
+    Parameters
+    ----------
+    config : dict
+        Complete.
+    code : dict
+        From `code`.
+    inventories : dict of str to dict
+        What rule `inventory` wrote of each data set.
+    inputs, splits, results : iterable of path-like
+        Other files that are read (atlas, weights, lists), tables of folds, main tables.
+    abouts : iterable of dict
+        `about.json` of every model and fold.
+    """
+    packages = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
+    models = {
+        f"{about['model']}/fold-{about['fold']}": {
+            key: about.get(key) for key in ("seed", "code", "revision", "device")
+        }
+        for about in abouts
+    }
+    trained_with = {json.dumps(about["versions"], sort_keys=True) for about in abouts}
+    return {
+        "code": code,
+        "revision": provenance.revision(),  # of git; a + says that files differ from it
+        "python": platform.python_version(),
+        "packages": packages,
+        "packages_of_training": [json.loads(text) for text in sorted(trained_with)],
+        "seeds": {
+            "run": config["seed"],
+            "simulation": (config["simulation"] or {}).get("seed"),
+        },
+        "config": config,
+        "data_sets": {
+            name: {key: line.get(key) for key in ("found", "sha256")}
+            for name, line in inventories.items()
+        },
+        "inputs": digests(inputs),
+        "splits": digests(splits),
+        "models": models,
+        "results": digests(results),
+    }
+
+
+def write(content, path):
+    """Write a record with sorted keys, complete or not at all."""
+    from uad.volumes import replacing
+
+    with replacing(path) as temporary:
+        text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
