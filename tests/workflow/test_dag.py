@@ -118,7 +118,8 @@ def test_demo(checkout):
     jobs = plan(checkout, configfiles=["config/demo.yaml"])
     assert "strip_skull_hd_bet" not in jobs
     assert jobs["simulate_atlas"] == 1
-    assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == jobs["simulate_atlas_v2"] == 9
+    assert jobs["simulate_ixi"] == 10
+    assert jobs["simulate_brats21"] == jobs["simulate_atlas_v2"] == 8
     assert jobs["pretrain"] == 2
     assert jobs["train_model"] == MODELS * 2
     assert jobs["evaluate"] == ROWS * 2
@@ -200,7 +201,7 @@ def test_naming_one_model_plans_only_what_it_needs(checkout):
     )  # fmt: skip
     assert jobs["pretrain"] == 1  # the encoder of its cDDPM
     assert jobs["train_model"] == 2  # its cDDPM and itself
-    assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == 9
+    assert jobs["simulate_ixi"] == 10 and jobs["simulate_brats21"] == 8
     for rule in ("simulate_atlas_v2", "synthesize", "reconstruct", "score", "evaluate", "compare"):
         assert rule not in jobs
 
@@ -243,7 +244,7 @@ def test_fewer_test_sets_need_less_data(checkout):
     assert done.returncode == 0, done.stdout + done.stderr
     jobs = job_counts(done.stdout)
     assert jobs["train_model"] == 2 * 2 and jobs["reconstruct"] == 2 * 2  # of the test set and IXI
-    assert jobs["simulate_ixi"] == jobs["simulate_brats21"] == 9
+    assert jobs["simulate_ixi"] == 10 and jobs["simulate_brats21"] == 8
     assert "simulate_atlas_v2" not in jobs and "synthesize" not in jobs
     assert jobs["make_splits"] == 2
 

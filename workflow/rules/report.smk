@@ -430,8 +430,8 @@ rule write_methods:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         text=methods_text,
         code=code("write_methods.py"),
@@ -458,8 +458,8 @@ rule record_provenance:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=growing(1000),
+        runtime=growing(20),
     params:
         config=config,
         datasets=list(config["datasets"]),
@@ -491,8 +491,8 @@ rule front_page:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         run=run_facts,
         plan=costs_plan,
