@@ -24,7 +24,8 @@ TEST_PACKAGES := pytest pytest-xdist torchmetrics opensimplex scikit-learn ruff 
 export MALLOC_MMAP_THRESHOLD_ := 1000000000
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
-.PHONY: demo setup setup-hdbet recover test test-fast test-hdbet test-slurm lint format dag docs clean
+.PHONY: demo setup setup-hdbet recover test test-fast test-hdbet test-slurm lint format dag docs plan bench \
+  bench-paper clean
 
 demo: $(VENV)/.run-packages
 	$(BIN)/snakemake --cores all --scheduler greedy $(DEMO)
@@ -80,6 +81,17 @@ dag: setup
 # The table of keys in config/README.md, from the schema.
 docs: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python -m uad.config
+
+# Jobs of the whole paper, planned on empty files.
+plan: setup
+	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/plan.py
+
+# Speed: the tables of docs/benchmarks.md (minutes; bench-paper up to an hour on two cores).
+bench: setup
+	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/run.py paths plan
+
+bench-paper: setup
+	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/run.py networks
 
 clean:
 	rm -rf results/demo .snakemake

@@ -120,6 +120,18 @@ def test_loss_falls_on_a_repeated_batch(method, batch):
     assert losses[-1] < losses[0]
 
 
+def test_trains_in_mixed_precision(method, batch):
+    """The context that `training` puts around the loss; weights and gradients stay in 32 bits."""
+    exact = method.loss(batch, np.random.default_rng(0)).item()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = method.loss(batch, np.random.default_rng(0))
+    loss.backward()
+    assert loss.item() == pytest.approx(exact, rel=0.1)
+    gradients = [p.grad for p in method.network.parameters() if p.grad is not None]
+    assert gradients
+    assert all(g.dtype == torch.float32 and g.isfinite().all() for g in gradients)
+
+
 def test_loss_is_a_scalar_and_depends_on_the_network(method, batch, rng):
     loss = method.loss(batch, rng)
     assert loss.shape == ()

@@ -272,3 +272,17 @@ with replacing({str(target)!r}) as temporary:
     time.sleep(0.05)
     assert checkpoints.read(target)["a"].item() == 1
     assert np.isfinite(checkpoints.read(target)["a"].numpy()).all()
+
+
+def test_precision_on_the_cpu(tmp_path):
+    """There 16-mixed means 32 bits; bfloat16 is in effect, and trains about as well."""
+    inputs, weights, losses = data(tmp_path), {}, {}
+    for precision in ("32-true", "16-mixed", "bf16-mixed"):
+        block = {**BLOCK, "training": {**BLOCK["training"], "precision": precision}}
+        stored = train(tmp_path, tmp_path / precision, inputs, block)
+        weights[precision] = torch.cat([w.flatten() for w in stored["network"].values()])
+        losses[precision] = stored["val_loss"]
+    assert torch.equal(weights["16-mixed"], weights["32-true"])
+    assert weights["bf16-mixed"].dtype == torch.float32
+    assert not torch.equal(weights["bf16-mixed"], weights["32-true"])
+    assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=0.1)

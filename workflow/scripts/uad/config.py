@@ -338,7 +338,7 @@ def update_readme(readme, schema_path, config_path):
         "departures": deviations.markdown(config),
         "keys": markdown_table(yaml.safe_load(Path(schema_path).read_text())),
     }
-    _fill_in(readme, tables)
+    fill_in(readme, tables)
 
 
 def update_metrics_page(page, schema_path):
@@ -349,10 +349,10 @@ def update_metrics_page(page, schema_path):
             columns = [f"| `{k}` | {v['description']} |" for k, v in node["properties"].items()]
             heading = [node["title"], "", "| Column | Meaning |", "| --- | --- |"]
             tables[name] = "\n".join([*heading, *columns])
-    _fill_in(page, tables)
+    fill_in(page, tables)
 
 
-def _fill_in(page, tables):
+def fill_in(page, tables):
     """Put tables between the markers of a page that bear their names."""
     text = page.read_text()
     for name, table in tables.items():

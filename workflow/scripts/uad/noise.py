@@ -1,9 +1,9 @@
 """Simplex noise for the diffusion models (Wyatt et al. 2022), vectorised and exact.
 
 Two-dimensional OpenSimplex (Kurt Spencer's original variant), six octaves. Only the permutation
-depends on the seed: lattice points, offsets and fall-off of every pixel are fixed, so they are
-computed once and a field costs two table look-ups per lattice point. The `opensimplex` package
-is the test oracle.
+depends on the seed: lattice points, offsets and fall-off of every pixel are fixed. So a field is
+a sparse matrix, made once, times the gradients that the seed gives to its few thousand lattice
+points. The `opensimplex` package is the test oracle.
 
 As in the reference one field serves a whole batch in training and all slices of a volume at test
 time, is not normalised to unit variance, and is rounded to half precision.
@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from scipy import sparse
 
 STRETCH = -0.211324865405187  # (1 / sqrt(3) - 1) / 2
 SQUISH = 0.366025403784439  # (sqrt(3) - 1) / 2
@@ -42,12 +43,11 @@ def fractal_field(seed, shape, octaves, persistence, wavelength, device="cpu"):
     Tensor of float64, shape (H, W)
         Zero at pixel (0, 0), standard deviation about 0.55.
     """
-    i, j, weight_x, weight_y = _lattice(shape, octaves, persistence, wavelength, str(device))
-    table = torch.from_numpy(permutation(seed)).to(device)
-    gradients = torch.as_tensor(GRADIENTS, dtype=torch.float64, device=device)
-    index = (table[(table[i] + j) & 255] & 14) >> 1  # (octaves, 4, H, W)
-    field = gradients[index, 0] * weight_x + gradients[index, 1] * weight_y
-    return field.sum(dim=(0, 1))
+    i, j, matrix = _lattice(tuple(shape), octaves, persistence, wavelength)
+    table = permutation(seed)
+    gradients = GRADIENTS[(table[(table[i] + j) & 255] & 14) >> 1]  # (points, 2)
+    field = matrix @ gradients.ravel()
+    return torch.from_numpy(field.reshape(shape)).to(device)
 
 
 def draw(rng, shape, octaves, persistence, wavelength, device="cpu"):
@@ -76,22 +76,37 @@ def permutation(seed):
 
 
 @lru_cache(maxsize=8)
-def _lattice(shape, octaves, persistence, wavelength, device):
-    """What does not depend on the seed: lattice indices and weights, (octaves, 4, H, W) each.
+def _lattice(shape, octaves, persistence, wavelength):
+    """What does not depend on the seed: lattice points, and the matrix from gradients to pixels.
 
-    Every point has four contributions: three corners of its simplex and the nearest one outside.
-    A contribution is fall-off^4 * (gradient . offset); fall-off, amplitude and norm are in the
-    weights, the gradient is looked up.
+    Every pixel has four contributions in each octave: three corners of its simplex and the nearest
+    point outside. A contribution is fall-off^4 * (gradient . offset); fall-off, offset, amplitude
+    and norm are in the matrix.
+
+    Returns
+    -------
+    i, j : ndarray of int, shape (points,)
+        Lattice coordinates modulo 256.
+    matrix : scipy.sparse.csr_array of float64, shape (pixels, 2 * points)
+        Columns in pairs: x and y component of a point's gradient.
     """
     y, x = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")
-    parts = []
+    numbers, weights = [], []
     for octave in range(octaves):
         scale = wavelength / 2**octave
         i, j, dx, dy = _corners(x / scale, y / scale)
-        fall_off = np.maximum(2 - dx**2 - dy**2, 0) ** 4
-        amplitude = persistence**octave / NORM
-        parts.append((i & 255, j & 255, amplitude * fall_off * dx, amplitude * fall_off * dy))
-    return tuple(torch.from_numpy(np.stack(group)).to(device) for group in zip(*parts))
+        fall_off = np.maximum(2 - dx**2 - dy**2, 0) ** 4 * persistence**octave / NORM
+        numbers.append((i & 255) * 256 + (j & 255))
+        weights.append((fall_off * dx, fall_off * dy))
+    points, column = np.unique(np.stack(numbers), return_inverse=True)
+    column = column.reshape(-1, 1, x.size)  # (octaves * 4, 1, pixels)
+    columns = np.concatenate([2 * column, 2 * column + 1], axis=1)
+    rows = np.broadcast_to(np.arange(x.size), columns.shape)
+    values = np.stack(weights).swapaxes(1, 2).reshape(columns.shape)
+    entries = values.ravel(), (rows.ravel(), columns.ravel())
+    matrix = sparse.csr_array(entries, shape=(x.size, 2 * len(points)))
+    matrix.eliminate_zeros()
+    return points // 256, points % 256, matrix
 
 
 def _corners(x, y):

@@ -86,7 +86,8 @@ def median_filter(volume, mask):
     for plane in range(len(volume)):  # one plane at a time bounds the memory
         inside = mask[plane]
         values = windows[plane][inside].reshape(-1, MEDIAN_SIZE**3)
-        out[plane][inside] = np.partition(values, middle, axis=1)[:, middle]
+        values.partition(middle, axis=1)
+        out[plane][inside] = values[:, middle]
     return out
 
 

@@ -52,12 +52,15 @@ class State:
 
 
 def make_fabric(device, precision):
-    """Lightning Fabric on one device (`devices.claim`); the CPU always computes in 32 bits."""
+    """Lightning Fabric on one device (`devices.claim`).
+
+    The CPU, which has no fast 16-bit floats, computes in 32 bits unless bfloat16 is asked for.
+    """
     on_gpu = device.type == "cuda"
     fabric = lightning_fabric.Fabric(
         accelerator="cuda" if on_gpu else "cpu",
         devices=[device.index] if on_gpu else 1,
-        precision=precision if on_gpu else "32-true",
+        precision=precision if on_gpu or precision == "bf16-mixed" else "32-true",
     )
     fabric.launch()
     return fabric
@@ -112,7 +115,9 @@ def fit(method, source, validation, settings, seed, fabric, state_path, fingerpr
         last = state.epoch == settings.epochs
         val_loss = None
         if state.epoch % settings.validate_every == 0 or last:
-            val_loss = _validate(method, module, validation, seeding.generator(seed, "validation"))
+            with fabric.autocast():
+                rng = seeding.generator(seed, "validation")
+                val_loss = _validate(method, module, validation, rng)
             if val_loss < state.best_loss:
                 state.best_loss = val_loss
                 state.best = _copy(method.network.state_dict())
@@ -139,7 +144,9 @@ def _train_epoch(method, module, optimizer, source, fabric, rng):
     losses = []
     for batch in source.epoch(rng):
         optimizer.zero_grad(set_to_none=True)
-        loss = module.loss(batch, rng)
+        # Fabric calls a marked method as it is on one device, without the precision's context.
+        with fabric.autocast():
+            loss = module.loss(batch, rng)
         fabric.backward(loss)
         optimizer.step()
         losses.append(loss.detach())

@@ -1,0 +1,183 @@
+"""The hot paths and what they are measured against: libraries that the reference uses.
+
+Arrays have the paper's size: volumes of 50 slices of 96 x 96 voxels of 2 mm, batches of 32 slices.
+Baselines are written from public descriptions of the methods, with the libraries named.
+"""
+
+import copy
+import importlib.util
+
+import numpy as np
+import opensimplex
+import torch
+import torchio as tio
+from scipy import ndimage
+from sklearn.metrics import average_precision_score, precision_recall_curve
+from timing import Path
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from uad import augmentation, methods, metrics, noise, residuals, slices
+from uad.thresholds import ScoreHistogram
+
+SHAPE = (50, 96, 96)  # (Z, X, Y)
+BATCH = 32
+VOLUMES = 100  # pooled
+
+
+def all_paths(config):
+    """Every path; data are drawn with a fixed seed."""
+    rng = np.random.default_rng(0)
+    brain, lesion = _ball(0.45), _ball(0.12)
+    image = ndimage.gaussian_filter(rng.random(SHAPE), 1).astype(np.float32) * brain
+    other = ndimage.gaussian_filter(rng.random(SHAPE), 1).astype(np.float32) * brain
+    reconstruction = image + 0.2 * other
+    score = (rng.random(SHAPE, dtype=np.float32) + 0.5 * lesion) * brain
+    yield _samples(image, rng)
+    yield from _simplex(config["methods"]["cddpm"]["noise"])
+    yield _ssim(image, reconstruction)
+    yield Path(
+        "median filter, size 5",
+        "SciPy `median_filter`",
+        4,
+        lambda: ndimage.median_filter(score, 5) * brain,
+        lambda: residuals.median_filter(score, brain),
+    )
+    yield Path(
+        "average precision and best Dice of a volume",
+        "scikit-learn",
+        4,
+        lambda: _by_scikit_learn(score, lesion),
+        lambda: _both(metrics.count(score, lesion)),
+    )
+    yield Path(
+        f"the same of {VOLUMES} volumes pooled",
+        "scikit-learn",
+        20,
+        lambda: _by_scikit_learn(np.stack([score] * VOLUMES), np.stack([lesion] * VOLUMES)),
+        lambda: _pooled(score, lesion),
+        repeats=1,
+    )
+    yield _step(config["methods"]["cddpm"])
+
+
+def _ball(radius):
+    """An ellipsoid in the middle; `radius` as a share of each side of the volume."""
+    axes = np.meshgrid(*(np.linspace(-0.5, 0.5, n) for n in SHAPE), indexing="ij")
+    return sum(axis**2 for axis in axes) < radius**2
+
+
+def _samples(image, rng):
+    """A batch of augmented training slices; the baseline transforms whole volumes, in memory."""
+    volumes = np.stack([image] * BATCH)
+    whole = tio.Compose(
+        [
+            tio.RandomGamma(p=augmentation.P_GAMMA),
+            tio.RandomBiasField(p=augmentation.P_BIAS),
+            tio.RandomBlur(p=augmentation.P_BLUR),
+            tio.RandomGhosting(p=augmentation.P_GHOSTING),
+        ]
+    )
+    affine = np.diag([2.0, 2, 2, 1])
+
+    def baseline():
+        for volume in volumes:
+            tensor = torch.from_numpy(volume.transpose(1, 2, 0)[None].copy())
+            subject = tio.Subject(image=tio.ScalarImage(tensor=tensor, affine=affine))
+            whole(subject).image.data[0, :, :, rng.integers(SHAPE[0])]
+
+    def ours():
+        z = rng.integers(0, SHAPE[0], BATCH)
+        drawn = [augmentation.draw(rng) for _ in z]
+        augmentation.slices(volumes, np.arange(BATCH), z, drawn)
+
+    return Path("32 training samples", "TorchIO, whole volumes", 30, baseline, ours)
+
+
+def _simplex(settings):
+    """A fractal field, one for a batch."""
+    octaves, persistence = settings["octaves"], settings["persistence"]
+
+    def package():
+        opensimplex.seed(1)
+        y, x = np.arange(SHAPE[1]), np.arange(SHAPE[2])
+        for octave in range(octaves):
+            scale = settings["wavelength"] / 2**octave
+            persistence**octave * opensimplex.noise2array(x / scale, y / scale)
+
+    def direct():
+        table = noise.permutation(1)
+        y, x = np.meshgrid(np.arange(SHAPE[1]), np.arange(SHAPE[2]), indexing="ij")
+        for octave in range(octaves):
+            scale = settings["wavelength"] / 2**octave
+            i, j, dx, dy = noise._corners(x / scale, y / scale)
+            gradient = noise.GRADIENTS[(table[(table[i & 255] + j) & 255] & 14) >> 1]
+            fall_off = np.maximum(2 - dx**2 - dy**2, 0) ** 4
+            fall_off * (gradient[..., 0] * dx + gradient[..., 1] * dy)
+
+    def ours():
+        noise.fractal_field(1, SHAPE[1:], **settings)
+
+    compiled = "with Numba" if importlib.util.find_spec("numba") else "without Numba"
+    yield Path("simplex noise of a batch", f"`opensimplex` {compiled}", 5, package, ours, 3)
+    yield Path("simplex noise of a batch", "NumPy, vectorised", 5, direct, ours, 20)
+
+
+def _ssim(image, reconstruction):
+    x, y = torch.from_numpy(image), torch.from_numpy(reconstruction)
+    data_range = float(max(x.max() - x.min(), y.max() - y.min()))
+
+    def baseline():
+        structural_similarity_index_measure(
+            y[None, None], x[None, None], sigma=1.0, kernel_size=9, data_range=data_range,
+            return_full_image=True,
+        )  # fmt: skip
+
+    return Path("SSIM map", "torchmetrics, 3-D", 8, baseline, lambda: residuals.ssim(x, y))
+
+
+def _by_scikit_learn(score, lesion):
+    score, lesion = score.ravel(), lesion.ravel()
+    precision, recall, _ = precision_recall_curve(lesion, score)
+    dice = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return average_precision_score(lesion, score), dice.max()
+
+
+def _both(counts):
+    return metrics.average_precision(counts), metrics.best_dice(counts)[0]
+
+
+def _pooled(score, lesion):
+    histogram = ScoreHistogram()
+    for _ in range(VOLUMES):
+        histogram.add(score, lesion)
+    return _both(histogram.counts())
+
+
+def _step(block):
+    """A training step of the cDDPM in bfloat16 (`precision: bf16-mixed`) and in 32 bits."""
+    plain = methods.build("cddpm", methods.params_of("cddpm", block, SHAPE[1:]))
+    image = torch.rand(8, 1, *SHAPE[1:])
+    batch = slices.Batch(image, torch.ones_like(image), torch.zeros_like(image))
+
+    def step(method, half):
+        optimizer = torch.optim.AdamW(method.network.parameters(), lr=1e-4)
+
+        def run():
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                loss = method.loss(batch, np.random.default_rng(0))
+            loss.backward()
+            optimizer.step()
+
+        return run
+
+    fast = copy.deepcopy(plain)
+    fast.network.to(memory_format=torch.channels_last)
+    return Path(
+        "cDDPM training step, batch 8 (bf16, channels last)",
+        "float32, contiguous",
+        2,
+        step(plain, False),
+        step(fast, True),
+        repeats=1,
+    )
