@@ -86,7 +86,7 @@ docs: setup
 plan: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/plan.py
 
-# Speed: the tables of docs/benchmarks.md (minutes; bench-paper up to an hour on two cores).
+# Speed: the tables of docs/benchmarks.md (minutes; bench-paper about half an hour on two free cores).
 bench: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/run.py paths plan
 
