@@ -346,6 +346,7 @@ def test_failed_registration_is_recorded_and_survived(real):
     # The phantoms' brain rims are thin at 4 mm; only registration is of interest here.
     overlay = {**real.changes, "preprocessing": {"registration": FAST, "crop": [128, 128, 16],
                "bias_field": {"shrink_factor": 1, "iterations": [5]}}}  # fmt: skip
+    overlay["methods"] = {**overlay.get("methods", {}), "pddpm": {"patch": 32}}
     target = "results/packed/atlas_v2/subjects.tsv"
     done = real.snakemake(target, configfiles=[real.overlay(**overlay)])
     assert done.returncode == 0, done.stdout + done.stderr

@@ -70,7 +70,7 @@ def test_written_with_what_there_is(run):
     assert not (results / "failed.html").exists()
     costs = packed.read_table(results / "tables/costs.tsv")
     jobs = costs.set_index(["rule", "of"])[["jobs_planned", "jobs_full"]]
-    assert tuple(jobs.loc[("register_to_sri24", "ixi")]) == (9, 9)
+    assert tuple(jobs.loc[("register_to_sri24", "ixi")]) == (10, 10)
     assert tuple(jobs.loc[("train_model", "cddpm")]) == (2, 2)  # the demo has two folds
     assert tuple(jobs.loc[("reconstruct", "cddpm")]) == (4, 4)  # of BraTS21 and IXI
     assert tuple(jobs.loc[("pretrain", "spark")]) == (2, 2)

@@ -22,8 +22,8 @@ from uad import (
     methods,
     published_weights,
     record,
+    released,
 )
-from uad import released
 from uad.errors import InputError
 from uad.provenance import code_digest, docstring, revision
 from uad.simulation import names as simulated
@@ -182,9 +182,9 @@ def model_code(script):
     """The same for a script that also runs the wildcard model's method and its upstream's."""
 
     def digest(wildcards):
-        name = uad_config.method(wildcards.model)
-        used = [name, config["methods"][name]["upstream"]]
-        return code(script, *(f"uad.methods.{used_name}" for used_name in used if used_name))
+        method = uad_config.method(wildcards.model)
+        used = [method, config["methods"][method]["upstream"]]
+        return code(script, *(f"uad.methods.{name}" for name in used if name))
 
     return digest
 

@@ -318,7 +318,7 @@ rule plot_precision_recall:
             "<results>/figures/precision_recall.svg",
             caption="../report/precision_recall.rst",
             category="4 Figures",
-            labels={"result": "precision and recall", "of": "cDDPM, SADM_res"},
+            labels={"result": "precision and recall", "of": "cDDPM, Unet_res, SADM_res"},
         ),
     log:
         "<results>/logs/plot_precision_recall.log",
