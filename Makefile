@@ -15,7 +15,7 @@ DEMO := --configfile config/demo.yaml
 DEMO_REPORT := results/demo/report.zip
 
 RUN_PACKAGES := "snakemake[reports]" snakemake-executor-plugin-slurm antspyx SimpleITK "torchio<2" \
-  nilearn nibabel lightning-fabric numpy scipy pandas matplotlib pillow xlrd xlwt tqdm \
+  nilearn nibabel numpy scipy pandas matplotlib pillow xlrd xlwt tqdm \
   pooch requests
 TEST_PACKAGES := pytest pytest-xdist torchmetrics opensimplex scikit-learn ruff snakefmt codespell
 

@@ -401,7 +401,7 @@ def test_environments_hold_what_their_scripts_import():
     from uad import provenance
 
     distribution = {
-        "PIL": "pillow", "SimpleITK": "simpleitk", "lightning_fabric": "lightning-fabric",
+        "PIL": "pillow", "SimpleITK": "simpleitk",
         "ants": "antspyx",
     }  # fmt: skip
     standard = set(sys.stdlib_module_names)
