@@ -2,6 +2,7 @@
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make test    the test suite
+#   make test-faults    the demo while its jobs and Snakemake are killed
 #   make test-slurm     the SLURM profile on a real SLURM
 #   make setup-hdbet    HD-BET for real heads, in an environment of its own
 #   make recover        on a cluster, after Snakemake itself was killed (docs/cluster.md)
@@ -24,7 +25,7 @@ TEST_PACKAGES := pytest pytest-xdist torchmetrics opensimplex scikit-learn ruff 
 export MALLOC_MMAP_THRESHOLD_ := 1000000000
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
-.PHONY: demo setup setup-hdbet recover test test-fast test-hdbet test-slurm lint format dag docs plan bench \
+.PHONY: demo setup setup-hdbet recover test test-fast test-faults test-hdbet test-slurm lint format dag docs plan bench \
   bench-paper clean
 
 demo: $(VENV)/.run-packages
@@ -48,14 +49,18 @@ recover:
 	$(BIN)/snakemake --profile slurm --unlock
 
 test: setup
-	$(BIN)/pytest -n 2 -m "not demo and not hdbet and not slurm"
+	$(BIN)/pytest -n 2 -m "not demo and not faults and not hdbet and not slurm"
 	$(BIN)/pytest -m demo
 
 test-fast: setup
-	$(BIN)/pytest -n 2 -m "not demo and not hdbet and not slurm"
+	$(BIN)/pytest -n 2 -m "not demo and not faults and not hdbet and not slurm"
 
 test-hdbet: setup setup-hdbet
 	$(BIN)/pytest -m hdbet
+
+# The demo in another folder through thirty kills; compared with one that was left alone.
+test-faults: setup
+	$(BIN)/pytest -m faults
 
 # A real SLURM on this machine, installed (Debian, Ubuntu) if it is missing; needs root.
 test-slurm: setup

@@ -8,41 +8,17 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, make_demo
 
 from uad import packed, splits
 
 pytestmark = pytest.mark.demo
-
-DEMO = ROOT / "results/demo"
-
-
-def make_demo():
-    environment = Path(sys.prefix)
-    return subprocess.run(
-        ["make", "demo", f"VENV={environment}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=3600,
-    )
-
-
-@pytest.fixture(scope="session")
-def demo():
-    """The results folder of a finished demo."""
-    done = make_demo()
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return DEMO
 
 
 @pytest.fixture(scope="session")
