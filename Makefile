@@ -15,8 +15,8 @@ AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 DEMO := --configfile config/demo.yaml
 DEMO_REPORT := results/demo/report.zip
 
-RUN_PACKAGES := "snakemake[reports]" snakemake-executor-plugin-slurm antspyx SimpleITK nilearn nibabel numpy scipy pandas matplotlib pillow xlrd xlwt tqdm \
-  pooch requests
+RUN_PACKAGES := "snakemake[reports]" snakemake-executor-plugin-slurm antspyx SimpleITK nilearn \
+  nibabel numpy scipy pandas matplotlib pillow xlrd xlwt tqdm pooch requests
 TEST_PACKAGES := pytest pytest-xdist "torchio<2" torchmetrics opensimplex scikit-learn ruff snakefmt codespell
 
 # Keep freed memory for the next allocation instead of returning it to the system each time: the
