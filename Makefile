@@ -78,15 +78,15 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# The picture in the README (needs graphviz).
-dag: setup
+# The picture in the README (needs graphviz), and how many jobs the whole paper is.
+dag: setup plan
 	$(BIN)/snakemake $(DEMO) --forceall --rulegraph | tred | dot -Granksep=.25 -Gnodesep=.15 -Tsvg > docs/rulegraph.svg
 
 # The table of keys in config/README.md, from the schema.
 docs: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python -m uad.config
 
-# Jobs of the whole paper, planned on empty files.
+# Jobs of the whole paper, planned on empty files, and submissions to SLURM.
 plan: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/plan.py
 
