@@ -120,7 +120,7 @@ def precision_recall(table, labels, colours):
             recall = np.linspace(dice / (2 - dice), 1, 100)  # from where the precision is 1
             precision = dice * recall / (2 * recall - dice)
             panel.plot(recall, precision, color="#CCCCCC", linewidth=0.7, zorder=0)
-            panel.text(1.01, precision[-1], f"{dice:g}", color="grey", fontsize=7, va="center")
+            panel.text(1.01, precision[-1], f"{dice:g}", color="dimgrey", fontsize=7, va="center")
         for row, label in labels.items():
             method, _, trained_on = row.partition("-")
             curve = here[here["row"] == row]
