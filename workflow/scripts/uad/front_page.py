@@ -471,10 +471,11 @@ li b { display: inline-block; width: 1.2rem; text-indent: 0; }
 .bad { background: #fde9e7; }
 .scroll { margin: .3rem 0; }
 th, td { padding: .05rem .45rem; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr));
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr));
   gap: .6rem; }
+.pictures a { text-decoration: none; }
 figure { margin: 0; }
-.pictures img { width: 100%; height: 9rem; object-fit: contain; object-position: left; }
+.pictures img { width: 100%; }
 figcaption { color: #5a6675; }
 summary { cursor: pointer; }
 """
@@ -525,7 +526,7 @@ _PAPER = """\
 {rows}
 </tbody></table></div>
 <p>{note}[DICE], per cent, in grey the published value; SADM<sub>res</sub> is trained on the test
-set's kind of data. <i>Within</i>: rows whose published value lies in our 95 % interval (Table 2).
+set's kind of data. <i>Within</i>: rows whose published value lies in our widened 95 % interval (Table 2).
 τ: rank correlation of the rows with the paper, 1 is the same order.</p>
 """
 

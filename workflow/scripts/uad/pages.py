@@ -50,12 +50,11 @@ h1 { font-size: 1.3rem; margin: 0 0 .4rem; }
 p { max-width: 60rem; }
 .warning { background: #fff1d6; border-left: 4px solid #d98c00; padding: .5rem .8rem; }
 /* Shadows at the sides where a table goes on. */
-.scroll { overflow-x: auto; background: no-repeat
-  linear-gradient(to right, #fff 40%, #fff0) 0 / 2.5rem 100%,
-  linear-gradient(to left, #fff 40%, #fff0) 100% / 2.5rem 100%,
-  linear-gradient(to right, #0004, #0000) 0 / .7rem 100%,
-  linear-gradient(to left, #0004, #0000) 100% / .7rem 100%;
-  background-attachment: local, local, scroll, scroll; }
+.scroll { overflow-x: auto; background:
+  linear-gradient(to right, #fff 40%, #fff0) 0 / 2.5rem 100% no-repeat local,
+  linear-gradient(to left, #fff 40%, #fff0) 100% / 2.5rem 100% no-repeat local,
+  linear-gradient(to right, #0004, #0000) 0 / .7rem 100% no-repeat scroll,
+  linear-gradient(to left, #0004, #0000) 100% / .7rem 100% no-repeat scroll; }
 table { border-collapse: collapse; white-space: nowrap; }
 th, td { padding: .25rem .45rem; text-align: left; }
 thead th { border-bottom: 1px solid #1c2430; text-align: center; }

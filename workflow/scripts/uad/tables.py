@@ -317,6 +317,7 @@ def _subscript(label, before, after):
 
 _STYLE = """\
 thead tr:first-child th { border-bottom: 0; }
+table { font-size: 13px; }
 """
 
 _GREY = """
