@@ -1,6 +1,7 @@
 # Set-up and the commands that continuous integration runs too.
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
+#   make report  the report of a finished run, report.zip
 #   make test    the test suite
 #   make test-slurm     the SLURM profile on a real SLURM
 #   make setup-hdbet    HD-BET for real heads, in an environment of its own
@@ -13,6 +14,7 @@ HDBET := .venv-hdbet
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 DEMO := --configfile config/demo.yaml
 DEMO_REPORT := results/demo/report.zip
+FRONT := PYTHONPATH=workflow/scripts $(BIN)/python -m uad.bundle
 
 RUN_PACKAGES := "snakemake[reports]" snakemake-executor-plugin-slurm antspyx SimpleITK "torchio<2" \
   nilearn nibabel lightning-fabric numpy scipy pandas matplotlib pillow xlrd xlwt tqdm \
@@ -24,7 +26,7 @@ TEST_PACKAGES := pytest pytest-xdist torchmetrics opensimplex scikit-learn ruff 
 export MALLOC_MMAP_THRESHOLD_ := 1000000000
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
-.PHONY: demo setup setup-hdbet recover test test-fast test-hdbet test-slurm lint format dag docs plan bench \
+.PHONY: demo report setup setup-hdbet recover test test-fast test-hdbet test-slurm lint format dag docs plan bench \
   bench-paper clean
 
 demo: $(VENV)/.run-packages
@@ -32,7 +34,13 @@ demo: $(VENV)/.run-packages
 	@# The report only when a result is newer.
 	@if [ ! -e $(DEMO_REPORT) ] || [ -n "$$(find results/demo/index.html results/demo/tables results/demo/figures results/demo/qc -newer $(DEMO_REPORT))" ]; \
 	then $(BIN)/snakemake $(DEMO) --report $(DEMO_REPORT); fi
+	@$(FRONT) $(DEMO_REPORT)
 	@echo "Start with results/demo/index.html   report: $(DEMO_REPORT)"
+
+# Of another table: make report OVERLAY=config/cddpm.yaml
+report: $(VENV)/.run-packages
+	$(BIN)/snakemake $(if $(OVERLAY),--configfile $(OVERLAY)) --report report.zip
+	$(FRONT) report.zip
 
 setup: $(VENV)/.run-packages $(VENV)/.test-packages
 

@@ -248,10 +248,22 @@ def test_report(demo):
                    "cddpm.html", "unet.html", "unet_res.html",
                    "index.html", "methods.md"):  # fmt: skip
         assert any(result in name for name in names), result
-    assert "simulated" in page
+    assert "simulated" in page and "app.showCategory('0%20Overview')" in page
     assert (demo / "report.zip").stat().st_size < 30e6
     # A caption behind each of the 25 results, each saying that the data are simulated.
     assert page.count("Simulated data.") >= 25
+
+
+def test_report_begins_with_the_front_page_and_its_links_work(demo, tmp_path):
+    with zipfile.ZipFile(demo / "report.zip") as archive:
+        assert archive.namelist()[0] == "index.html"
+        archive.extractall(tmp_path)
+    pages = [path for path in tmp_path.rglob("*.html") if path.name != "report.html"]
+    links = [(p, href) for p in pages for href in re.findall(r'<a href="([^"]+)"', p.read_text())]
+    inside = [(page, href) for page, href in links if "://" not in href]
+    assert all((page.parent / href).is_file() for page, href in inside)
+    # From the front page, which is there twice: at least tables, figures and methods.
+    assert len(inside) > 80 and (tmp_path / "index.html", "report/report.html") in inside
 
 
 def test_weights_of_the_fusion_meet_the_rows_of_the_table(demo, table):

@@ -180,7 +180,10 @@ table { margin: .4rem 0; }
 svg { max-width: 100%; height: auto; }
 """
 
-_LINKS = "<p>Links work where this page lies in the results folder, not in the report.</p>"
+_LINKS = (
+    '<p><span class="where">Links work where this page lies in the results folder, not in the '
+    "report.</span></p>"
+)
 
 _BODY = """\
 <p><b>{title}</b></p>

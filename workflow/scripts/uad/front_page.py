@@ -513,7 +513,8 @@ _BODY = """\
 <dl>
 {links}
 </dl>
-<p>Links and pictures lead to the files of the results folder; in the report, use its menu.</p>
+<p><span class="where">Links and pictures lead to the files of the results folder; in the report,
+use its menu.</span></p>
 </section>
 </main>
 """
@@ -526,8 +527,8 @@ _PAPER = """\
 {rows}
 </tbody></table></div>
 <p>{note}[DICE], per cent, in grey the published value; SADM<sub>res</sub> is trained on the test
-set's kind of data. <i>Within</i>: rows whose published value lies in our widened 95 % interval (Table 2).
-τ: rank correlation of the rows with the paper, 1 is the same order.</p>
+set's kind of data. <i>Within</i>: rows whose published value lies in our widened 95 % interval
+(Table 2). τ: rank correlation of the rows with the paper, 1 is the same order.</p>
 """
 
 _COST = """\
