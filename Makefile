@@ -84,7 +84,9 @@ format: setup
 
 # The picture in the README (needs graphviz).
 dag: setup
-	$(BIN)/snakemake $(DEMO) --forceall --rulegraph | tred | dot -Granksep=.25 -Gnodesep=.15 -Tsvg > docs/rulegraph.svg
+	$(BIN)/snakemake $(DEMO) --forceall --rulegraph -- results/demo/index.html \
+	  | sed 's/fontsize=10, penwidth=2/fontsize=13, penwidth=1.5, height=.3, width=.3, margin=".07,.03"/' \
+	  | tred | dot -Granksep=.28 -Gnodesep=.1 -Earrowsize=.7 -Tsvg > docs/rulegraph.svg
 
 # The table of keys in config/README.md, from the schema.
 docs: setup
