@@ -1,8 +1,7 @@
 """HTML pages that need no other file: one style, and warnings below the heading."""
 
+import math
 from html import escape
-
-import pandas as pd
 
 from uad.volumes import replacing
 
@@ -11,7 +10,7 @@ SIMULATED = "Computed on simulated scans; says nothing about performance on pati
 
 def number(value, decimals=1):
     """A number as text: a dash if it is missing, a true minus sign, and none before a zero."""
-    if pd.isna(value):
+    if value is None or math.isnan(value):
         return "–"
     text = f"{value:.{decimals}f}"
     return text.replace("-", "−" if float(text) else "")
