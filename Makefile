@@ -1,6 +1,7 @@
 # Set-up and the commands that continuous integration runs too.
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
+#   make report  the report of a finished run, report.zip
 #   make test    the test suite
 #   make test-faults    the demo while its jobs and Snakemake are killed
 #   make test-slurm     the SLURM profile on a real SLURM
@@ -14,6 +15,7 @@ HDBET := .venv-hdbet
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 DEMO := --configfile config/demo.yaml
 DEMO_REPORT := results/demo/report.zip
+FRONT := PYTHONPATH=workflow/scripts $(BIN)/python -m uad.bundle
 
 RUN_PACKAGES := "snakemake[reports]" snakemake-executor-plugin-slurm antspyx SimpleITK nilearn \
   nibabel numpy scipy pandas matplotlib pillow xlrd xlwt tqdm pooch requests
@@ -24,15 +26,21 @@ TEST_PACKAGES := pytest pytest-xdist "torchio<2" torchmetrics opensimplex scikit
 export MALLOC_MMAP_THRESHOLD_ := 1000000000
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
-.PHONY: demo setup setup-hdbet recover test test-fast test-faults test-hdbet test-slurm lint format dag docs plan bench \
-  bench-paper clean
+.PHONY: demo report setup setup-hdbet recover test test-fast test-faults test-hdbet test-slurm lint format dag \
+  docs plan bench bench-paper clean
 
 demo: $(VENV)/.run-packages
 	$(BIN)/snakemake --cores all --scheduler greedy $(DEMO)
 	@# The report only when a result is newer.
 	@if [ ! -e $(DEMO_REPORT) ] || [ -n "$$(find results/demo/index.html results/demo/tables results/demo/figures results/demo/qc -newer $(DEMO_REPORT))" ]; \
 	then $(BIN)/snakemake $(DEMO) --report $(DEMO_REPORT); fi
+	@$(FRONT) $(DEMO_REPORT)
 	@echo "Start with results/demo/index.html   report: $(DEMO_REPORT)"
+
+# Of another table: make report OVERLAY=config/cddpm.yaml
+report: $(VENV)/.run-packages
+	$(BIN)/snakemake $(if $(OVERLAY),--configfile $(OVERLAY)) --report report.zip
+	$(FRONT) report.zip
 
 setup: $(VENV)/.run-packages $(VENV)/.test-packages
 
@@ -80,7 +88,9 @@ format: setup
 
 # The picture in the README (needs graphviz), and how many jobs the whole paper is.
 dag: setup plan
-	$(BIN)/snakemake $(DEMO) --forceall --rulegraph | tred | dot -Granksep=.25 -Gnodesep=.15 -Tsvg > docs/rulegraph.svg
+	$(BIN)/snakemake $(DEMO) --forceall --rulegraph -- results/demo/index.html \
+	  | sed 's/fontsize=10, penwidth=2/fontsize=13, penwidth=1.5, height=.3, width=.3, margin=".07,.03"/' \
+	  | tred | dot -Granksep=.28 -Gnodesep=.1 -Earrowsize=.7 -Tsvg > docs/rulegraph.svg
 
 # The table of keys in config/README.md, from the schema.
 docs: setup
