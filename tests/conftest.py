@@ -1,9 +1,13 @@
 """Fixtures that several tests share."""
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+# Before NumPy and torch are: test processes that take all cores each wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
