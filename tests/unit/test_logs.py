@@ -6,10 +6,12 @@ import time
 
 import psutil
 import pytest
+import torch
 from conftest import ROOT
 
 from uad import logs
 from uad.errors import InputError
+from uad.volumes import replacing
 
 
 def test_user_error_ends_with_one_sentence(tmp_path, capsys):
@@ -37,6 +39,26 @@ def test_full_disk_is_one_sentence(tmp_path, capsys):
     assert stop.value.code == 1
     error = capsys.readouterr().err
     assert error == f"Error: {tmp_path}: no space left on this disk, or a quota is used up\n"
+
+
+def test_full_disk_under_a_model_file_is_one_sentence(tmp_path, capsys):
+    # torch answers with an error of its own.
+    target = tmp_path / "model.pt"
+    with pytest.raises(SystemExit), logs.job(tmp_path / "job.log"), replacing(target) as temporary:
+        temporary.symlink_to("/dev/full")
+        with open(temporary, "wb") as file:
+            torch.save({"weights": torch.zeros(10**6)}, file)
+    error = capsys.readouterr().err
+    assert error == f"Error: {target}: no space left on this disk, or a quota is used up\n"
+    assert not list(tmp_path.glob("*.pt"))
+
+
+def test_full_disk_is_named_by_the_file(tmp_path, capsys):
+    target = tmp_path / "out/table.tsv"
+    with pytest.raises(SystemExit), logs.job(tmp_path / "job.log"), replacing(target) as temporary:
+        temporary.symlink_to("/dev/full")
+        temporary.write_text("x" * 10**6)
+    assert capsys.readouterr().err.startswith(f"Error: {target}: no space left on this disk")
 
 
 def test_log_says_how_long_it_took(tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from uad.logs import log, progress
+from uad.volumes import naming
 
 
 def grow(path, n, shape, dtype, compute, fingerprint, label):
@@ -42,7 +43,7 @@ def grow(path, n, shape, dtype, compute, fingerprint, label):
     dtype = np.dtype(dtype)
     volume_bytes = int(np.prod(shape)) * dtype.itemsize
     header = _header((n, *shape), dtype)
-    with _alone(part) as file:
+    with naming(path), _alone(part) as file:
         if file.tell() < len(header):
             file.truncate(0)
             file.write(header)

@@ -47,8 +47,9 @@ def job(path, verbose=False):
     except InputError as error:
         _end(error, verbose)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = error.filename or Path(path).parent
+        full = _full_disk(error)
+        if full:
+            where = full.filename or Path(path).parent
             _end(f"{where}: no space left on this disk, or a quota is used up", verbose)
         log.error(traceback.format_exc())
         raise
@@ -73,6 +74,15 @@ def failure(path):
         if "Error: " in line:  # ours, or the last line of a traceback
             return line.partition("Error: ")[2]
     return "ended without a reason in its log: killed, or out of memory?"
+
+
+def _full_disk(error):
+    """The error of a full disk, if an exception is one or came up while one was handled."""
+    while error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return error
+        error = error.__context__
+    return None
 
 
 def _end(sentence, verbose):

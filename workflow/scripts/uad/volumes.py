@@ -220,6 +220,20 @@ def write_json(content, path):
 
 
 @contextmanager
+def naming(path):
+    """Give errors of writing, which know no file (a full disk), the name of this one."""
+    try:
+        yield
+    except Exception as error:
+        behind = error  # torch puts an error of its own in front
+        while behind:
+            if isinstance(behind, OSError) and behind.filename is None:
+                behind.filename = str(path)
+            behind = behind.__context__
+        raise
+
+
+@contextmanager
 def replacing(path):
     """Give a temporary name beside `path`; rename it to `path` when the block succeeds.
 
@@ -229,7 +243,8 @@ def replacing(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with naming(path):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
