@@ -56,7 +56,7 @@ class Checkout:
 
     def __init__(self, folder):
         self.folder = folder
-        for name in ("Snakefile", "config", "workflow", "envs"):
+        for name in ("Snakefile", "config", "workflow", "envs", "profiles"):
             source = ROOT / name
             if source.is_dir():
                 shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -294,9 +294,14 @@ def test_profile_for_slurm_is_found(checkout):
 
 
 def test_nothing_overrides_the_profile_for_slurm():
-    # Snakemake reads these without being asked, and prefers them.
-    for folder in ("profiles", "workflow/profiles", "default"):
+    # Snakemake reads profiles/default and such without being asked, and prefers it.
+    for folder in ("workflow/profiles", "default"):
         assert not (ROOT / folder).exists()
+    always, slurm = (
+        yaml.safe_load((ROOT / folder / "config.yaml").read_text())
+        for folder in ("profiles/default", "slurm")
+    )
+    assert set(always) == {"rerun-triggers"} and not set(always) & set(slurm)
 
 
 def test_a_site_edits_three_lines():
