@@ -24,7 +24,7 @@ TEST_PACKAGES := pytest pytest-xdist torchmetrics opensimplex scikit-learn ruff 
 export MALLOC_MMAP_THRESHOLD_ := 1000000000
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
-.PHONY: demo setup setup-hdbet recover test test-fast test-hdbet test-slurm lint format dag docs plan bench \
+.PHONY: demo setup setup-hdbet recover test test-fast test-envs test-hdbet test-slurm lint format dag docs plan bench \
   bench-paper clean
 
 demo: $(VENV)/.run-packages
@@ -48,11 +48,15 @@ recover:
 	$(BIN)/snakemake --profile slurm --unlock
 
 test: setup
-	$(BIN)/pytest -n 2 -m "not demo and not hdbet and not slurm"
+	$(BIN)/pytest -n 2 -m "not demo and not envs and not hdbet and not slurm"
 	$(BIN)/pytest -m demo
 
 test-fast: setup
-	$(BIN)/pytest -n 2 -m "not demo and not hdbet and not slurm"
+	$(BIN)/pytest -n 2 -m "not demo and not envs and not hdbet and not slurm"
+
+# Environments for --sdm conda, made by pip.
+test-envs: setup
+	$(BIN)/pytest -m envs
 
 test-hdbet: setup setup-hdbet
 	$(BIN)/pytest -m hdbet
