@@ -40,7 +40,8 @@ setup-hdbet: $(HDBET)/.packages
 
 # Jobs of this folder that a killed Snakemake left behind are cancelled; then the folder is unlocked.
 # Their names begin with the prefix in slurm/config.yaml.
-ORPHANS = squeue --me --noheader --format='%i|%j|%Z' | awk -F'|' '$$2 ~ /^uad_/ && $$3 == "$(CURDIR)" {print $$1}'
+ORPHANS = squeue --me --noheader --format='%i|%j|%Z' | awk -F'|' '$$2 ~ /^uad_/ && $$3 == ENVIRON["CURDIR"] {print $$1}'
+recover: export CURDIR := $(CURDIR)
 
 recover:
 	$(ORPHANS) | xargs -r scancel

@@ -4,6 +4,7 @@ import ast
 import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,26 @@ def test_file_names_are_quoted_in_shell_commands():
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     assert schema["properties"]["accelerator"]["enum"] == ["auto", "cpu", "cuda"]
     assert schema["properties"]["local_gpus"]["type"] == "integer"
+
+
+def test_recover_cancels_jobs_of_this_folder_whatever_it_is_called(tmp_path):
+    folder = tmp_path / 'it\'s "$(touch ran)" `touch ran`; a b'
+    programs = tmp_path / "bin"
+    for path in (folder, programs):
+        path.mkdir()
+    shutil.copy(ROOT / "Makefile", folder)
+    jobs = tmp_path / "jobs"
+    jobs.write_text(f"1|uad_a|{folder}\n2|uad_b|{folder}x\n3|other|{folder}\n")
+    fakes = {"squeue": f"cat {jobs}", "snakemake": "true",
+             "scancel": f'echo "$@" > {tmp_path}/cancelled; : > {jobs}'}  # fmt: skip
+    for name, command in fakes.items():
+        (programs / name).write_text(f"#!/bin/sh\n{command}\n")
+        (programs / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    command = ["make", "recover", f"VENV={tmp_path}"]
+    subprocess.run(command, cwd=folder, env=environment, check=True, timeout=60)
+    assert (tmp_path / "cancelled").read_text() == "1\n"
+    assert not list(tmp_path.rglob("ran"))
 
 
 def test_every_wildcard_is_constrained():
