@@ -49,5 +49,13 @@ rule all:
         rules.front_page.output,
 
 
+onstart:
+    # With a limit of jobs per time, and by default there is one of 100 a second, Snakemake 9 looks
+    # at all ready jobs every second anew for each job that has ended, and soon does little else.
+    limiter = workflow.scheduler.job_rate_limiter
+    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
 onerror:
     write_failed_page()

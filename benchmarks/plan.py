@@ -1,9 +1,16 @@
-"""The dry run of the paper's workflow on empty files with the native names of the data sets."""
+"""The dry run of the paper's workflow on empty files with the native names of the data sets.
 
+python benchmarks/plan.py    (make plan)
+
+prints its jobs, and how many submissions they are on a cluster.
+"""
+
+import re
 import resource
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -15,42 +22,68 @@ COUNTS = {"ixi": 562, "brats21": 1251, "atlas_v2": 655}
 SECONDS, GIB = 60, 2  # limits
 
 
-def overlay(folder):
-    """Write the empty files into a folder, and a configuration that points at them."""
+def stand_ins(folder, counts, seed=1):
+    """Write empty files with the native names of real data sets; the overlay that names them."""
     blocks = {}
-    for dataset, n in COUNTS.items():
-        for scan in names.scans(dataset, n, seed=1):
+    for dataset, n in counts.items():
+        root = folder / dataset
+        for scan in names.scans(dataset, n, seed):
             for file in names.files(dataset, scan):
-                path = folder / dataset / file
+                path = root / file
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
-        blocks[dataset] = {"folder": str(folder / dataset), "demographics": None}
-    files = {name: folder / name for name in ("head", "brain", "fae", "rd")}
-    for path in files.values():
+        blocks[dataset] = {"folder": str(root), "demographics": None}
+    weights = {name: str(folder / f"{name}.pth") for name in ("fae", "rd")}
+    for path in (folder / "T1.nii", folder / "T1_brain.nii", *map(Path, weights.values())):
         path.touch()
-    config = {
-        "results": str(folder / "results"),
-        "datasets": blocks,
-        "atlas": {name: str(files[name]) for name in ("head", "brain")},
-        "methods": {name: {"pretrained": str(files[name])} for name in ("fae", "rd")},
-    }
-    path = folder / "overlay.yaml"
-    path.write_text(yaml.safe_dump(config))
-    return path
+    atlas = {"head": str(folder / "T1.nii"), "brain": str(folder / "T1_brain.nii")}
+    methods = {name: {"pretrained": path} for name, path in weights.items()}
+    return {"datasets": blocks, "atlas": atlas, "methods": methods}
+
+
+def job_counts(output):
+    """Jobs per rule from a dry run's table."""
+    table = output.split("Job stats:")[-1]
+    return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, flags=re.M)}
+
+
+def submissions(output):
+    """SLURM jobs per rule or group from a dry run with the profile."""
+    found = re.findall(r"^\[.*\] Group job (\w+) |^rule (\w+):", output, flags=re.M)
+    return Counter(group or rule for group, rule in found if rule != "all")
+
+
+def dry_run(folder, *arguments):
+    """What Snakemake prints about the whole paper."""
+    overlay = Path(folder) / "overlay.yaml"
+    changes = stand_ins(Path(folder), COUNTS) | {"results": f"{folder}/results"}
+    overlay.write_text(yaml.safe_dump(changes))
+    command = [sys.executable, "-m", "snakemake", "-n", *arguments, "--configfile", str(overlay)]
+    return subprocess.check_output(command, text=True)
 
 
 def measure():
-    """Jobs planned, wall and processor seconds, peak memory in GiB, and Snakemake's job table."""
+    """Jobs per rule, wall and processor seconds and peak memory in GiB of the dry run."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "-n", "--quiet", "rules",
-                   "--configfile", str(overlay(Path(folder)))]  # fmt: skip
         output = []
-        wall = seconds(lambda: output.append(subprocess.check_output(command, text=True)))
+        wall = seconds(lambda: output.append(dry_run(folder, "--cores", "2", "--quiet", "rules")))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    table = output[0].split("Job stats:")[-1].split("\n\n")[0].strip()
-    jobs = int(table.split()[-1])
-    return jobs, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20, table
+    processor = used.ru_utime + used.ru_stime
+    return job_counts(output[0]), wall, processor, used.ru_maxrss / 2**20
+
+
+def main():
+    jobs, wall, _, gib = measure()
+    with tempfile.TemporaryDirectory() as folder:
+        submitted = submissions(dry_run(folder, "--profile", "slurm"))
+    width = max(map(len, jobs))
+    for rule, n in jobs.items():
+        print(f"{rule:{width}}  {n:6}")
+    print(
+        f"The paper: {jobs['total']} jobs, planned in {wall:.0f} s with {gib:.1f} GiB; with "
+        f"--profile slurm {submitted.total()} submissions"
+    )
 
 
 if __name__ == "__main__":
-    print(measure()[-1])
+    main()

@@ -69,11 +69,11 @@ def _line(path, measured):
 
 def of_plan(_):
     """The dry run of the whole paper."""
-    jobs, wall, processor, gib, _ = plan.measure()
+    jobs, wall, processor, gib = plan.measure()
     missed = "" if wall <= plan.SECONDS and gib <= plan.GIB else " **limit missed**"
     header = ["Jobs", "Wall clock, s", "Processor, s", "Peak memory, GiB", "Limits"]
     limits = f"{plan.SECONDS} s, {plan.GIB} GiB{missed}"
-    return table(header, [[jobs, f"{wall:.0f}", f"{processor:.0f}", f"{gib:.2f}", limits]])
+    return table(header, [[jobs["total"], f"{wall:.0f}", f"{processor:.0f}", f"{gib:.2f}", limits]])
 
 
 def of_networks(config):

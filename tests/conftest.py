@@ -15,6 +15,7 @@ import phantoms
 from uad import packed
 
 ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "results/demo"
 
 
 @pytest.fixture
@@ -92,3 +93,22 @@ def checkout(tmp_path):
     folder = tmp_path / "checkout"
     folder.mkdir()
     return Checkout(folder)
+
+
+def make_demo():
+    environment = Path(sys.prefix)
+    return subprocess.run(
+        ["make", "demo", f"VENV={environment}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=3600,
+    )
+
+
+@pytest.fixture(scope="session")
+def demo():
+    """The results folder of a finished demo."""
+    done = make_demo()
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return DEMO

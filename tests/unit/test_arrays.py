@@ -1,5 +1,7 @@
 """Arrays that grow volume by volume and go on where they were."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,29 @@ def test_starts_over_under_another_fingerprint(tmp_path):
 def test_wrong_shape_is_a_defect(tmp_path):
     with pytest.raises(ValueError, match="volume 0 has shape"):
         arrays.grow(tmp_path / "a.npy", 2, (9,), np.float32, volume, "x", "test")
+
+
+def test_two_at_once_do_not_mix(tmp_path):
+    # As when Snakemake alone was killed: its job lives on, and the next run starts the same job.
+    path, begun, go_on = tmp_path / "out.npy", threading.Event(), threading.Event()
+
+    def slow(i):
+        begun.set()
+        assert go_on.wait(20)
+        return volume(i)
+
+    def grow(compute):
+        arrays.grow(path, 5, SHAPE, np.float32, compute, "x", "test")
+
+    first = threading.Thread(target=grow, args=[slow])
+    first.start()
+    assert begun.wait(20)
+    second = threading.Thread(target=grow, args=[volume])
+    second.start()
+    second.join(0.3)
+    assert second.is_alive()  # waits
+    go_on.set()
+    for thread in (first, second):
+        thread.join(20)
+    assert np.load(path)[:, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    assert [p.name for p in tmp_path.iterdir()] == ["out.npy"]

@@ -120,3 +120,19 @@ def test_medians_of_a_crowd():
     medians = figure.axes[0].lines[1].get_xydata()
     np.testing.assert_allclose(medians[:, 0], [3.5, 9.5, 15.5, 21.5, 27.5])
     np.testing.assert_allclose(medians[:, 1], medians[:, 0] / 0.3)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(11.2, 34.2), (28, 80), (1900, 2400), (0.13, 0.5), (0.004, 0.4), (0.01, 600)]
+)
+def test_logarithmic_axis_has_numbers_to_read_off(low, high):
+    figure, ((panel,),) = figures.grid(1, 1, (2.5, 2.5))
+    panel.plot([low, high], [0, 1], "o")
+    figures.log_scale(panel, "x")
+    figure.canvas.draw()
+    left, right = panel.get_xlim()
+    ticks = [*panel.xaxis.get_major_ticks(), *panel.xaxis.get_minor_ticks()]
+    texts = {t.label1.get_text() for t in ticks if left <= t.get_loc() <= right}
+    figures.plt.close(figure)
+    assert len(texts - {""}) >= 2 and not any("times" in text for text in texts)
+    assert left < low and high < right

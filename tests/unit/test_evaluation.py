@@ -174,6 +174,13 @@ def test_healthy_subjects_by_hand(results):
     assert list(evaluated.healthy["score_mean"]) == pytest.approx(means)
 
 
+def test_mean_score_of_a_patient_is_that_of_the_brain(results):
+    table = evaluate(results, ["unet-brats"])
+    maps, pack = load_maps(results, "unet-brats"), packed.Pack(results / "packed/brats21")
+    means = [maps[i][pack.volume(s).brain].mean() for i, s in ((2, "S2"), (3, "S4"))]
+    assert list(table["score_mean"]) == pytest.approx(means)
+
+
 def test_pooled_metrics_are_those_of_all_test_voxels(results):
     evaluated = evaluate_all(results, ["unet-brats"])
     lesion = packed.Pack(results / "packed/brats21").lesion[[2, 4]] > 0

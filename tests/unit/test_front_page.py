@@ -13,8 +13,10 @@ RUN = {
     "simulated": True, "configs": ["config/config.yaml", "a <b>.yaml"], "modality": "T1",
     "scheme": "clean", "folds": [0], "n_folds": 5, "seed": 7, "accelerator": "cpu",
     "rows": {
-        "cddpm": {"maps": ["cddpm"]}, "sadm_res-brats": {"maps": ["cddpm", "unet_res-brats"]},
-        "perfect": {"maps": ["perfect"]}, "chance": {"maps": ["chance"]},
+        "cddpm": {"block": "I", "maps": ["cddpm"]},
+        "sadm_res-brats": {"block": "III", "maps": ["cddpm", "unet_res-brats"]},
+        "perfect": {"block": "control", "maps": ["perfect"]},
+        "chance": {"block": "control", "maps": ["chance"]},
     },
     "models": ["cddpm"], "test_sets": ["brats"], "datasets": ["ixi", "brats21"],
     "figures": ["figures/cases_brats.svg", "figures/none.png"], "code": "0123", "revision": "r+",
@@ -101,7 +103,7 @@ def test_a_run_that_worked(root):
     assert (
         "All 5 folds of this configuration: about <b>10 h 0 min</b>, from 1 measured of 5" in text
     )
-    assert "not extrapolated" in text
+    assert "not extrapolated" in text and "2 rows and 2 controls, tested on brats" in text
     assert page(root) == text
 
 
@@ -117,7 +119,7 @@ def test_a_failing_control(root):
 
 
 def test_a_table_without_controls_or_no_table_yet(root):
-    state, words = checks(page(root, rows={"cddpm": {"maps": ["cddpm"]}}))[0]
+    state, words = checks(page(root, rows={"cddpm": {"block": "I", "maps": ["cddpm"]}}))[0]
     assert state == "look" and "nothing vouches" in words
     (root / "tables/table1.csv").unlink()
     text = page(root)
@@ -223,3 +225,12 @@ def test_failure_of_a_job_that_finished(tmp_path):
     with logs.job(path) as log:
         log.info("working")
     assert logs.failure(path) is None
+
+
+def test_a_run_of_which_every_job_was_measured_guesses_nothing(root):
+    run = RUN | {"n_folds": 1}
+    plan = [{**PLAN[0], "jobs_full": 1}]
+    front_page.write(root / "index.html", root, run, front_page.measure(root, plan, run))
+    text = (root / "index.html").read_text()
+    assert "<b>2 h 0 min</b>, every one of these jobs measured" in text
+    assert "is taken to last" not in text and "about <b>" not in text

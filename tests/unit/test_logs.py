@@ -1,6 +1,12 @@
 """What a script leaves behind: a log, one sentence for the user, a traceback for a defect."""
 
+import subprocess
+import sys
+import time
+
+import psutil
 import pytest
+from conftest import ROOT
 
 from uad import logs
 from uad.errors import InputError
@@ -42,3 +48,25 @@ def test_log_says_how_long_it_took(tmp_path):
 
 def test_progress_passes_items_on():
     assert list(logs.progress(range(3), "test")) == [0, 1, 2]
+
+
+def test_job_ends_with_the_process_that_started_it(tmp_path):
+    job = f"""
+import sys, time; sys.path.insert(0, {str(ROOT / "workflow/scripts")!r})
+from uad import logs
+with logs.job({str(tmp_path / "job.log")!r}):
+    print("working", flush=True); time.sleep(60)
+"""
+    parent = f"""
+import subprocess, sys, time
+job = subprocess.Popen([sys.executable, "-c", {job!r}], stdout=subprocess.PIPE)
+job.stdout.readline(); print(job.pid, flush=True); time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE)
+    job = psutil.Process(int(process.stdout.readline()))
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 10
+    while job.is_running() and job.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < end, "the job lives on"
+        time.sleep(0.05)

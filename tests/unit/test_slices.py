@@ -1,8 +1,12 @@
 """Batches: sizes, uniform slices, determinism, fixed validation slices."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 
 from uad import slices
 
@@ -123,3 +127,35 @@ def test_fixed_partners_are_the_next_volumes(pack):
     (batch,) = slices.fixed(pack, np.array([1, 3]), per_volume=2, batch_size=4, partners=True)
     assert torch.equal(batch.partner[:2], batch.image[2:])
     assert torch.equal(batch.partner[2:], batch.image[:2])
+
+
+# Draws slices of a cohort twice as large as the memory, and prints what memory the process has of
+# its own, in KiB. (Pages of the files are the system's to give and take.)
+LARGER_THAN_MEMORY = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {scripts!r})
+import numpy as np, pandas as pd
+from uad import packed, slices
+folder, shape = Path({folder!r}), (50, 96, 96)
+memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+n = 2 * memory // (4 * int(np.prod(shape)))
+for name, dtype in packed.ARRAYS.items():
+    np.lib.format.open_memmap(folder / (name + ".npy"), "w+", dtype, (n, *shape))  # sparse files
+packed.write_table(pd.DataFrame({{"subject": [f"S{{i}}" for i in range(n)]}}),
+                   folder / "subjects.tsv")
+data = slices.TrainingSlices(packed.Pack(folder), np.arange(n), 32, 1, True, True, False, False)
+drawn = sum(len(batch) for batch, _ in zip(data.epoch(np.random.default_rng(0)), range(5)))
+status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+print(drawn, status["RssAnon"].split()[0])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_cohort_larger_than_memory(tmp_path):
+    code = LARGER_THAN_MEMORY.format(scripts=str(ROOT / "workflow/scripts"), folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    drawn, own_kib = map(int, done.stdout.split())
+    assert drawn == 5 * 32
+    assert own_kib < 500 * 1024

@@ -75,5 +75,5 @@ def test_page(parts, tmp_path):
     page = (tmp_path / "t.html").read_text()
     assert "<h2>BRATS (2 subjects)</h2>" in page and tables.SIMULATED in page
     assert "40.0<br><span>± 20.0</span>" in page  # shares in per cent
-    assert "-1.0<br><span>± 0.0</span>" in page  # ml as they are
+    assert "−1.0<br><span>± 0.0</span>" in page  # ml as they are
     assert page.count("<th>") == 3 + len(table3.COLUMNS)

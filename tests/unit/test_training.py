@@ -77,53 +77,105 @@ def test_slice_shape_comes_from_the_data(tmp_path):
     assert loaded.network(torch.rand(1, 1, 48, 48)).shape == (1, 1, 48, 48)
 
 
-# Runs the same training in another process and kills itself without warning in the given epoch.
-KILLED = """
+# Runs the same training in another process, which gets a signal when it asks for the given batch
+# (there are two per epoch).
+INTERRUPTED = """
 import os, signal, sys
 sys.path[:0] = [{scripts!r}, {tests!r}, {unit!r}]
 from pathlib import Path
-from uad import training
+from uad import logs, slices
 import test_training as t
-original = training._train_epoch
+original = slices.TrainingSlices._batch
 calls = []
-def epoch(*arguments):
+def batch(*arguments):
     calls.append(1)
     if len(calls) == {at}:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.{signal})
     return original(*arguments)
-training._train_epoch = epoch
+slices.TrainingSlices._batch = batch
 folder = Path({folder!r})
-t.train(folder, folder / "killed", t.data(folder))
+with logs.job(folder / "log"):
+    t.train(folder, folder / "out", t.data(folder), t.saving({save_minutes}))
 """
 
 
-@pytest.mark.parametrize("at", [2, 5])
-def test_resumes_after_sigkill_to_the_same_bytes(tmp_path, at):
-    inputs = data(tmp_path)
-    whole = train(tmp_path, tmp_path / "whole", inputs)
-    code = KILLED.format(
+def saving(minutes):
+    return {**BLOCK, "training": {**BLOCK["training"], "save_minutes": minutes}}
+
+
+def interrupt(folder, at, signal, save_minutes):
+    """Train in another process, with a signal at a batch; the process and the state it left."""
+    code = INTERRUPTED.format(
         scripts=str(ROOT / "workflow/scripts"), tests=str(ROOT / "tests"),
-        unit=str(ROOT / "tests/unit"), folder=str(tmp_path), at=at,
+        unit=str(ROOT / "tests/unit"), folder=str(folder), at=at, signal=signal,
+        save_minutes=save_minutes,
     )  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    out = tmp_path / "killed"
-    assert not (out / "model.pt").exists()
-    state = torch.load(out / ".state.pt", weights_only=True)
-    assert state["epoch"] == at - 1
-    resumed = train(tmp_path, out, inputs)
+    state = folder / "out/.state.pt"
+    return done, torch.load(state, weights_only=True) if state.exists() else None
+
+
+def losses(folder):
+    with open(folder / "history.tsv") as file:
+        return [
+            (line["train_loss"], line["val_loss"]) for line in csv.DictReader(file, delimiter="\t")
+        ]
+
+
+def assert_goes_on_to_the_same_bytes(folder, block):
+    inputs = data(folder)
+    whole = train(folder, folder / "whole", inputs, block)
+    resumed = train(folder, folder / "out", inputs, block)
     assert_same_weights(whole, resumed)
-    assert not (out / ".state.pt").exists()
+    assert not (folder / "out/.state.pt").exists()
+    assert losses(folder / "out") == losses(folder / "whole")
+    assert len(losses(folder / "out")) == 6
 
-    def losses(folder):
-        with open(folder / "history.tsv") as file:
-            return [
-                (line["train_loss"], line["val_loss"])
-                for line in csv.DictReader(file, delimiter="\t")
-            ]
 
-    assert losses(out) == losses(tmp_path / "whole")
-    assert len(losses(out)) == 6
+@pytest.mark.parametrize(
+    ("at", "epochs", "batches"),
+    [(2, 0, 1), (3, 1, 0), (8, 3, 1)],  # within an epoch, and between two
+)
+def test_resumes_after_sigkill_to_the_same_bytes(tmp_path, at, epochs, batches):
+    done, state = interrupt(tmp_path, at, "SIGKILL", save_minutes=0)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not (tmp_path / "out/model.pt").exists()
+    assert (state["epoch"], len(state["losses"])) == (epochs, batches)
+    assert_goes_on_to_the_same_bytes(tmp_path, saving(0))
+
+
+def test_sigterm_saves_and_ends(tmp_path):
+    done, state = interrupt(tmp_path, 4, "SIGTERM", save_minutes=1000)
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "Error: unet-brats fold 0: told to end (SIGTERM); the next start goes on here\n"
+    )
+    assert (state["epoch"], len(state["losses"])) == (1, 2)  # the fourth batch was still learned
+    assert_goes_on_to_the_same_bytes(tmp_path, saving(1000))
+
+
+def test_sigusr1_saves_and_goes_on(tmp_path):
+    done, state = interrupt(tmp_path, 4, "SIGUSR1", save_minutes=1000)
+    assert done.returncode == 0, done.stderr
+    assert "saved the state: 1 epochs and 2 batches" in (tmp_path / "log").read_text()
+    assert state is None and (tmp_path / "out/model.pt").exists()
+
+
+def test_state_of_the_gradient_scaler_is_resumed(tmp_path):
+    # In use on GPUs only; put in by hand here.
+    run = training._Run(
+        torch.nn.ModuleDict({"network": torch.nn.Linear(1, 1)}), None,
+        training.Settings(**{**BLOCK["training"], "precision": "32-true"}), torch.device("cpu"),
+        tmp_path / "state.pt", "same", "label",
+    )  # fmt: skip
+    run.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    run.save()
+    other = training._Run(
+        run.method, None, run.settings, run.device, run.path, "same", "label"
+    )  # fmt: skip
+    other.scaler = torch.amp.GradScaler("cpu")
+    other.resume()
+    assert other.scaler.get_scale() == 8.0
 
 
 def test_same_seed_same_bytes_other_seed_not(tmp_path):
@@ -245,10 +297,11 @@ def test_validation_uses_the_same_numbers_every_time(tmp_path):
 
     from uad import seeding
 
+    run = training._Run(
+        Method(), None, training.Settings(**BLOCK["training"]), torch.device("cpu"), "", "", ""
+    )
     for _ in range(2):
-        value = training._validate(
-            Method(), Method(), [[1, 2], [1]], seeding.generator(1, "validation")
-        )
+        value = run.validate([[1, 2], [1]], seeding.generator(1, "validation"))
     assert seen[:2] == seen[2:]
     assert value == pytest.approx((2 * 2 + 1 * 1) / 3)
 

@@ -2,12 +2,12 @@
 
 import re
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT, rule_texts
+from plan import job_counts, stand_ins, submissions
 
 from uad.simulation import names
 
@@ -19,41 +19,10 @@ MOST_SUBMISSIONS = 3000
 METHODS, MODELS, RECONSTRUCTING, ROWS = 13, 16, 6, 25
 
 
-def stand_ins(folder, counts, seed=1):
-    """Empty files with the native names of real data sets, and the overlay that points at them."""
-    blocks = {}
-    for dataset, n in counts.items():
-        root = folder / dataset
-        for scan in names.scans(dataset, n, seed):
-            for file in names.files(dataset, scan):
-                path = root / file
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch()
-        blocks[dataset] = {"folder": str(root), "demographics": None}
-    weights = {name: str(folder / f"{name}.pth") for name in ("fae", "rd")}
-    for path in (folder / "T1.nii", folder / "T1_brain.nii", *map(Path, weights.values())):
-        path.touch()
-    atlas = {"head": str(folder / "T1.nii"), "brain": str(folder / "T1_brain.nii")}
-    methods = {name: {"pretrained": path} for name, path in weights.items()}
-    return {"datasets": blocks, "atlas": atlas, "methods": methods}
-
-
-def job_counts(output):
-    """Jobs per rule from a dry run's table."""
-    table = output.split("Job stats:")[-1]
-    return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, flags=re.M)}
-
-
 def plan(checkout, *targets, configfiles=()):
     done = checkout.snakemake(*targets, "-n", "--quiet", "rules", configfiles=configfiles)
     assert done.returncode == 0, done.stdout + done.stderr
     return job_counts(done.stdout)
-
-
-def submissions(output):
-    """SLURM jobs per rule or group from a dry run with the profile."""
-    found = re.findall(r"^\[.*\] Group job (\w+) |^rule (\w+):", output, flags=re.M)
-    return Counter(group or rule for group, rule in found if rule != "all")
 
 
 def test_paper(checkout, tmp_path):

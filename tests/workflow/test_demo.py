@@ -8,8 +8,6 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -17,32 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, make_demo
 
 from uad import packed, splits
 
 pytestmark = pytest.mark.demo
-
-DEMO = ROOT / "results/demo"
-
-
-def make_demo():
-    environment = Path(sys.prefix)
-    return subprocess.run(
-        ["make", "demo", f"VENV={environment}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=3600,
-    )
-
-
-@pytest.fixture(scope="session")
-def demo():
-    """The results folder of a finished demo."""
-    done = make_demo()
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return DEMO
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +111,9 @@ def test_further_tables_are_about_the_same_rows(demo, table):
     perfect = third[third["method"] == "perfect"]
     assert (perfect[["lesion_recall_mean", "lesion_precision_mean"]] == 1).all(axis=None)
     assert (perfect[["hd95_mm_mean", "fp_ml_mean"]] == 0).all(axis=None)
-    reconstructing = third["method"].isin(["cddpm", "sadm", "sadm_res"])
+    reconstructing = third["method"].isin(
+        ["ae", "vae", "dae", "ddpm", "pddpm", "cddpm", "sadm", "sadm_res"]
+    )
     assert (third["recon_l1_healthy_mean"].notna() == reconstructing).all()
 
 
@@ -144,7 +123,7 @@ def test_further_tables_are_about_the_same_rows(demo, table):
 @pytest.mark.parametrize("name", ["ixi", "brats21", "atlas_v2", "draem"])
 def test_packed_volumes(demo, name):
     pack = packed.Pack(demo / "packed" / name)
-    assert pack.image.shape[1:] == (50, 96, 96)
+    assert pack.image.shape[1:] == (33, 64, 64)  # 192 x 192 x 100 mm at the demo's 3 mm
     for subject in pack.subjects["subject"]:
         volume = pack.volume(subject)
         assert np.isfinite(volume.image).all()
@@ -247,10 +226,22 @@ def test_report(demo):
                    "cddpm.html", "unet.html", "unet_res.html",
                    "index.html", "methods.md"):  # fmt: skip
         assert any(result in name for name in names), result
-    assert "simulated" in page
+    assert "simulated" in page and "app.showCategory('0%20Overview')" in page
     assert (demo / "report.zip").stat().st_size < 30e6
     # A caption behind each of the 25 results, each saying that the data are simulated.
     assert page.count("Simulated data.") >= 25
+
+
+def test_report_begins_with_the_front_page_and_its_links_work(demo, tmp_path):
+    with zipfile.ZipFile(demo / "report.zip") as archive:
+        assert archive.namelist()[0] == "index.html"
+        archive.extractall(tmp_path)
+    pages = [path for path in tmp_path.rglob("*.html") if path.name != "report.html"]
+    links = [(p, href) for p in pages for href in re.findall(r'<a href="([^"]+)"', p.read_text())]
+    inside = [(page, href) for page, href in links if "://" not in href]
+    assert all((page.parent / href).is_file() for page, href in inside)
+    # From the front page, which is there twice: at least tables, figures and methods.
+    assert len(inside) > 80 and (tmp_path / "index.html", "report/report.html") in inside
 
 
 def test_weights_of_the_fusion_meet_the_rows_of_the_table(demo, table):

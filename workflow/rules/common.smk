@@ -611,7 +611,7 @@ def run_facts(wildcards=None):
         "models": MODELS,
         "test_sets": list(TEST_SETS),
         "datasets": list(config["datasets"]),
-        "figures": [path.removeprefix(f"{ROOT}/") for path in shown][-4:],
+        "figures": [path.removeprefix(f"{ROOT}/") for path in shown],
         "code": code_of_run()["all"],
     }
 

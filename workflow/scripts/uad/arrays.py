@@ -2,10 +2,13 @@
 
 Volumes are appended to a hidden file beside the result; its length says how many are complete. A
 job that starts again goes on behind the last complete one, and the file gets its name when all
-are there.
+are there. A job that outlived its Snakemake keeps the file locked: its successor waits for its end.
 """
 
+import fcntl
 import io
+import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +42,7 @@ def grow(path, n, shape, dtype, compute, fingerprint, label):
     dtype = np.dtype(dtype)
     volume_bytes = int(np.prod(shape)) * dtype.itemsize
     header = _header((n, *shape), dtype)
-    with open(part, "ab") as file:
+    with _alone(part) as file:
         if file.tell() < len(header):
             file.truncate(0)
             file.write(header)
@@ -53,7 +56,29 @@ def grow(path, n, shape, dtype, compute, fingerprint, label):
                 raise ValueError(f"volume {i} has shape {volume.shape}, expected {tuple(shape)}")
             file.write(volume.tobytes())
             file.flush()
-    part.replace(path)
+        part.replace(path)
+
+
+@contextmanager
+def _alone(path):
+    """A file opened for appending by this process only; waits for another that has it."""
+    waited = False
+    while True:
+        with open(path, "ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not waited:
+                    log.info("waiting for the end of another job that writes %s", path)
+                waited = True
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError:
+                log.info("this file system has no locks")
+            # While this process waited the file may have got its final name, or been deleted.
+            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                file.seek(0, os.SEEK_END)
+                yield file
+                return
 
 
 def _header(shape, dtype):

@@ -176,11 +176,14 @@ _STYLE = """\
 h2 { font-size: 1.1rem; margin: 1.4rem 0 .4rem; }
 table { margin: .4rem 0; }
 .models td:nth-child(n+2) { text-align: right; font-variant-numeric: tabular-nums; }
-.settings td { white-space: normal; }
+.uses td:last-child, .settings td { white-space: normal; }
 svg { max-width: 100%; height: auto; }
 """
 
-_LINKS = "<p>Links work where this page lies in the results folder, not in the report.</p>"
+_LINKS = (
+    '<p><span class="where">Links work where this page lies in the results folder, not in the '
+    "report.</span></p>"
+)
 
 _BODY = """\
 <p><b>{title}</b></p>
@@ -188,7 +191,7 @@ _BODY = """\
 <h2>Departures</h2>
 {departures}
 <h2>Uses</h2>
-<table><tbody>
+<table class="uses"><tbody>
 <tr><td>Stands on</td><td>{upstream}</td></tr>
 <tr><td>Starts from the weights of</td><td>{pretrained}</td></tr>
 <tr><td>Rows of Table 1</td><td>{rows}</td></tr>

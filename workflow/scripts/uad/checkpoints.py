@@ -82,8 +82,9 @@ def load_pretrained(method, path):
 
 def write(content, path):
     """`torch.save` to a temporary name, then rename."""
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+    # Into an open file, since torch would store the name.
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        torch.save(content, file)
 
 
 def read(path, device="cpu"):

@@ -464,7 +464,11 @@ def markdown(config):
     return "\n".join(lines)
 
 
-_STYLE = "table { white-space: normal; }\ntd { vertical-align: top; max-width: 22rem; }\n"
+_STYLE = """\
+table { white-space: normal; min-width: 46rem; }
+td { vertical-align: top; max-width: 22rem; }
+.scroll td:first-child { position: static; }
+"""
 
 _BODY = """\
 <p>What the paper says, what the authors' released code does, and what was done in this run. Grey:

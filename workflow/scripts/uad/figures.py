@@ -8,6 +8,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from uad.colours import BRAIN, COLOURS, LESION  # noqa: F401 (scripts take them from here)
 from uad.volumes import replacing
@@ -121,7 +122,25 @@ def robust_maximum(array):
     return float(np.percentile(array, 99.5))
 
 
-def sparse_labels(value, position):
+def log_scale(panel, name):
+    """Make an axis ("x" or "y") logarithmic, with numbers that can be read off.
+
+    Call it when everything is drawn. Below a decade the usual ticks, powers of ten, would leave the
+    axis with one number or none.
+    """
+    panel.set(**{f"{name}scale": "log"})
+    axis = {"x": panel.xaxis, "y": panel.yaxis}[name]
+    low, high = {"x": panel.get_xlim, "y": panel.get_ylim}[name]()
+    if high < 10 * low:
+        ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
+        axis.set_ticks([tick for tick in ticks if low <= tick <= high])
+        axis.set_minor_locator(NullLocator())
+    else:
+        axis.set_minor_formatter(_sparse_labels)
+    axis.set_major_formatter("{x:g}")
+
+
+def _sparse_labels(value, position):
     """Labels for the minor ticks of a logarithmic axis: 2, 5, 20, 50, ... only."""
     first = f"{value:e}"[0]
     return f"{value:g}" if first in "25" else ""

@@ -36,13 +36,12 @@ def train(model, fold, block, inputs, seed, device, threads, code, model_path, h
     settings = training.Settings(**block["training"])
     pack, val_pack = packed.of_files(inputs["train"]), packed.of_files(inputs["val"])
     params = methods.params_of(name, block, pack.image.shape[2:])
-    fabric = training.make_fabric(device, settings.precision)
     seed = seeding.derive(seed, model, "fold", fold)
     # Initial weights come from torch's global generator, which only this job uses.
     torch.manual_seed(seed)
     upstream = None
     if inputs.get("upstream"):
-        upstream = checkpoints.load(inputs["upstream"], fabric.device)
+        upstream = checkpoints.load(inputs["upstream"], device)
     method = methods.build(name, params, upstream)
     if inputs.get("pretrained"):
         checkpoints.load_pretrained(method, inputs["pretrained"])
@@ -59,7 +58,7 @@ def train(model, fold, block, inputs, seed, device, threads, code, model_path, h
         augment=settings.augment,
         synthesize=source == "draem",
         partners=method.needs_partners,
-        device=fabric.device,
+        device=device,
     )
     validation = slices.fixed(
         val_pack,
@@ -67,7 +66,7 @@ def train(model, fold, block, inputs, seed, device, threads, code, model_path, h
         settings.validation_slices,
         settings.batch_size,
         method.needs_partners,
-        fabric.device,
+        device,
     )
     log.info("%d training volumes, %d batches per epoch", len(data.rows), data.batches)
     fitting = provenance.fingerprint(
@@ -80,14 +79,14 @@ def train(model, fold, block, inputs, seed, device, threads, code, model_path, h
     )
     state_path = Path(model_path).with_name(".state.pt")
     state = training.fit(
-        method, data, validation, settings, seed, fabric, state_path, fitting,
+        method, data, validation, settings, seed, device, state_path, fitting,
         label=f"{model} fold {fold}",
     )  # fmt: skip
     training.write_history(state.history, history_path)
     about = checkpoints.save(
         model_path, name, params, state.best, code,
         model=model, fold=fold, seed=seed, training=block["training"], val_loss=state.best_loss,
-        parameters=_count(method.network), device=fabric.device.type,
+        parameters=_count(method.network), device=device.type,
     )  # fmt: skip
     write_json(about, Path(model_path).with_name("about.json"))
     state_path.unlink(missing_ok=True)

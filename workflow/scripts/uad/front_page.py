@@ -214,17 +214,25 @@ def _what(root, run):
     versions += [f"{n} {packages[n]}" for n in ("torch", "snakemake") if n in packages]
     n = len(run["folds"])
     folds = f"fold{'s' * (n != 1)} {', '.join(map(str, run['folds']))} of {run['n_folds']}"
+    n_controls = sum(block["block"] == "control" for block in run["rows"].values())
+    rows = _counted(len(run["rows"]) - n_controls, "row")
+    if n_controls:
+        rows += f" and {_counted(n_controls, 'control')}"
     terms = {
         "Configuration": ", ".join(run["configs"]),
         "Data": ("simulated" if run["simulated"] else "real") + f" {run['modality']} scans",
         "Splits": f"{run['scheme']}; {folds}",
-        "Table": f"{len(run['rows'])} rows, tested on {', '.join(run['test_sets'])}",
+        "Table": f"{rows}, tested on {', '.join(run['test_sets'])}",
         "Seed": run["seed"],
         "Code": f"{run['code']} at {run['revision']}"
         + (" (uncommitted changes)" if str(run["revision"]).endswith("+") else ""),
         "With": ", ".join(versions) or DASH,
     }
     return "\n".join(f"<dt>{k}</dt><dd>{escape(str(v))}</dd>" for k, v in terms.items())
+
+
+def _counted(n, noun):
+    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def _data(root, run):
@@ -307,13 +315,20 @@ def _cost(costs, run):
     rows.append(_cost_row(total, "<b>sum</b>"))
     whole = costs[costs["jobs_measured"] > 0]
     unknown = costs[(costs["jobs_measured"] == 0) & (costs["jobs_full"] > 0)]
+    n_measured, n_full = whole["jobs_measured"].sum(), whole["jobs_full"].sum()
     projection = (
-        f"All {run['n_folds']} folds of this configuration: about "
-        f"<b>{_hours(whole['hours_full'].sum())}</b>"
-        f"{_gpu(whole['gpu_hours_full'].sum())}, from {whole['jobs_measured'].sum()} measured of "
-        f"{whole['jobs_full'].sum()} jobs; each other job is taken to last as long as the mean "
-        "of its rule and method."
+        f"All {run['n_folds']} folds of this configuration: "
+        f"{'' if n_measured == n_full else 'about '}<b>{_hours(whole['hours_full'].sum())}</b>"
+        f"{_gpu(whole['gpu_hours_full'].sum())}, "
     )
+    if n_measured == n_full:
+        projection += "every one of these jobs measured."
+    else:
+        projection += (
+            f"from {n_measured} measured of {n_full} jobs; each other job is taken to last as long "
+            "as the mean of its rule and method."
+        )
+    projection += " Times are added up over jobs, of which several may run at once."
     if len(unknown):
         names = ", ".join(escape(f"{line['rule']} {line['of']}") for _, line in unknown.iterrows())
         projection += f" Not in it, since never measured: {names}."
@@ -356,8 +371,10 @@ def _pictures(root, figures):
         else:
             kind, data = "png", _small(path)
         source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-        alt = escape(path.stem.replace("_", " "))
-        yield f'<a href="{escape(name)}"><img alt="{alt}" src="{source}"></a>'
+        yield (
+            f'<a href="{escape(name)}"><figure><img alt="" src="{source}">'
+            f"<figcaption>{_named(path)}</figcaption></figure></a>"
+        )
 
 
 def _small(path):
@@ -384,18 +401,34 @@ LINKS = {
 }  # fmt: skip
 
 
+NAMES = {
+    "table1": "Table 1", "table2": "Table 2", "table3": "Table 3",
+    "precision_recall": "precision and recall", "weights": "weight of the residual map",
+    "lesion_volume": "Dice against lesion volume", "comparison": "all rows",
+    "synthetic": "synthetic anomalies", "training": "losses",
+}  # fmt: skip
+
+
 def _links(root):
     """Links to everything there is to look at, in the data's way."""
     for heading, patterns in LINKS.items():
         links = [
             f'<a href="{escape(path.relative_to(root).as_posix())}">'
-            f"{escape(before + path.stem.replace('_', ' '))}</a>"
+            f"{escape(before)}{_named(path)}</a>"
             for pattern, before in patterns
             for path in sorted(root.glob(pattern))
             if path.suffix != ".tsv" or heading == "Tables"
         ]
         if links:
             yield f"<dt>{heading}</dt><dd>{', '.join(links)}</dd>"
+
+
+def _named(path):
+    """What a file is called in a link."""
+    words = path.stem.split("_")
+    if words[0] == "cases":
+        return f"SADM<sub>res</sub> on {escape(' '.join(words[1:]).upper())}"
+    return escape(NAMES.get(path.stem, " ".join(words)))
 
 
 def _percent(value):
@@ -433,12 +466,17 @@ ul { list-style: none; margin: 0; padding: 0; }
 li { padding: .1rem 0 .1rem 1.2rem; text-indent: -1.2rem; overflow-wrap: anywhere; }
 li b { display: inline-block; width: 1.2rem; text-indent: 0; }
 .good b { color: #1d7a3e; }
-.look b { color: #b06f00; }
+.look b { color: #8f5a00; }
 .bad b { color: #c22525; }
 .bad { background: #fde9e7; }
 .scroll { margin: .3rem 0; }
 th, td { padding: .05rem .45rem; }
-.pictures img { height: 7rem; max-width: 100%; object-fit: contain; margin: 0 .5rem .2rem 0; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr));
+  gap: .6rem; }
+.pictures a { text-decoration: none; }
+figure { margin: 0; }
+.pictures img { width: 100%; }
+figcaption { color: #5a6675; }
 summary { cursor: pointer; }
 """
 
@@ -475,7 +513,8 @@ _BODY = """\
 <dl>
 {links}
 </dl>
-<p>Links and pictures lead to the files of the results folder; in the report, use its menu.</p>
+<p><span class="where">Links and pictures lead to the files of the results folder; in the report,
+use its menu.</span></p>
 </section>
 </main>
 """
@@ -488,8 +527,8 @@ _PAPER = """\
 {rows}
 </tbody></table></div>
 <p>{note}[DICE], per cent, in grey the published value; SADM<sub>res</sub> is trained on the test
-set's kind of data. <i>Within</i>: rows whose published value lies in our 95 % interval (Table 2).
-τ: rank correlation of the rows with the paper, 1 is the same order.</p>
+set's kind of data. <i>Within</i>: rows whose published value lies in our widened 95 % interval
+(Table 2). τ: rank correlation of the rows with the paper, 1 is the same order.</p>
 """
 
 _COST = """\
@@ -504,7 +543,7 @@ _COST = """\
 <div class="scroll"><table><tbody>
 {details}
 </tbody></table></div>
-<p>Jobs measured, of those planned; their times, added up; their highest memory, which is the host's
+<p>Jobs measured, of those planned; their times; their highest memory, which is the host's
 and not the GPU's. GPU time: of jobs that had a GPU. A training that was interrupted has the time of
 all its epochs, but the CPU time since it went on. Rules that take seconds are not measured.</p>
 </details>

@@ -1,8 +1,10 @@
 """What a script does around its work: log file, progress bar, and one sentence per user error."""
 
+import ctypes
 import errno
 import logging
 import re
+import signal
 import sys
 import time
 import traceback
@@ -28,6 +30,7 @@ def job(path, verbose=False):
     verbose : bool
         Repeat log lines on standard error.
     """
+    _end_with_parent()
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     handlers = [logging.FileHandler(path, mode="w")]
     if verbose:
@@ -49,6 +52,16 @@ def job(path, verbose=False):
             _end(f"{where}: no space left on this disk, or a quota is used up", verbose)
         log.error(traceback.format_exc())
         raise
+
+
+def _end_with_parent():
+    """Have this process told to end (SIGTERM) when the one that started it is killed (Linux).
+
+    Else a job outlives a Snakemake that was killed, and its successor computes the same beside it.
+    """
+    if sys.platform == "linux":
+        parent_death_signal = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
+        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGTERM)
 
 
 def failure(path):

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from uad import figures
 
@@ -45,10 +46,10 @@ def training(histories, folds):
             )
             panel.plot(best["epoch"], best["val_loss"], "o", color=colour, markersize=4)
             positive &= (history[["train_loss", "val_loss"]].min() > 0).all()
-        panel.set(title=model, xlabel="epoch", yscale="log" if positive else "linear")
-        panel.yaxis.set_major_formatter("{x:g}")
+        panel.set(title=model, xlabel="epoch")
+        panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if positive:
-            panel.yaxis.set_minor_formatter(figures.sparse_labels)
+            figures.log_scale(panel, "y")
     for line in axes:
         line[0].set_ylabel("loss")
     axes[0, 0].legend(frameon=False)
@@ -119,7 +120,7 @@ def precision_recall(table, labels, colours):
             recall = np.linspace(dice / (2 - dice), 1, 100)  # from where the precision is 1
             precision = dice * recall / (2 * recall - dice)
             panel.plot(recall, precision, color="#CCCCCC", linewidth=0.7, zorder=0)
-            panel.text(1.01, precision[-1], f"{dice:g}", color="grey", fontsize=7, va="center")
+            panel.text(1.01, precision[-1], f"{dice:g}", color="dimgrey", fontsize=7, va="center")
         for row, label in labels.items():
             method, _, trained_on = row.partition("-")
             curve = here[here["row"] == row]
@@ -168,9 +169,8 @@ def lesion_volume(tables):
                     middle["lesion_ml"], 100 * middle["dice_best"], color=colour, marker=marker,
                     markersize=5, linewidth=1.5, markeredgecolor="white", label=label,
                 )  # fmt: skip
-        panel.set(title=test_set.upper(), xscale="log", xlabel="lesion, ml", ylim=(0, 100))
-        panel.xaxis.set_major_formatter("{x:g}")
-        panel.xaxis.set_minor_formatter(figures.sparse_labels)
+        panel.set(title=test_set.upper(), xlabel="lesion, ml", ylim=(0, 100))
+        figures.log_scale(panel, "x")
     axes[0, 0].set_ylabel("[DICE], %")
     _legend(figure, axes[0, 0])
     return figure

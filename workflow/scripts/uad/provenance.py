@@ -16,7 +16,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).parent
 # Modules that cannot change a result: an edit of theirs reruns nothing.
 NEUTRAL = ("errors", "logs", "provenance")
-PACKAGES = ("torch", "lightning-fabric", "numpy", "scipy", "torchio", "antspyx", "SimpleITK")
+PACKAGES = ("torch", "numpy", "scipy", "antspyx", "SimpleITK")
 
 
 def code_digest(*sources):

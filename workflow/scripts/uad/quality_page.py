@@ -374,8 +374,8 @@ one, else through the middle.</p>
 {cards}
 </div>
 <h2>All subjects</h2>
-<p>Click a heading to sort. The links to pictures work where the page lies in the results
-folder, not in the report.</p>
+<p>Click a heading to sort. <span class="where">The links to pictures work where the page lies in
+the results folder, not in the report.</span></p>
 <div class="scroll"><table>
 <thead><tr>{heads}</tr></thead>
 <tbody>

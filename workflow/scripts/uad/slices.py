@@ -72,10 +72,15 @@ class TrainingSlices:
         full, rest = divmod(n, self.batch_size)
         return full if full and (self.drop_last or not rest) else full + 1
 
-    def epoch(self, rng):
-        """Yield one epoch's batches, drawn from a NumPy generator."""
+    def epoch(self, rng, done=0, drawn=None):
+        """Yield one epoch's batches, drawn from a NumPy generator.
+
+        To go on behind the first `done` ones, `rng` is as new, and `drawn` its state behind them.
+        """
         order = np.concatenate([rng.permutation(self.rows) for _ in range(self.slices_per_volume)])
-        for start in range(0, self.batches * self.batch_size, self.batch_size):
+        if drawn is not None:
+            rng.bit_generator.state = drawn
+        for start in range(done * self.batch_size, self.batches * self.batch_size, self.batch_size):
             yield self._batch(order[start : start + self.batch_size], rng)
 
     def _batch(self, rows, rng):

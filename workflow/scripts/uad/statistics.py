@@ -91,7 +91,8 @@ def strata(lesion_ml, known):
     for i, name in enumerate(("smallest", "middle", "largest")):
         volumes = with_lesion[third == i]
         if len(volumes):
-            level = f"{name} third ({volumes.min():.3g} to {volumes.max():.3g})"
+            ends = dict.fromkeys(f"{end:.3g}" for end in (volumes.min(), volumes.max()))
+            level = f"{name} third ({' to '.join(ends)})"
             groups.append(("lesion_ml", level, volumes.index))
     known = known.set_index("subject").reindex(lesion_ml.index)
     for column in known.columns.intersection(["site", "age_group"]):

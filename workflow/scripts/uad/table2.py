@@ -146,7 +146,7 @@ def _agreement(agreement, test_set):
 
 
 def _percent(value):
-    return "–" if pd.isna(value) else f"{100 * value:.1f}"
+    return "–" if value is None else pages.number(100 * value)
 
 
 def _p(p):

@@ -88,7 +88,7 @@ def _cells(line):
     cells = []
     for name, _, factor, decimals in COLUMNS:
         mean, std = (line[f"{name}_{part}"] for part in ("mean", "std"))
-        text = "–" if pd.isna(mean) else f"{factor * mean:.{decimals}f}"
+        text = pages.number(factor * mean, decimals)
         spread = "" if pd.isna(std) else f"<br><span>± {factor * std:.{decimals}f}</span>"
         cells.append(f'<td class="n">{text}{spread}</td>')
     return cells
@@ -102,5 +102,6 @@ let 1, 5 and 10 % of the brain voxels of healthy validation subjects through. Le
 26-connected components; one is found if any voxel of it is predicted. HD95 leaves out subjects
 without a prediction, so compare it between rows of similar recall only. False positives are those
 in healthy test subjects. AUROC of subjects: mean score of the brain, test set against healthy
-subjects, who differ in scanner too. Definitions: docs/metrics.md.</p>
+subjects, who differ in scanner too. AUROC is of all voxels of the box, most of them background that
+every method gets right: read it beside that of <i>chance</i>. Definitions: docs/metrics.md.</p>
 """

@@ -131,8 +131,9 @@ def write_html(
             body.append(f"<tr>{''.join(cells)}</tr>")
     sets = "".join(f'<th colspan="3">{_set_name(name, simulated)}</th>' for name in test_sets)
     metrics = "<th>[DICE]</th><th>AUPRC</th><th>Dice<sub>val</sub></th>" * len(test_sets)
+    n_folds = int(table["n_folds"].max())
     page = _BODY.format(
-        folds=int(table["n_folds"].max()),
+        folds=f"{n_folds} fold{'s' * (n_folds != 1)}",
         subjects=_subjects(table),
         published=_GREY if table["paper_dice_mean"].notna().any() else "",
         sets=sets,
@@ -316,6 +317,7 @@ def _subscript(label, before, after):
 
 _STYLE = """\
 thead tr:first-child th { border-bottom: 0; }
+table { font-size: 13px; }
 """
 
 _GREY = """
@@ -324,7 +326,7 @@ Grey, below: the value published for the real data sets, and where ours is relat
 over folds of both)."""
 
 _BODY = """\
-<p>Per cent, mean ± population standard deviation over {folds} fold(s) of the mean over test
+<p>Per cent, mean ± population standard deviation over {folds} of the mean over test
 subjects ({subjects}).{published} [DICE]: highest Dice of each subject over all thresholds.
 Dice<sub>val</sub>: Dice at one threshold per test set and fold, chosen on validation subjects; the
 number to expect in use. Bold: best of a block.</p>

@@ -1,19 +1,22 @@
-"""The training loop: one for all methods, resumable, on Lightning Fabric.
+"""The training loop: one for all methods, resumable, in mixed precision where a GPU has it.
 
-Every epoch's random numbers come from a generator named after the epoch, so a run that is killed
-and started again continues from its last saved epoch with the numbers it would have drawn anyway.
-On the CPU the result is the same to the byte.
+Every epoch's random numbers come from a generator named after the epoch, and its state is stored
+with the batches that are done, so a run that is killed and started again continues with the
+numbers it would have drawn anyway. On the CPU the result is the same to the byte. The state is
+stored every few minutes, and at once on SIGTERM (a time limit, a cancelled job), which then ends
+the job, and on SIGUSR1, after which training goes on.
 
 The checkpoint with the lowest validation loss wins (SADM App. B), measured on fixed slices with
 fixed noise levels and noise.
 """
 
 import csv
+import signal
 import time
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import lightning_fabric
 import numpy as np
 import torch
 
@@ -21,6 +24,9 @@ from uad import checkpoints, seeding
 from uad.errors import InputError
 from uad.logs import log, progress
 from uad.volumes import replacing
+
+# What is computed in 16 bits; weights, and what needs the range of 32 bits, never are.
+PRECISIONS = {"32-true": None, "16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -43,30 +49,23 @@ class Settings:
 
 @dataclass
 class State:
-    """What a run needs to go on; `best` holds the network's state at the lowest validation loss."""
+    """Where a run is.
 
-    epoch: int
-    history: list
-    best: dict | None
-    best_loss: float
-
-
-def make_fabric(device, precision):
-    """Lightning Fabric on one device (`devices.claim`).
-
-    The CPU, which has no fast 16-bit floats, computes in 32 bits unless bfloat16 is asked for.
+    `best` holds the network's state at the lowest validation loss. Of the epoch in progress
+    `losses` are those of the batches that are done, `seconds` the time spent, and `drawn` the state
+    of its random generator (None: it has not begun).
     """
-    on_gpu = device.type == "cuda"
-    fabric = lightning_fabric.Fabric(
-        accelerator="cuda" if on_gpu else "cpu",
-        devices=[device.index] if on_gpu else 1,
-        precision=precision if on_gpu or precision == "bf16-mixed" else "32-true",
-    )
-    fabric.launch()
-    return fabric
+
+    epoch: int = 0
+    history: list = field(default_factory=list)
+    best: dict | None = None
+    best_loss: float = float("inf")
+    losses: list = field(default_factory=list)
+    seconds: float = 0.0
+    drawn: dict | None = None
 
 
-def fit(method, source, validation, settings, seed, fabric, state_path, fingerprint, label):
+def fit(method, source, validation, settings, seed, device, state_path, fingerprint, label):
     """Train `method.network`.
 
     Parameters
@@ -79,7 +78,8 @@ def fit(method, source, validation, settings, seed, fabric, state_path, fingerpr
     settings : Settings
     seed : int
         Of this model and fold.
-    fabric : lightning_fabric.Fabric
+    device : torch.device
+        Of `source` and `validation` too.
     state_path : path-like
         Where the state for resuming is kept; removed by the caller when the model is stored.
     fingerprint : str
@@ -90,111 +90,157 @@ def fit(method, source, validation, settings, seed, fabric, state_path, fingerpr
     Returns
     -------
     State
+
+    Raises
+    ------
+    InputError
+        If the loss is no longer finite, or the job was told to end (SIGTERM).
     """
-    method.network.to(memory_format=torch.channels_last)  # faster convolutions
-    module = fabric.setup_module(method)
-    module.mark_forward_method("loss")
-    optimizer = torch.optim.AdamW(
-        [parameter for parameter in method.network.parameters() if parameter.requires_grad],
-        lr=settings.learning_rate,
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
-    )
-    optimizer = fabric.setup_optimizers(optimizer)
-    state = _resume(state_path, fingerprint, method, optimizer, fabric.device)
-    saved = time.monotonic()
-    epochs = progress(range(state.epoch, settings.epochs), label)
-    for epoch in epochs:
-        began = time.monotonic()
-        train_loss = _train_epoch(
-            method, module, optimizer, source, fabric, seeding.generator(seed, "epoch", epoch)
-        )
-        if not np.isfinite(train_loss):
-            raise InputError(f"{label}: the training loss became {train_loss} in epoch {epoch}")
-        state.epoch = epoch + 1
-        last = state.epoch == settings.epochs
-        val_loss = None
-        if state.epoch % settings.validate_every == 0 or last:
-            with fabric.autocast():
-                rng = seeding.generator(seed, "validation")
-                val_loss = _validate(method, module, validation, rng)
-            if val_loss < state.best_loss:
-                state.best_loss = val_loss
-                state.best = _copy(method.network.state_dict())
-        state.history.append(
-            {
-                "epoch": state.epoch,
-                "train_loss": train_loss,
-                "val_loss": val_loss,
-                "seconds": round(time.monotonic() - began, 3),
-            }
-        )
-        if val_loss is not None:
-            epochs.set_postfix(train=f"{train_loss:.4f}", val=f"{val_loss:.4f}")
-            log.info("epoch %d: train %.5f, validation %.5f", state.epoch, train_loss, val_loss)
-        if time.monotonic() - saved > 60 * settings.save_minutes and not last:
-            _save(state_path, fingerprint, state, method, optimizer)
-            saved = time.monotonic()
+    run = _Run(method, source, settings, device, state_path, fingerprint, label)
+    state = run.resume()
+    with run.heeding_signals():
+        epochs = progress(range(state.epoch, settings.epochs), label)
+        for epoch in epochs:
+            began = time.monotonic() - state.seconds
+            train_loss = run.train_epoch(seeding.generator(seed, "epoch", epoch), began)
+            if not np.isfinite(train_loss):
+                raise InputError(f"{label}: the training loss became {train_loss} in epoch {epoch}")
+            val_loss = None
+            if (epoch + 1) % settings.validate_every == 0 or epoch + 1 == settings.epochs:
+                val_loss = run.validate(validation, seeding.generator(seed, "validation"))
+                if val_loss < state.best_loss:
+                    state.best_loss = val_loss
+                    state.best = _copy(method.network.state_dict())
+                epochs.set_postfix(train=f"{train_loss:.4f}", val=f"{val_loss:.4f}")
+                log.info("epoch %d: train %.5f, validation %.5f", epoch + 1, train_loss, val_loss)
+            state.epoch = epoch + 1
+            state.losses, state.seconds, state.drawn = [], 0.0, None
+            state.history.append(
+                {
+                    "epoch": state.epoch,
+                    "train_loss": train_loss,
+                    "val_loss": val_loss,
+                    "seconds": round(time.monotonic() - began, 3),
+                }
+            )
+            if state.epoch < settings.epochs:
+                run.save_if_due()
     return state
 
 
-def _train_epoch(method, module, optimizer, source, fabric, rng):
-    """One pass over the training slices; the mean loss."""
-    method.network.train()
-    losses = []
-    for batch in source.epoch(rng):
-        optimizer.zero_grad(set_to_none=True)
-        # Fabric calls a marked method as it is on one device, without the precision's context.
-        with fabric.autocast():
-            loss = module.loss(batch, rng)
-        fabric.backward(loss)
-        optimizer.step()
-        losses.append(loss.detach())
-    return float(torch.stack(losses).mean())
+class _Run:
+    """One training run: network, optimiser, precision, and when its state is to be stored."""
 
+    def __init__(self, method, source, settings, device, state_path, fingerprint, label):
+        self.method, self.source, self.settings, self.device = method, source, settings, device
+        self.path, self.fingerprint, self.label = Path(state_path), fingerprint, label
+        method.to(device)
+        method.network.to(memory_format=torch.channels_last)  # faster convolutions
+        self.optimizer = torch.optim.AdamW(
+            [parameter for parameter in method.network.parameters() if parameter.requires_grad],
+            lr=settings.learning_rate,
+            betas=settings.betas,
+            weight_decay=settings.weight_decay,
+        )
+        reduced = PRECISIONS[settings.precision]
+        if device.type == "cpu" and reduced is torch.float16:
+            reduced = None  # slow there
+        self.autocast = torch.autocast(device.type, reduced, enabled=reduced is not None)
+        # Small gradients would be zero in half precision.
+        self.scaler = torch.amp.GradScaler(device.type, enabled=reduced is torch.float16)
+        self.state = State()
+        self.saved = time.monotonic()
+        self.signal = None
 
-@torch.no_grad()
-def _validate(method, module, validation, rng):
-    """Mean loss over fixed batches; `rng` starts from the same point every time."""
-    method.network.eval()
-    losses = torch.stack([module.loss(batch, rng).double() for batch in validation])
-    sizes = torch.tensor([len(batch) for batch in validation], device=losses.device)
-    return float((losses * sizes).sum() / sizes.sum())
+    def train_epoch(self, rng, began):
+        """What is left of an epoch that began at a time; the mean loss of all its batches."""
+        state = self.state
+        self.method.network.train()
+        for batch in self.source.epoch(rng, len(state.losses), state.drawn):
+            self.optimizer.zero_grad(set_to_none=True)
+            with self.autocast:
+                loss = self.method.loss(batch, rng)
+            self.scaler.scale(loss).backward()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            state.losses.append(loss.detach())
+            state.drawn = rng.bit_generator.state
+            state.seconds = time.monotonic() - began
+            self.save_if_due()
+        return float(torch.stack(state.losses).mean())
+
+    @torch.no_grad()
+    def validate(self, batches, rng):
+        """Mean loss over fixed batches; `rng` starts from the same point every time."""
+        self.method.network.eval()
+        with self.autocast:
+            losses = torch.stack([self.method.loss(batch, rng).double() for batch in batches])
+        sizes = torch.tensor([len(batch) for batch in batches], device=losses.device)
+        return float((losses * sizes).sum() / sizes.sum())
+
+    @contextmanager
+    def heeding_signals(self):
+        """Within, SIGTERM and SIGUSR1 wait for the end of the step (`save_if_due`)."""
+
+        def note(number, _):
+            if self.signal != signal.SIGTERM:  # ... is not made harmless by a later SIGUSR1
+                self.signal = number
+
+        before = {s: signal.signal(s, note) for s in (signal.SIGTERM, signal.SIGUSR1)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def save_if_due(self):
+        """Store the state if a signal came, or if the last time is long ago."""
+        due = time.monotonic() - self.saved > 60 * self.settings.save_minutes
+        if self.signal is None and not due:
+            return
+        self.save()
+        self.saved = time.monotonic()
+        if self.signal == signal.SIGTERM:
+            raise InputError(f"{self.label}: told to end (SIGTERM); the next start goes on here")
+        self.signal = None
+
+    def save(self):
+        content = {
+            "fingerprint": self.fingerprint,
+            "network": self.method.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            **vars(self.state),
+        }
+        checkpoints.write(content, self.path)
+        log.info(
+            "saved the state: %d epochs and %d batches", self.state.epoch, len(self.state.losses)
+        )
+
+    def resume(self):
+        """Take up the saved state if it fits; the state."""
+        if not self.path.exists():
+            return self.state
+        try:
+            content = checkpoints.read(self.path, self.device)
+        except InputError as error:
+            log.warning("starting over: %s", error)
+            return self.state
+        if content.pop("fingerprint") != self.fingerprint:
+            log.info(
+                "starting over: configuration, code or data changed since %s was saved", self.path
+            )
+            return self.state
+        self.method.network.load_state_dict(content.pop("network"))
+        self.optimizer.load_state_dict(content.pop("optimizer"))
+        self.scaler.load_state_dict(content.pop("scaler"))
+        self.state = State(**content)
+        log.info("resuming after epoch %d and %d batches", self.state.epoch, len(self.state.losses))
+        return self.state
 
 
 def _copy(state_dict):
     return {name: tensor.detach().clone() for name, tensor in state_dict.items()}
-
-
-def _save(path, fingerprint, state, method, optimizer):
-    content = {
-        "fingerprint": fingerprint,
-        "network": method.network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        **vars(state),
-    }
-    checkpoints.write(content, path)
-    log.info("saved the state of epoch %d", state.epoch)
-
-
-def _resume(path, fingerprint, method, optimizer, device):
-    """The saved state if it fits, else a fresh one."""
-    fresh = State(epoch=0, history=[], best=None, best_loss=float("inf"))
-    if not Path(path).exists():
-        return fresh
-    try:
-        content = checkpoints.read(path, device)
-    except InputError as error:
-        log.warning("starting over: %s", error)
-        return fresh
-    if content.pop("fingerprint") != fingerprint:
-        log.info("starting over: configuration, code or data changed since %s was saved", path)
-        return fresh
-    method.network.load_state_dict(content.pop("network"))
-    optimizer.load_state_dict(content.pop("optimizer"))
-    state = State(**content)
-    log.info("resuming after epoch %d", state.epoch)
-    return state
 
 
 def write_history(history, path):
