@@ -26,8 +26,8 @@ TEST_PACKAGES := pytest pytest-xdist "torchio<2" torchmetrics opensimplex scikit
 export MALLOC_MMAP_THRESHOLD_ := 1000000000
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
-.PHONY: demo report setup setup-hdbet recover test test-fast test-faults test-hdbet test-slurm lint format dag \
-  docs plan bench bench-paper clean
+.PHONY: demo report setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm lint \
+  format dag docs plan bench bench-paper clean
 
 demo: $(VENV)/.run-packages
 	$(BIN)/snakemake --cores all --scheduler greedy $(DEMO)
@@ -48,19 +48,27 @@ setup-hdbet: $(HDBET)/.packages
 
 # Jobs of this folder that a killed Snakemake left behind are cancelled; then the folder is unlocked.
 # Their names begin with the prefix in slurm/config.yaml.
-ORPHANS = squeue --me --noheader --format='%i|%j|%Z' | awk -F'|' '$$2 ~ /^uad_/ && $$3 == "$(CURDIR)" {print $$1}'
+ORPHANS = squeue --me --noheader --format='%i|%j|%Z' | awk -F'|' '$$2 ~ /^uad_/ && $$3 == ENVIRON["CURDIR"] {print $$1}'
+recover: export CURDIR := $(CURDIR)
 
 recover:
 	$(ORPHANS) | xargs -r scancel
 	while [ -n "$$($(ORPHANS))" ]; do sleep 1; done
 	$(BIN)/snakemake --profile slurm --unlock
 
+# Tests that take long, or need what not every machine has, are left out.
+CHEAP = "not demo and not envs and not faults and not hdbet and not slurm"
+
 test: setup
-	$(BIN)/pytest -n 2 -m "not demo and not faults and not hdbet and not slurm"
+	$(BIN)/pytest -n 2 -m $(CHEAP)
 	$(BIN)/pytest -m demo
 
 test-fast: setup
-	$(BIN)/pytest -n 2 -m "not demo and not faults and not hdbet and not slurm"
+	$(BIN)/pytest -n 2 -m $(CHEAP)
+
+# Environments for --sdm conda, made by pip.
+test-envs: setup
+	$(BIN)/pytest -m envs
 
 test-hdbet: setup setup-hdbet
 	$(BIN)/pytest -m hdbet

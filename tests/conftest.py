@@ -1,6 +1,7 @@
 """Fixtures that several tests share."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,12 +57,20 @@ def write_list(path, names):
     path.write_text("\n".join([",img_name,Primary Location,label", *lines, ""]))
 
 
+def rule_texts():
+    """Name and text of every rule that does work."""
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for text in re.split(r"^(?=(?:use )?rule )", path.read_text(), flags=re.M)[1:]:
+            if "script:" in text or "shell:" in text:
+                yield re.match(r"rule (\w+)", text)[1], text
+
+
 class Checkout:
     """A copy of the repository in which a test may run Snakemake and edit files."""
 
     def __init__(self, folder):
         self.folder = folder
-        for name in ("Snakefile", "config", "workflow", "envs"):
+        for name in ("Snakefile", "config", "workflow", "envs", "profiles"):
             source = ROOT / name
             if source.is_dir():
                 shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

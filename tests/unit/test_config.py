@@ -130,7 +130,28 @@ def trained_on(source):
     return {"block": "III", "label": "U", "healthy": "none", "maps": [f"unet-{source}"]}
 
 
+NAMES_AND_PATHS = "braces and characters that cannot be printed are not allowed in names and paths"
 MISTAKES = {
+    "brace in a path": (
+        {"results": "results/{dataset}"},
+        f"configuration: results is 'results/{{dataset}}', but {NAMES_AND_PATHS}",
+    ),
+    "line break in a path": (
+        {"datasets": {"ixi": {"folder": "data/IXI\nT1"}}},
+        f"configuration: datasets.ixi.folder is 'data/IXI.nT1', but {NAMES_AND_PATHS}",
+    ),
+    "row that leads elsewhere": (
+        {"rows": {"../../x-brats": {"block": "II", "label": "X", "healthy": "ixi", "maps": []}}},
+        "configuration: rows: '../../x-brats' does not match",
+    ),
+    "map that leads elsewhere": (
+        {"rows": {"x": {"block": "I", "label": "X", "healthy": "ixi", "maps": ["../../x"]}}},
+        "configuration: rows.x has the unknown method ../../x",
+    ),
+    "source that leads elsewhere": (
+        {"rows": {"x": {"block": "I", "label": "X", "healthy": "ixi", "maps": ["unet-../../x"]}}},
+        "configuration: rows.x: unet-../../x is trained on ../../x",
+    ),
     "misspelt key": (
         {"methods": {"cddpm": {"trainig": {}}}},
         r"unknown key methods.cddpm.trainig \(did you mean training\?\)",

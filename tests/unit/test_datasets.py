@@ -115,6 +115,46 @@ def test_repeated_subjects_are_listed():
     ]
 
 
+ODD = "its name has braces, or characters that cannot be printed"
+OUTSIDE = "it leads out of the data set's folder"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("{subject}/IXI002-Guys-0828-T1.nii.gz", ODD),
+        ("a\nb/IXI002-Guys-0828-T1.nii.gz", ODD),
+        ("IXI002-Guys-0828-T1.nii.gz\n", None),  # no NIfTI
+        ("a\udcff/IXI002-Guys-0828-T1.nii.gz", ODD),  # not UTF-8
+        ("../../x/IXI002-Guys-0828-T1.nii.gz", OUTSIDE),
+        ("x/../../IXI002-Guys-0828-T1.nii.gz", OUTSIDE),
+        ("/etc/IXI002-Guys-0828-T1.nii.gz", OUTSIDE),
+        ("IXI\u0660\u0660\u0662-Guys-0828-T1.nii.gz", "'IXI٠٠٢' has more than letters and digits"),
+        ("IXI0/2-Guys-0828-T1.nii.gz", "not a file of IXI"),
+        ("IXI0.2-Guys-0828-T1.nii.gz", "not a file of IXI"),
+    ],
+)
+def test_names_that_are_not_safe_are_listed(path, reason):
+    found, left_out = datasets.find("ixi", [path, "IXI004-HH-0001-T1.nii.gz"], "data")
+    assert list(found) == ["IXI004"]
+    assert left_out == [(path, reason)] * bool(reason)
+
+
+def test_names_that_are_odd_but_safe_are_taken():
+    folder = 'it\'s "a" $(touch x) `y` ; # & | * ? [z] é'
+    found, left_out = datasets.find("ixi", [f"{folder}/IXI004-HH-0001-T1.nii.gz"], "data")
+    assert found["IXI004"].image == f"{folder}/IXI004-HH-0001-T1.nii.gz" and not left_out
+
+
+def test_labels_are_letters_and_digits_whatever_a_module_says(monkeypatch):
+    module = datasets.load("ixi")
+    monkeypatch.setattr(module, "label", lambda match: "../../x" if match["site"] == "HH" else "a")
+    files = ["IXI004-HH-0001-T1.nii.gz", "IXI005-IOP-0001-T1.nii.gz"]
+    found, left_out = datasets.find("ixi", files, "data")
+    assert list(found) == ["a"]
+    assert left_out == [(files[0], "'../../x' has more than letters and digits")]
+
+
 def test_missing_modality_is_named():
     with pytest.raises(InputError, match="ATLAS v2.0 has no T2 images, only T1"):
         datasets.find("atlas_v2", [], "data", "T2")

@@ -99,7 +99,10 @@ def test_code_sees_rules_and_modules_but_no_remark(tmp_path, monkeypatch):
     module.write_text(text + "\nx = 1\n")
     assert code()["all"] != before["all"]
     rules = tmp_path / "workflow/rules/train.smk"
-    rules.write_text(rules.read_text() + "\n")
+    text = rules.read_text()
+    rules.write_text(f"# A remark.\n\n{text}\n")
+    assert code()["rules"] == before["rules"]
+    rules.write_text(text.replace("growing(720)", "growing(721)"))
     assert code()["rules"] != before["rules"]
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pickle
 import runpy
 import sys
 import types
@@ -138,6 +139,33 @@ def test_weights_of_another_release(nnunet, monkeypatch):
     assert "\n" not in str(error.value)
 
 
+def test_weights_with_python_objects(nnunet, monkeypatch):
+    def refuse(self, folder, fold):
+        raise pickle.UnpicklingError("Weights only load failed.\n Do this:")
+
+    monkeypatch.setattr(Predictor, "initialize_from_trained_model_folder", refuse)
+    head = volumes.Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))
+    with pytest.raises(InputError, match="odd: .* could run any program; hd_bet.we") as error:
+        hd_bet.find_brain(head, "odd", torch.device("cpu"))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("numpy", ["numpy._core", "numpy.core"])  # 2 and 1
+def test_numbers_that_nnunet_logs_can_be_loaded(tmp_path, monkeypatch, numpy):
+    logged = {"losses": [np.float32(2), np.float64(3)], "dice": np.arange(3.0), "best": np.int64(7)}
+    torch.save({"logging": logged, "device": torch.device("cuda")}, tmp_path / "now")
+    with zipfile.ZipFile(tmp_path / "now") as now, zipfile.ZipFile(tmp_path / "x", "w") as other:
+        for name in now.namelist():
+            content = now.read(name)
+            if name.endswith("data.pkl"):
+                content = content.replace(b"numpy._core.multiarray", f"{numpy}.multiarray".encode())
+            other.writestr(name, content)
+    with torch.serialization.safe_globals(hd_bet._numpy_values()):
+        found = torch.load(tmp_path / "x", weights_only=True)["logging"]
+    assert found["losses"] == [2, 3] and found["best"] == 7
+    np.testing.assert_array_equal(found["dice"], logged["dice"])
+
+
 def test_interpreter_without_hd_bet(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=f"not installed for {sys.executable}; run make setup-hdb"):
@@ -151,7 +179,7 @@ def test_threads_are_limited(nnunet, monkeypatch):
     asked = []
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
     hd_bet.set_up(3)
-    assert asked == [3]
+    assert asked == [3] and os.environ[hd_bet.WEIGHTS_ONLY] == "1"
     assert {os.environ[name] for name in hd_bet.THREAD_VARIABLES} == {"3"}
 
 

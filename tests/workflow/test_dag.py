@@ -2,12 +2,11 @@
 
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, rule_texts
 from plan import job_counts, stand_ins, submissions
 
 from uad.simulation import names
@@ -263,9 +262,14 @@ def test_profile_for_slurm_is_found(checkout):
 
 
 def test_nothing_overrides_the_profile_for_slurm():
-    # Snakemake reads these without being asked, and prefers them.
-    for folder in ("profiles", "workflow/profiles", "default"):
+    # Snakemake reads profiles/default and such without being asked, and prefers it.
+    for folder in ("workflow/profiles", "default"):
         assert not (ROOT / folder).exists()
+    always, slurm = (
+        yaml.safe_load((ROOT / folder / "config.yaml").read_text())
+        for folder in ("profiles/default", "slurm")
+    )
+    assert set(always) == {"rerun-triggers"} and not set(always) & set(slurm)
 
 
 def test_a_site_edits_three_lines():
@@ -297,14 +301,6 @@ def test_memory_and_time_are_enough_for_a_cluster_job_and_grow():
     assert groups == set(profile["group-components"])
 
 
-def rule_texts():
-    """Name and text of every rule that does work."""
-    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
-        for text in re.split(r"^(?=(?:use )?rule )", path.read_text(), flags=re.M)[1:]:
-            if "script:" in text or "shell:" in text:
-                yield re.match(r"rule (\w+)", text)[1], text
-
-
 def test_every_rule_says_what_it_needs():
     found = dict(rule_texts())
     assert len(found) >= 16
@@ -328,71 +324,6 @@ def test_every_rule_says_what_it_needs():
 )
 def test_long_rules_are_measured(name):
     assert "benchmark:" in dict(rule_texts())[name]
-
-
-def test_environments_exist_and_are_used():
-    named = {
-        (ROOT / "workflow/rules" / path).resolve()
-        for _, text in rule_texts()
-        for path in re.findall(r'"([^"]*envs/[^"]*)"', text)
-    }
-    assert named and all(path.exists() for path in named)
-    unused = set((ROOT / "envs").glob("*.yaml")) - named
-    assert {path.name for path in unused} == {"workflow.yaml"}
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda p: p.name)
-def test_environment_pins_equal_the_constraints(path):
-    files = ["constraints.txt"] + ["constraints-hdbet.txt"] * (path.name == "skullstrip.yaml")
-    text = "\n".join((ROOT / file).read_text() for file in files)
-    constraints = dict(re.findall(r"^([\w.-]+)==([\w.]+)$", text, re.M))
-    constraints = {k.lower().replace("_", "-"): v for k, v in constraints.items()}
-    dependencies = yaml.safe_load(path.read_text())["dependencies"]
-    pins = [d for d in dependencies if isinstance(d, str)]
-    pins += [d for block in dependencies if isinstance(block, dict) for d in block["pip"]]
-    for pin in pins:
-        name, _, version = pin.replace("==", "=").partition("=")
-        name = name.lower().replace("snakemake-minimal", "snakemake").replace("_", "-")
-        if name not in ("python", "pip"):
-            assert constraints[name] == version, pin
-
-
-def test_constraints_name_a_package_once():
-    named = [
-        re.findall(r"^([\w.-]+)==", (ROOT / file).read_text().lower().replace("_", "-"), re.M)
-        for file in ("constraints.txt", "constraints-hdbet.txt")
-    ]
-    assert all(named) and not set(named[0]) & set(named[1])
-
-
-def test_environments_hold_what_their_scripts_import():
-    """Every package that a rule's code imports is named in its environment."""
-    from uad import provenance
-
-    distribution = {
-        "PIL": "pillow", "SimpleITK": "simpleitk",
-        "ants": "antspyx",
-    }  # fmt: skip
-    standard = set(sys.stdlib_module_names)
-    for name, text in rule_texts():
-        env = ROOT / "workflow/rules" / re.search(r'"([^"]*envs/[^"]*)"', text)[1]
-        held = env.read_text()
-        script = ROOT / "workflow/scripts" / re.search(r'(\w+\.py)"', text)[1]
-        pending, seen = [script], set()
-        while pending:
-            path = pending.pop()
-            if path is None or path in seen:
-                continue
-            seen.add(path)
-            for imported in provenance._imports(path):
-                head = imported.split(".")[0]
-                if head == "uad":
-                    pending.append(provenance._module_path(imported))
-                elif head not in standard:
-                    package = distribution.get(head, head)
-                    assert f"{package}==" in held, (
-                        f"{name}: {env.name} lacks {package} ({path.name})"
-                    )
 
 
 def test_no_rule_holds_a_function_or_a_path_of_this_machine():

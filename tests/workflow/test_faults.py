@@ -147,6 +147,33 @@ def test_prepared_data_enter_after_bias_correction(real):
     assert len(table) == 2 and (table["lesion_ml"] > 0).all() and (table["brain_ml"] > 500).all()
 
 
+def test_names_of_files_are_only_names(real):
+    """Blanks, quotes and what a shell would run, in the folders of scans and of results."""
+    odd = 'it\'s $(touch ran) `touch ran`; touch ran # & "a" * | > ran'
+    folder = real.raw / "brats21"
+    (folder / odd).mkdir()
+    for scan in folder.glob("BraTS*"):
+        scan.rename(folder / odd / scan.name)
+    path = real.overlay(**real.changes, results=f"results/{odd}")
+    qc = register_target(real, "brats21").replace("results", f"results/{odd}", 1)
+    targets = [qc, f"results/{odd}/inventory/brats21.json"]  # the rules that read scans
+    done = real.snakemake(*targets, configfiles=[path])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all((real.folder / target).exists() for target in targets)
+    assert not list(real.folder.rglob("ran")) and not list(real.raw.rglob("ran"))
+
+
+def test_names_that_snakemake_would_misread_leave_the_subject_out(real):
+    image = real.files["brats21"][0][0]
+    for name in ("{subject}", "line\nbreak"):
+        (image.parent.parent / name).mkdir()
+        shutil.copy(image, image.parent.parent / name)
+    target = output_of("brats21", first_label(real, "brats21"), "desc-registration_qc.json")
+    done = real.snakemake(target, "-n", configfiles=[real.overlay(**real.changes)])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "its name has braces, or characters that cannot be printed and 1 more" in done.stdout
+
+
 def test_truncated_nifti(real):
     image = real.files["ixi"][0][0]
     image.write_bytes(image.read_bytes()[:5000])

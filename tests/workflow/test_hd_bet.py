@@ -128,15 +128,15 @@ def make_weights(folder, trainer="nnUNetTrainer", bias=0.0):
 class Case:
     """A checkout with one registered phantom head of IXI, and the overlay that strips it."""
 
-    def __init__(self, checkout):
+    def __init__(self, checkout, results="results/demo"):
         scans = names.scans("ixi", 9, 2024)
         files = [file for scan in scans for file in names.files("ixi", scan)]
         label = next(iter(datasets.find("ixi", files, "").subjects))
-        folder = checkout.folder / f"results/demo/preprocessed/ixi/sub-{label}"
-        self.checkout = checkout
+        folder = checkout.folder / results / f"preprocessed/ixi/sub-{label}"
+        self.checkout, self.results = checkout, results
         self.head = folder / f"sub-{label}_space-SRI24_desc-registered_T1w.nii"
         self.mask = folder / f"sub-{label}_space-SRI24_desc-brain_mask.nii.gz"
-        self.log = checkout.folder / f"results/demo/logs/strip_skull_hd_bet/ixi/{label}.log"
+        self.log = checkout.folder / results / f"logs/strip_skull_hd_bet/ixi/{label}.log"
         array = phantoms.head(np.random.default_rng(5))[0]
         array[:, :20] *= 0.5  # front and back, left and right, and top and bottom differ
         array[:25] *= 0.7
@@ -146,7 +146,9 @@ class Case:
     def strip(self, weights, *options):
         """Run the rule; returns its exit status and all it printed."""
         overlay = self.checkout.overlay(
-            datasets={"ixi": {"brain_mask": "hd_bet"}}, hd_bet={"weights": str(weights)}
+            results=self.results,
+            datasets={"ixi": {"brain_mask": "hd_bet"}},
+            hd_bet={"weights": str(weights)},
         )
         done = self.checkout.snakemake(
             self.mask.relative_to(self.checkout.folder), "--allowed-rules", "strip_skull_hd_bet",
@@ -171,6 +173,13 @@ def case(checkout):
 
 def test_missing_weights(case):
     case.fails("data/nowhere", "Error: data/nowhere/dataset.json: no such file; HD-BET's weights")
+
+
+def test_a_file_name_is_one_word_of_the_command_whatever_is_in_it(checkout):
+    odd = 'it\'s $(touch ran) `touch ran`; touch ran # & "a" * | > ran'
+    case = Case(checkout, f"results/{odd}")
+    case.fails(f"data/{odd}", f"Error: data/{odd}/dataset.json: no such file; HD-BET's weights")
+    assert case.log.exists() and not list(checkout.folder.rglob("ran"))
 
 
 def test_damaged_weights(case, tmp_path):
@@ -243,6 +252,27 @@ def test_neither_network_nor_processes_nor_more_threads(case, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert volumes.read(case.mask, "uint8").array.any()
     assert set(json.loads(done.stdout)) == {1}
+
+
+@with_hd_bet
+def test_weights_that_would_run_a_program(case, tmp_path):
+    (case.checkout.folder / ".venv-hdbet").symlink_to(ROOT / ".venv-hdbet")
+    weights = make_weights(tmp_path / "weights")
+    path = weights / hd_bet_weights.CHECKPOINT
+    content = torch.load(path, weights_only=True)
+
+    class Malicious:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "it-ran"),)
+
+    torch.save({**content, "logging": Malicious()}, path)
+    case.fails(weights, "holds Python objects, which are not loaded")
+    assert not (tmp_path / "it-ran").exists()
+    # What nnU-Net itself stores beside weights is no program.
+    logged = {"losses": [np.float32(1)], "device": torch.device("cuda")}
+    torch.save({**content, "_best_ema": np.float64(1), "logging": logged}, path)
+    status, text = case.strip(weights)
+    assert status == 0, text
 
 
 @with_hd_bet

@@ -168,6 +168,9 @@ wildcard_constraints:
     method="|".join(TRAINED) or "none",
     row="|".join(config["rows"]),
     fold=r"\d+",
+    test_set="|".join(TEST_SETS),
+    scan="[A-Za-z0-9_/-]+",  # of simulated files; no dot, so that none leads out of its folder
+    site=r"R\d+",
 
 
 # Parameters. The digest makes jobs follow the code they run (see uad/provenance.py).

@@ -1,5 +1,6 @@
 """Model files: weights, configuration and provenance in one file, written whole or not at all."""
 
+import pickle
 from pathlib import Path
 
 import torch
@@ -52,6 +53,8 @@ def load(path, device="cpu", upstream=None):
         If the file is missing, damaged, or does not fit the code.
     """
     content = read(path, device)
+    if not {"method", "params", "network"} <= set(content):
+        raise InputError(f"{path}: holds no model of this workflow")
     method = methods.build(content["method"], content["params"], upstream)
     try:
         method.network.load_state_dict(content["network"])
@@ -85,10 +88,25 @@ def write(content, path):
 
 
 def read(path, device="cpu"):
-    """Load a file of tensors and plain values; refuses anything executable."""
+    """Load a file of tensors and plain values by name; refuses anything executable.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or holds something else.
+    """
     if not Path(path).exists():
         raise InputError(f"{path}: no such file")
     try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # zip, pickle and end-of-file errors of many kinds
+        content = torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        # Not torch's own words, which advise to load it all the same.
+        raise InputError(
+            f"{path}: cannot be read as a model file: it is damaged, or holds Python objects "
+            "beside weights, which are not loaded since they could run any program"
+        ) from error
+    except Exception as error:  # zip and end-of-file errors of many kinds
         raise InputError(f"{path}: cannot be read as a model file ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: cannot be read as a model file: it holds no weights by name")
+    return content

@@ -36,6 +36,7 @@ def check(config, schema_path):
     first = min(errors, key=_depth_and_path, default=None)
     if first is not None:
         raise InputError(f"configuration: {_sentence(first)}")
+    _check_texts(config)
     _check_registration(config["preprocessing"]["registration"])
     _check_folds(config)
     _check_methods(config)
@@ -101,6 +102,20 @@ def _check_datasets(config):
             raise InputError(
                 f"configuration: splits.{train}.train is 0, but {model} is trained on {train}"
             )
+
+
+def _check_texts(node, place=""):
+    """Names and paths become parts of rules and of what they write, see `datasets.unsafe`."""
+    children = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, child in children:
+        for text in (key, child):
+            if isinstance(text, str) and (set("{}") & set(text) or not text.isprintable()):
+                raise InputError(
+                    f"configuration: {place}{key!s} is {text!r}, but braces and characters that "
+                    "cannot be printed are not allowed in names and paths"
+                )
+        if isinstance(child, dict | list):
+            _check_texts(child, f"{place}{key}.")
 
 
 def _check_registration(registration):

@@ -14,6 +14,7 @@ import importlib.util
 import io
 import logging
 import os
+import pickle
 import sys
 import types
 
@@ -23,6 +24,8 @@ from uad.errors import InputError
 
 # The last is nnU-Net's, which reads it when imported.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "nnUNet_def_n_proc")
+# Read by torch.load: nnU-Net asks it to unpickle anything, this has it refuse what is not weights.
+WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 PRIMUS = "nnunetv2.training.nnUNetTrainer.primus.primus_trainers"
 
 log = logging.getLogger("uad")
@@ -49,6 +52,17 @@ def set_up(threads):
     import torch
 
     torch.set_num_threads(threads)
+    os.environ[WEIGHTS_ONLY] = "1"
+    torch.serialization.add_safe_globals(_numpy_values())
+
+
+def _numpy_values():
+    """What torch has to know to load numbers and arrays of NumPy: checkpoints log them as such."""
+    make_scalar, make_array = np.float64(0).__reduce__()[0], np.zeros(1).__reduce__()[0]
+    found = [np.dtype, np.ndarray, *(type(np.dtype(kind)) for kind in "?bhilqefd")]
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1 and 2
+        found += [(make_scalar, f"{module}.scalar"), (make_array, f"{module}._reconstruct")]
+    return found
 
 
 def find_brain(head, weights, device):
@@ -72,7 +86,7 @@ def find_brain(head, weights, device):
     Raises
     ------
     InputError
-        If nnU-Net cannot load the weights.
+        If nnU-Net cannot load the weights, or there are Python objects among them.
     """
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
@@ -88,6 +102,12 @@ def find_brain(head, weights, device):
         )
         try:
             predictor.initialize_from_trained_model_folder(str(weights), "all")
+        except pickle.UnpicklingError as error:
+            raise InputError(
+                f"{weights}: the checkpoint of these weights holds Python objects, which are not "
+                "loaded since they could run any program; hd_bet.weights must be those of release "
+                "2.0.0"
+            ) from error
         except (KeyError, RuntimeError) as error:
             raise InputError(
                 f"{weights}: nnU-Net cannot load HD-BET's weights from here "

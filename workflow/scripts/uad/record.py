@@ -6,6 +6,7 @@ Code, git state, packages, configuration, digests of the inputs and of the main 
 import hashlib
 import json
 import platform
+import tokenize
 from importlib import metadata
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def digests(paths):
 def code(base):
     """Digests of what is run: library and scripts as one, every script, every other file.
 
-    Comments and docstrings of Python files do not count (`provenance.code_digest`).
+    Comments do not count, nor do docstrings of Python files (`provenance.code_digest`).
 
     Parameters
     ----------
@@ -49,12 +50,27 @@ def code(base):
     scripts = sorted((base / "workflow/scripts").glob("*.py"))
     library = sorted((base / "workflow/scripts/uad").rglob("*.py"))
     rules = [base / "Snakefile", *sorted((base / "workflow/rules").glob("*.smk"))]
-    rules += sorted(p for p in (base / "workflow/resources").iterdir() if p.is_file())
+    resources = sorted(p for p in (base / "workflow/resources").iterdir() if p.is_file())
     return {
         "all": provenance.code_digest(*scripts, *library),
         "scripts": {path.stem: provenance.code_digest(path) for path in scripts},
-        "rules": {path.relative_to(base).as_posix(): sha256(path)[:16] for path in rules},
+        "rules": {
+            path.relative_to(base).as_posix(): digest(path)[:16]
+            for paths, digest in ((rules, _tokens_sha256), (resources, sha256))
+            for path in paths
+        },
     }
+
+
+def _tokens_sha256(path):
+    """SHA-256 of a rule file, which has the tokens of Python, without comments and empty lines."""
+    with open(path, "rb") as file:
+        tokens = [
+            token.string
+            for token in tokenize.tokenize(file.readline)
+            if token.type not in (tokenize.COMMENT, tokenize.NL)
+        ]
+    return hashlib.sha256("\0".join(tokens).encode()).hexdigest()
 
 
 def run(config, code, inventories, inputs, splits, abouts, results):

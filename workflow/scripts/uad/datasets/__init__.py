@@ -20,7 +20,7 @@ A data set module has
 `EXAMPLE`
     a native path, for messages,
 `label(match)`
-    the subject's label from a match of `NAME`; alphanumeric, as BIDS asks,
+    the subject's label from a match of `NAME`; ASCII letters and digits, as BIDS asks,
 `STRATUM`
     column by which splits are stratified, None for none; `metadata(subjects, demographics)` fills
     it (and any other column).
@@ -33,7 +33,7 @@ since this runs where only Snakemake is installed.
 import importlib
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from uad.errors import InputError
@@ -103,8 +103,8 @@ def find(name, files, folder, modality="T1", layout="native"):
     Returns
     -------
     Listing
-        Subjects that are complete and unique; the others, and images that do not belong to the
-        archive, are listed with the reason.
+        Subjects that are complete and unique; the others, images that do not belong to the
+        archive, and names that are not safe to use, are listed with the reason.
 
     Raises
     ------
@@ -118,13 +118,22 @@ def find(name, files, folder, modality="T1", layout="native"):
     found = {"image": {}, "lesion": {}, "brain": {}}
     left_out = []
     for path in sorted(files):
+        if not re.search(rf"{NIFTI}\Z", path):
+            continue
+        if unsafe(path):
+            left_out.append((path, unsafe(path)))
+            continue
         for kind, pattern in (("image", image), ("lesion", lesion), ("brain", brain)):
             match = re.fullmatch(pattern, path) if pattern else None
             if match:
-                found[kind].setdefault(module.label(match), []).append(path)
+                label = module.label(match)
+                if re.fullmatch("[A-Za-z0-9]+", label):
+                    found[kind].setdefault(label, []).append(path)
+                else:
+                    left_out.append((path, f"{label!r} has more than letters and digits"))
                 break
         else:
-            if re.fullmatch(rf".*{NIFTI}", path) and not re.fullmatch(others, path):
+            if not re.fullmatch(others, path):
                 left_out.append((path, f"not a file of {module.TITLE}"))
     if not found["image"]:
         example = module.EXAMPLE if layout == "native" else f"{module.PREPARED}/t1/…_t1.nii.gz"
@@ -143,6 +152,19 @@ def find(name, files, folder, modality="T1", layout="native"):
             one = {kind: path for kind, (path,) in paths.items()}
             subjects[label] = Subject(label, one["image"], one.get("lesion"), one.get("brain"))
     return Listing(subjects, left_out)
+
+
+def unsafe(path):
+    """Why a path in a data set's folder cannot be used, or None.
+
+    Snakemake reads braces as wildcards; what cannot be printed (line breaks, broken encodings) can
+    be written to no table or log.
+    """
+    if set("{}") & set(path) or not path.isprintable():
+        return "its name has braces, or characters that cannot be printed"
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        return "it leads out of the data set's folder"
+    return None
 
 
 def _incomplete(paths, modality):

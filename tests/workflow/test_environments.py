@@ -1,0 +1,278 @@
+"""Conda environments: each is there, pinned like the constraints, and holds what its rules import.
+
+There is no conda where this is tested. All packages of rules come from pip also in these files, so
+`make test-envs` makes an environment of each by pip, and imports there what the rules import.
+"""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from functools import cache
+from importlib.metadata import packages_distributions
+
+import pytest
+import yaml
+from conftest import ROOT, rule_texts
+from packaging.utils import canonicalize_name
+
+from uad import methods, provenance
+
+SCRIPTS = ROOT / "workflow/scripts"
+FILES = sorted((ROOT / "envs").glob("*.yaml"))
+WORKFLOW = "workflow.yaml"  # of Snakemake itself, named by no rule
+CONDA_NAMES = {"snakemake-minimal": "snakemake"}  # the others are called as on PyPI
+PACKAGES = packages_distributions()
+# Distributions that are not in the environment of the tests, but in .venv-hdbet.
+PACKAGES.setdefault("nnunetv2", ["nnunetv2"])
+
+
+# What files say, and what rules need.
+
+
+def pins(text):
+    """Exact version of each package of an environment file; fails where it is not one.
+
+    Returns
+    -------
+    dict of str to str
+        By name as `canonicalize_name` has it, in the file's order; without Python and pip.
+    """
+    content = yaml.safe_load(text)
+    assert set(content) == {"channels", "dependencies"}
+    found = {}
+    for line in content["dependencies"]:
+        for pin in line["pip"] if isinstance(line, dict) else [line]:
+            name, sign, version = re.fullmatch(r"([\w.-]+?)(?:(==?)([\w.]+))?", pin).groups()
+            if name == "python":
+                assert version == "3.11"
+            elif name != "pip":
+                assert sign == ("==" if isinstance(line, dict) else "="), f"{pin} is not exact"
+                found[canonicalize_name(CONDA_NAMES.get(name, name))] = version
+    return found
+
+
+def constraints(*names):
+    """Versions in constraint files."""
+    text = "".join((ROOT / name).read_text() for name in names)
+    found = re.findall(r"^([\w.-]+)==(\S+)$", text, re.M)
+    return {canonicalize_name(name): version for name, version in found}
+
+
+def environment(text):
+    """File that a rule names; every rule that does work names one."""
+    (path,) = re.findall(r'conda:\n        "([^"]+)"', text)
+    return (ROOT / "workflow/rules" / path).resolve()
+
+
+def code_of(text):
+    """A rule's script, and the modules that it imports by name: those in its parameter `code`."""
+    (script,) = {*re.findall(r'code\(\s*"(\w+\.py)"', text)}
+    found = [SCRIPTS / script]
+    code = text.partition("code=")[2]
+    for package in re.findall(r"uad\.(\w+)\.\{", code) + ["methods"] * ("model_code" in code):
+        names = methods.CONTROLS if "CONTROLS" in code else ["*"]
+        found += [path for name in names for path in (SCRIPTS / "uad" / package).glob(f"{name}.py")]
+    return found
+
+
+def imports(paths):
+    """What files import, directly or not, at the top or in a function.
+
+    Returns
+    -------
+    library : set of str
+        Modules of `uad`.
+    others : set of str
+        Modules from elsewhere, but the standard library.
+    """
+    library, others, pending, seen = set(), set(), [*paths], set()
+    while pending:
+        path = pending.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        if path.is_relative_to(SCRIPTS / "uad"):
+            parts = path.relative_to(SCRIPTS).with_suffix("").parts
+            library.add(".".join(parts).removesuffix(".__init__"))
+        for name in provenance._imports(path):
+            if name.split(".")[0] == "uad":
+                pending += filter(None, [provenance._module_path(name)])
+        others |= foreign(path)
+    return library, others
+
+
+def foreign(path):
+    """Modules that a file itself imports from neither `uad` nor the standard library."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            names.add(node.module)
+    return {n for n in names if n.split(".")[0] not in {"uad", *sys.stdlib_module_names}}
+
+
+def packages_of(modules):
+    """Distributions that hold modules."""
+    heads = {module.split(".")[0] for module in modules}
+    return {canonicalize_name(name) for head in heads for name in PACKAGES[head][:1]}
+
+
+@cache
+def needs():
+    """Modules that the rules of each environment import: file to (library, others)."""
+    found = defaultdict(lambda: (set(), set()))
+    for _, text in rule_texts():
+        for known, more in zip(found[environment(text)], imports(code_of(text))):
+            known |= more
+    return found
+
+
+def lacking(modules, text):
+    """Packages that modules are of and an environment file does not hold."""
+    return packages_of(modules) - set(pins(text))
+
+
+def unused(modules, text):
+    """Packages in an environment file that no module is of and no comment gives a reason for."""
+    explained = {canonicalize_name(name) for name in re.findall(r"- ([\w-]+)==\S+ +# \w", text)}
+    return set(pins(text)) - packages_of(modules) - explained
+
+
+# On paper.
+
+
+def test_every_file_is_used_and_there():
+    # Snakemake notices one that is missing only after the job has run.
+    named = {environment(text) for _, text in rule_texts()}
+    assert named == set(FILES) - {ROOT / "envs" / WORKFLOW}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_pins_are_those_of_the_constraints(path):
+    files = ["constraints.txt"] + ["constraints-hdbet.txt"] * (path.name == "skullstrip.yaml")
+    known = constraints(*files)
+    found = pins(path.read_text())
+    assert found == {name: known[name] for name in found}
+
+
+def test_constraints_name_a_package_once():
+    first, second = constraints("constraints.txt"), constraints("constraints-hdbet.txt")
+    assert first and second and not set(first) & set(second)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in rule_texts()])
+def test_environment_holds_what_its_rule_imports(name):
+    text = dict(rule_texts())[name]
+    _, modules = imports(code_of(text))
+    assert lacking(modules, environment(text).read_text()) == set()
+
+
+@pytest.mark.parametrize("path", needs(), ids=lambda path: path.name)
+def test_environment_holds_no_more(path):
+    assert unused(needs()[path][1], path.read_text()) == set()
+
+
+def test_what_is_wrong_with_an_environment_is_noticed():
+    path = ROOT / "envs/report.yaml"
+    text, (_, modules) = path.read_text(), needs()[path]
+    assert lacking(modules, re.sub(r" +- matplotlib.*\n", "", text)) == {"matplotlib"}
+    assert unused(modules, text + "      - xlrd==2.0.2\n") == {"xlrd"}
+    assert not unused(modules, text + "      - xlrd==2.0.2  # spreadsheets\n")
+    with pytest.raises(AssertionError, match="numpy is not exact"):
+        pins(re.sub(r"numpy==.*", "numpy", text))
+    with pytest.raises(AttributeError):
+        pins(re.sub(r"numpy==", "numpy>=", text))
+    with pytest.raises(yaml.YAMLError):
+        pins(text.replace("- pip:", "- pip: ["))
+
+
+def test_imports_are_found_wherever_they_are():
+    rules = dict(rule_texts())
+    library, _ = imports(code_of(rules["train_model"]))
+    # Imported; loaded by name; imported by what is loaded by name.
+    assert {"uad.fitting", "uad.methods.cddpm", "uad.networks.unet"} <= library
+    library, _ = imports(code_of(rules["evaluate"]))
+    assert "uad.methods.chance" in library and "uad.methods.cddpm" not in library
+    _, others = imports(code_of(rules["fetch"]))
+    assert others == {"pooch", "requests", "tqdm", "yaml"}  # three of them in functions
+
+
+def steps(folder, venv):
+    """Commands of `make setup` in a folder that has none of its results."""
+    command = ["make", "-n", "setup", f"VENV={venv}"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_apptainer_image_is_made_by_make_setup(tmp_path):
+    sections = re.split(r"^%(\w+)\n", (ROOT / "envs/apptainer.def").read_text(), flags=re.M)
+    sections = dict(zip(sections[1::2], sections[2::2]))
+    for line in sections["files"].split("\n"):
+        if line.strip():
+            source, target = line.split()
+            assert target == f"/opt/uad/{source}"
+            shutil.copy(ROOT / source, tmp_path)
+    assert "cd /opt/uad\n" in sections["post"]
+    (venv,) = re.findall(r"make setup VENV=(\S+)$", sections["post"], flags=re.M)
+    assert "pip install" in steps(ROOT, venv)
+    assert steps(tmp_path, venv) == steps(ROOT, venv)
+    assert f"PATH={venv}/bin:" in sections["environment"]
+
+
+# For real.
+
+IMPORT = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+def make(folder, text):
+    """A virtual environment with an environment file's packages, torch first; its interpreter."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=120)
+    python = folder / "bin/python"
+    wanted = [f"{name}=={version}" for name, version in pins(text).items()]
+    first = [pin for pin in wanted if pin.startswith("torch==")]
+    for step in filter(None, (first, wanted)):
+        command = [python, "-m", "pip", "install", "--quiet", *step]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
+        assert done.returncode == 0, done.stderr
+    return python
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Of an environment; gone after the test, since one takes up to two gigabytes."""
+    yield tmp_path / "env"
+    shutil.rmtree(tmp_path / "env", ignore_errors=True)
+
+
+@pytest.mark.envs
+@pytest.mark.parametrize("path", needs(), ids=lambda path: path.name)
+def test_modules_can_be_imported_in_their_environment(path, folder):
+    python = make(folder, path.read_text())
+    library, others = needs()[path]
+    command = [python, "-c", IMPORT, *sorted(others), *sorted(library)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=600,
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.envs
+def test_the_workflow_is_planned_where_only_snakemake_is(folder, checkout):
+    python = make(folder, (ROOT / "envs" / WORKFLOW).read_text())
+    command = [python, "-m", "snakemake", "-n", "--cores", "1", "--configfile", "config/demo.yaml"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=600, cwd=checkout.folder,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "train_model" in done.stdout
