@@ -205,7 +205,7 @@ def test_imports_are_found_wherever_they_are():
 
 def steps(folder, venv):
     """Commands of `make setup` in a folder that has none of its results."""
-    command = ["make", "-n", "setup", f"VENV={venv}"]
+    command = ["make", "--no-print-directory", "-n", "setup", f"VENV={venv}"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
