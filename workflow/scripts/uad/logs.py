@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import gc
 import logging
 import re
 import signal
@@ -31,6 +32,7 @@ def job(path, verbose=False):
         Repeat log lines on standard error.
     """
     _end_with_parent()
+    gc.freeze()  # what was imported is for good
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     handlers = [logging.FileHandler(path, mode="w")]
     if verbose:
@@ -53,6 +55,9 @@ def job(path, verbose=False):
             _end(f"{where}: no space left on this disk, or a quota is used up", verbose)
         log.error(traceback.format_exc())
         raise
+    finally:
+        # The process ends. To look through torch's objects once more would take half a second.
+        gc.freeze()
 
 
 def _end_with_parent():
