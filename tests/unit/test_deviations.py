@@ -39,7 +39,7 @@ def test_it_follows_the_configuration(config):
     config["methods"]["pddpm"]["test_levels"] = [500]
     config["methods"]["cddpm"]["pretrained"] = None
     config["residual"] = {"kind": "l1", "erosion": 3}
-    config["evaluation"]["min_component"] = 8
+    config["evaluation"] = {"min_component": 8, "threshold": "released"}
     config["preprocessing"]["smoothing"]["iterations"] = 0
     config["splits"]["scheme"] = "released"
     config["datasets"]["ixi"]["brain_mask"] = "atlas"
@@ -53,6 +53,7 @@ def test_it_follows_the_configuration(config):
     assert residual["here"] == "absolute difference, brain eroded by 3 voxels"
     removed = lines["Components removed before Dice at a threshold"]
     assert removed["here"] == "fewer than 8 voxels"
+    assert lines["Threshold of Dice_val"]["as_"] == "code"
     assert lines["ATLAS v2 subjects"]["here"] == "6 + 169 / 480"
     assert lines["Extractor of FAE"]["here"] == "ResNet-18, ImageNet weights"
     assert lines["Extractor of RD"]["here"] == "WideResNet-50-2, random"

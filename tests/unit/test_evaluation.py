@@ -138,6 +138,29 @@ def test_small_components_do_not_count_for_the_thresholded_dice(results):
     assert found[columns].equals(table[columns])
 
 
+def test_released_threshold_is_tuned_on_training_subjects_too(results):
+    pack = packed.Pack(results / "packed/brats21")
+    maps = load_maps(results, "unet-brats")
+    training = pack.volume("S0")
+    scored = np.float32((3 + 2 * training.lesion) * training.brain)
+    maps = np.concatenate([maps, scored[None]])  # training subjects come last
+    np.save(results / f"scores/unet-brats/fold-{FOLD}/brats21/anomaly_map.npy", maps)
+
+    def run(threshold):
+        return evaluation.evaluate_row(
+            results, ["unet-brats"], None, {"brats": "brats21"}, "ixi", 2.0, FOLD, 1, 0, threshold
+        )
+
+    lesions = np.stack([pack.volume(s).lesion for s in ("S1", "S3", "S0")])
+    _, exact = metrics.best_dice(metrics.count(maps[[0, 1, 4]], lesions))
+    ours, theirs = run("validation").subjects, run("released").subjects
+    assert theirs["threshold"][0] == pytest.approx(exact, rel=2e-4)
+    assert abs(ours["threshold"][0] - exact) > 1e-3
+    assert theirs["subject"].tolist() == ours["subject"].tolist()
+    untouched = ["dice_best", "auprc", "auroc", "dice_fpr1", "dice_fpr5", "dice_fpr10"]
+    assert theirs[untouched].equals(ours[untouched])
+
+
 def test_thresholds_ignore_test_subjects(results):
     def lower_test(maps):
         maps[2:] = maps[2:] ** 3

@@ -352,6 +352,11 @@ def reconstructions(wildcards):
     return [f"{folder}/{dataset}/reconstruction.npy" for dataset in TEST_DATASETS]
 
 
+def tuned_on_training(dataset):
+    """Whether thresholds are tuned on a data set's training subjects too, as by the released code."""
+    return config["evaluation"]["threshold"] == "released" and dataset != HEALTHY
+
+
 def anomaly_maps(model, fold):
     """A model's anomaly maps for every test set."""
     folder = f"{ROOT}/scores/{model}/fold-{fold}"

@@ -26,6 +26,7 @@ rule evaluate:
         reconstruction=row_reconstruction,
         test_sets=TEST_SETS,
         min_component=config["evaluation"]["min_component"],
+        threshold=config["evaluation"]["threshold"],
         healthy=HEALTHY,
         spacing_mm=config["preprocessing"]["spacing_mm"],
         seed=config["seed"],
@@ -90,6 +91,7 @@ rule compare:
         test_sets=list(TEST_SETS),
         seed=config["seed"],
         simulated=bool(SIMULATION),
+        threshold=config["evaluation"]["threshold"],
         code=code("compare.py"),
     script:
         "../scripts/compare.py"

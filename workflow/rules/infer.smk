@@ -22,6 +22,7 @@ rule reconstruct:
     params:
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
+        with_training=lambda wildcards: tuned_on_training(wildcards.dataset),
         seed=config["seed"],
         code=model_code("reconstruct.py"),
     script:
@@ -51,6 +52,7 @@ rule score:
         runtime=growing(600),
     params:
         datasets=TEST_DATASETS,
+        with_training=[tuned_on_training(dataset) for dataset in TEST_DATASETS],
         residual=config["residual"],
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
@@ -69,6 +71,7 @@ use rule score as score_residuals with:
         runtime=growing(600),
     params:
         datasets=TEST_DATASETS,
+        with_training=[tuned_on_training(dataset) for dataset in TEST_DATASETS],
         residual=config["residual"],
         accelerator="cpu",
         local_gpus=local_gpus,

@@ -34,9 +34,10 @@ with logs.job(snakemake.log[0]):
         split = packed.read_table(path).query("fold in @snakemake.params.folds")
         leaks.append(splits.leak_warning(split, f"Released lists of {Path(path).stem}"))
     leaks = "; ".join(filter(None, leaks))
-    simulated, footnotes = params.simulated, tables.empty_references(subjects, params.rows)
+    simulated, empty = params.simulated, tables.empty_references(subjects, params.rows)
+    threshold = [tables.RELEASED_THRESHOLD] if params.threshold == "released" else []
     told = leaks, params.random_extractors
-    tables.write_html(first, labels, simulated, outputs.html, *told, second, footnotes)
+    tables.write_html(first, labels, simulated, outputs.html, *told, second, [*empty, *threshold])
     tables.write_latex(first, labels, simulated, outputs.tex, *told)
     table2.write_html(second, intervals, agreement, labels, simulated, outputs.html2)
-    table3.write_html(third, labels, simulated, outputs.html3)
+    table3.write_html(third, labels, simulated, outputs.html3, threshold)

@@ -15,6 +15,7 @@ with logs.job(snakemake.log[0]):
         fold=int(snakemake.wildcards.fold),
         seed=snakemake.params.seed,
         min_component=snakemake.params.min_component,
+        threshold=snakemake.params.threshold,
     )
     for table, path in zip(evaluated, snakemake.output):
         packed.write_table(table, path)

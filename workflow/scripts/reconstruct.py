@@ -7,6 +7,7 @@ with logs.job(snakemake.log[0]):
         fold=int(snakemake.wildcards.fold),
         files=snakemake.input.packed,
         split_path=snakemake.input.split,
+        with_training=snakemake.params.with_training,
         model_path=snakemake.input.model,
         seed=snakemake.params.seed,
         device=devices.claim(snakemake.params.accelerator, snakemake.params.local_gpus),

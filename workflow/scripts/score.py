@@ -10,6 +10,7 @@ with logs.job(snakemake.log[0]):
             fold=int(snakemake.wildcards.fold),
             files=inputs[dataset],
             split_path=inputs.splits[position],
+            with_training=snakemake.params.with_training[position],
             reconstruction_path=inputs.reconstructions[position]
             if inputs.reconstructions
             else None,

@@ -60,6 +60,12 @@ def _components(config):
     return f"fewer than {size} voxels" if size > 1 else "none"
 
 
+def _threshold(config):
+    if config["evaluation"]["threshold"] == "released":
+        return "validation lists, in part trained on"
+    return "validation subjects only"
+
+
 def _extractor(method, network):
     def here(config):
         at_random = config["methods"][method]["pretrained"] is None
@@ -405,10 +411,10 @@ TOPICS = [
     ),
     (
         "Threshold of Dice_val",
-        None,
+        "evaluation.threshold",
         SILENT,
         "validation lists, in part trained on",
-        "validation subjects only",
+        _threshold,
     ),
     ("False-positive rate", None, SILENT, "FP / (FP + TP)", "FP / all healthy voxels"),
     ("± in Table 1", None, "not defined", SILENT, "population standard deviation over folds"),

@@ -4,7 +4,8 @@ The columns are defined in `workflow/schemas/metrics.schema.yaml` and explained 
 `docs/metrics.md`. Voxels are those of the packed box; the score is zero outside the brain.
 
 Differs from the released code: confusion counts are not swapped, a false-positive rate is of all
-healthy voxels, and thresholds come from validation volumes only, never from training volumes.
+healthy voxels, and thresholds come from validation volumes only, not from training volumes, unless
+`evaluation.threshold: released` asks for that.
 """
 
 from pathlib import Path
@@ -30,8 +31,9 @@ class Evaluation(NamedTuple):
 
 
 def evaluate_row(
-    root, maps, reconstruction, test_sets, healthy, spacing_mm, fold, seed, min_component=0
-):
+    root, maps, reconstruction, test_sets, healthy, spacing_mm, fold, seed, min_component=0,
+    threshold="validation",
+):  # fmt: skip
     """Evaluate one row on every test set.
 
     Parameters
@@ -52,6 +54,9 @@ def evaluate_row(
     min_component : int
         Voxels; smaller components of a thresholded map do not count (`dice_val` and what else is
         measured at its threshold). 0 and 1 keep all.
+    threshold : {"validation", "released"}
+        What the threshold of `dice_val` is tuned on: validation subjects, or, as by the released
+        code, these and the training subjects of the test set.
 
     Returns
     -------
@@ -61,7 +66,7 @@ def evaluate_row(
     free_of_lesions = Cohort(root, healthy, fold)
     parts = []
     for name, dataset in test_sets.items():
-        cohort = Cohort(root, dataset, fold)
+        cohort = Cohort(root, dataset, fold, with_training=threshold == "released")
         patients = RowScore(root, maps, cohort, seed)
         # Healthy subjects get the controls of the test set: `intensity` has the sign that it needs.
         others = RowScore(root, maps, free_of_lesions, seed, patients.controls)
@@ -74,18 +79,22 @@ def evaluate_row(
 
 
 class Cohort:
-    """Validation and test subjects of a data set in one fold."""
+    """Validation and test subjects of a data set in one fold; thresholds are tuned on some."""
 
-    def __init__(self, root, dataset, fold):
+    def __init__(self, root, dataset, fold, with_training=False):
+        """`with_training`: thresholds are tuned on training subjects too."""
         self.dataset, self.fold = dataset, fold
+        self.tuned_on = ("val", "train") if with_training else ("val",)
         self._pack = packed.Pack(root / "packed" / dataset)
         self._split = packed.read_table(root / "splits" / f"{dataset}.tsv")
-        self._position = {s: i for i, s in enumerate(splits.evaluated(self._split, fold))}
+        order = splits.evaluated(self._split, fold, with_training)
+        self._position = {s: i for i, s in enumerate(order)}
         self.voxel_ml = float(self._pack.subjects["voxel_ml"].iloc[0])
 
-    def volumes(self, role):
-        """Volumes of the subjects with a role."""
-        return (self._pack.volume(s) for s in splits.subjects(self._split, self.fold, role))
+    def volumes(self, *roles):
+        """Volumes of the subjects with one of some roles, each once."""
+        subjects = [s for role in roles for s in splits.subjects(self._split, self.fold, role)]
+        return (self._pack.volume(s) for s in dict.fromkeys(subjects))
 
     def stored(self, root, stage, model, name):
         """Look-up of a volume in what a stage made of this cohort with a model."""
@@ -128,9 +137,9 @@ class RowScore:
             )
         return score
 
-    def of(self, role):
-        """Pairs of volume and score of the subjects with a role."""
-        return ((volume, self(volume)) for volume in self.cohort.volumes(role))
+    def of(self, *roles):
+        """Pairs of volume and score of the subjects with one of some roles."""
+        return ((volume, self(volume)) for volume in self.cohort.volumes(*roles))
 
 
 class ReconstructionError:
@@ -179,9 +188,12 @@ def _evaluate_test_set(patients, healthy, reconstruction_error, spacing_mm, min_
 
 
 def _thresholds(patients, healthy):
-    """Thresholds from validation subjects: best pooled Dice, and those of false-positive rates."""
+    """Thresholds from validation subjects: best pooled Dice, and those of false-positive rates.
+
+    That of the best Dice is from training subjects too, if the cohort says so.
+    """
     validation, background = ScoreHistogram(), ScoreHistogram()
-    for volume, score in patients.of("val"):
+    for volume, score in patients.of(*patients.cohort.tuned_on):
         validation.add(score, volume.lesion)
     for volume, score in healthy.of("val"):
         background.add(score[volume.brain])

@@ -11,7 +11,9 @@ from uad import arrays, checkpoints, packed, provenance, residuals, seeding, spl
 
 
 @torch.no_grad()
-def reconstruct(fold, files, split_path, model_path, seed, device, threads, code, output):
+def reconstruct(
+    fold, files, split_path, with_training, model_path, seed, device, threads, code, output
+):
     """Pseudo-healthy volumes of every validation and test subject of a data set.
 
     Written as (subjects, levels, Z, X, Y) in half precision, whose rounding (0.0005 at most) is far
@@ -23,6 +25,8 @@ def reconstruct(fold, files, split_path, model_path, seed, device, threads, code
     files : list of path-like
         Of the packed data set.
     split_path, model_path : path-like
+    with_training : bool
+        Of training subjects too (`splits.evaluated`).
     seed : int
     device : torch.device
         See `uad.devices.claim`.
@@ -33,7 +37,7 @@ def reconstruct(fold, files, split_path, model_path, seed, device, threads, code
     """
     torch.set_num_threads(threads)
     pack = packed.of_files(files)
-    subjects = splits.evaluated(packed.read_table(split_path), fold)
+    subjects = splits.evaluated(packed.read_table(split_path), fold, with_training)
     method = checkpoints.load(model_path, device)
     shape = (method.levels, *pack.image.shape[1:])
 
@@ -44,15 +48,17 @@ def reconstruct(fold, files, split_path, model_path, seed, device, threads, code
         return method.reconstruct(image, rng).cpu().numpy()
 
     fitting = provenance.fingerprint(
-        code=code, inputs=provenance.file_states([*files, split_path, model_path])
+        code=code,
+        with_training=with_training,
+        inputs=provenance.file_states([*files, split_path, model_path]),
     )
     arrays.grow(output, len(subjects), shape, np.float16, compute, fitting, "reconstruct")
 
 
 @torch.no_grad()
 def score(
-    fold, files, split_path, reconstruction_path, model_path, residual, device, threads, code,
-    output,
+    fold, files, split_path, with_training, reconstruction_path, model_path, residual, device,
+    threads, code, output,
 ):  # fmt: skip
     """Anomaly maps of every validation and test subject of a data set, (subjects, Z, X, Y) float32.
 
@@ -61,7 +67,7 @@ def score(
     """
     torch.set_num_threads(threads)
     pack = packed.of_files(files)
-    subjects = splits.evaluated(packed.read_table(split_path), fold)
+    subjects = splits.evaluated(packed.read_table(split_path), fold, with_training)
     method = checkpoints.load(model_path, device)
     stored = np.load(reconstruction_path, mmap_mode="r") if reconstruction_path else None
 
@@ -82,5 +88,7 @@ def score(
         model_path,
         *([reconstruction_path] if reconstruction_path else []),
     ]
-    fitting = provenance.fingerprint(code=code, inputs=provenance.file_states(sources))
+    fitting = provenance.fingerprint(
+        code=code, with_training=with_training, inputs=provenance.file_states(sources)
+    )
     arrays.grow(output, len(subjects), pack.image.shape[1:], np.float32, compute, fitting, "score")

@@ -195,12 +195,14 @@ def subjects(split, fold, role):
     return list(split.query("fold == @fold and role == @role")["subject"])
 
 
-def evaluated(split, fold):
+def evaluated(split, fold, with_training=False):
     """Validation, then test subjects of a fold: the order of all reconstructions and maps.
 
-    Each once, also one that has both roles (released lists).
+    Each once, also one that has both roles (released lists). Training subjects come last, and only
+    if thresholds are tuned on them too (`evaluation.threshold: released`).
     """
-    return list(dict.fromkeys(subjects(split, fold, "val") + subjects(split, fold, "test")))
+    roles = ("val", "test", "train") if with_training else ("val", "test")
+    return list(dict.fromkeys(s for role in roles for s in subjects(split, fold, role)))
 
 
 def age_group(age):

@@ -71,7 +71,7 @@ def table3(table1, subjects, healthy, pooled):
     return lines.assign(n_subjects=table1["n_subjects"], n_folds=table1["n_folds"])
 
 
-def write_html(table, labels, simulated, path):
+def write_html(table, labels, simulated, path, footnotes=()):
     """The table as one page with a section per test set; parameters as for `tables.write_html`."""
     headings = [column.heading for column in COLUMNS]
     sections = [
@@ -80,7 +80,8 @@ def write_html(table, labels, simulated, path):
         for test_set, part in table.groupby("test_set", sort=False)
     ]
     warnings = [pages.SIMULATED] if simulated else []
-    pages.write(path, "Table 3. Further metrics", _BODY + "\n".join(sections), warnings, STYLE)
+    body = _BODY + "\n".join(sections) + "".join(f"<p>{sentence}</p>\n" for sentence in footnotes)
+    pages.write(path, "Table 3. Further metrics", body, warnings, STYLE)
 
 
 def _cells(line):
