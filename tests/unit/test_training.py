@@ -127,7 +127,7 @@ def assert_goes_on_to_the_same_bytes(folder, block):
     whole = train(folder, folder / "whole", inputs, block)
     resumed = train(folder, folder / "out", inputs, block)
     assert_same_weights(whole, resumed)
-    assert not (folder / "out/.state.pt").exists()
+    assert not list((folder / "out").glob(".*"))
     assert losses(folder / "out") == losses(folder / "whole")
     assert len(losses(folder / "out")) == 6
 
@@ -141,6 +141,7 @@ def test_resumes_after_sigkill_to_the_same_bytes(tmp_path, at, epochs, batches):
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert not (tmp_path / "out/model.pt").exists()
     assert (state["epoch"], len(state["losses"])) == (epochs, batches)
+    (tmp_path / "out/.99999999..state.pt").touch()  # what a process killed while saving leaves
     assert_goes_on_to_the_same_bytes(tmp_path, saving(0))
 
 
@@ -324,6 +325,11 @@ with replacing({str(target)!r}) as temporary:
     child.wait()
     time.sleep(0.05)
     assert checkpoints.read(target)["a"].item() == 1
+    (litter,) = tmp_path.glob(".*")
+    other = tmp_path / f".{os.getpid()}.other.pt"  # of a living process, and of another file
+    other.touch()
+    checkpoints.write({"a": torch.ones(1)}, target)
+    assert not litter.exists() and other.exists()
     assert np.isfinite(checkpoints.read(target)["a"].numpy()).all()
 
 

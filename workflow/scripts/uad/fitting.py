@@ -6,7 +6,7 @@ import torch
 
 from uad import checkpoints, methods, packed, provenance, seeding, slices, splits, training
 from uad.logs import log
-from uad.volumes import write_json
+from uad.volumes import discard, write_json
 
 
 def train(model, fold, block, inputs, seed, device, threads, code, model_path, history_path):
@@ -89,7 +89,7 @@ def train(model, fold, block, inputs, seed, device, threads, code, model_path, h
         parameters=_count(method.network), device=device.type,
     )  # fmt: skip
     write_json(about, Path(model_path).with_name("about.json"))
-    state_path.unlink(missing_ok=True)
+    discard(state_path)
 
 
 def _count(network):

@@ -5,6 +5,7 @@ back, z to the top, which is ITK's identity direction and the order of the SRI24
 NIfTI's, voxel to RAS millimetres.
 """
 
+import glob
 import json
 import os
 from contextlib import contextmanager
@@ -237,10 +238,12 @@ def naming(path):
 def replacing(path):
     """Give a temporary name beside `path`; rename it to `path` when the block succeeds.
 
-    The suffixes stay, since writers choose the format by them. Nothing is left behind on failure.
+    The suffixes stay, since writers choose the format by them. Nothing is left behind on failure;
+    what a killed process left goes now.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         with naming(path):
@@ -248,3 +251,28 @@ def replacing(path):
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def discard(path):
+    """Delete a file, if it is there, and what killed processes left of writing it."""
+    Path(path).unlink(missing_ok=True)
+    _sweep(Path(path))
+
+
+def _sweep(path):
+    """Delete temporary files of `path` whose process is gone."""
+    for stale in path.parent.glob(f".*.{glob.escape(path.name)}"):
+        pid = stale.name[1 : -len(path.name) - 1]
+        if pid.isdigit() and not _lives(int(pid)):
+            stale.unlink(missing_ok=True)
+
+
+def _lives(pid):
+    """Whether there is a process on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
