@@ -108,7 +108,7 @@ docs: setup
 plan: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/plan.py
 
-# Speed: the tables of docs/benchmarks.md (minutes; bench-paper about half an hour on two free cores).
+# Speed: the tables of docs/benchmarks.md (minutes; bench-paper some twenty).
 bench: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/run.py paths plan
 

@@ -100,6 +100,7 @@ def checkout(tmp_path):
 
 
 def make_demo():
+    """Run `make demo` in the repository, in the environment of the tests."""
     environment = Path(sys.prefix)
     return subprocess.run(
         ["make", "demo", f"VENV={environment}"],

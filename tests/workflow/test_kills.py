@@ -19,6 +19,7 @@ def differences(found, expected):
             "models/**/*.pt", "models/**/history.tsv", "metrics/**/*.tsv", "tables/table*",
             "splits/*.tsv", "packed/**/*", "figures/*.tsv",
         ):  # fmt: skip
+            # Hidden files too: nothing may be left of a write that was cut off.
             names |= {p.relative_to(folder) for p in folder.glob(pattern) if p.is_file()}
     different = [
         str(n)
