@@ -8,7 +8,7 @@ from uad.networks.autoencoder import Autoencoder, dropout
 from uad.networks.draem import Discriminative, Reconstructive
 from uad.networks.encoder import Encoder
 from uad.networks.seg_unet import SegUNet, StandardisedConv, norm_groups
-from uad.networks.unet import UNet, timestep_embedding
+from uad.networks.unet import UNet, resample, resampled_conv, timestep_embedding
 from uad.networks.wide_resnet import Block, WideResNet
 
 PAPER_UNET = dict(
@@ -98,6 +98,23 @@ def test_unet_output_depends_on_time_and_condition():
     out = unet(x, torch.tensor([1, 1, 700]), torch.cat([condition, condition + 1, condition]))
     assert not torch.allclose(out[0], out[1])
     assert not torch.allclose(out[0], out[2])
+
+
+@pytest.mark.parametrize("how", ["up", "down", None])
+def test_resampling_and_convolution_in_one(rng, how):
+    """Values and gradients are those of one after the other."""
+    conv = torch.nn.Conv2d(3, 5, 3, padding=1).double()
+    found, expected = [], []
+    for function, results in (
+        (lambda x: resampled_conv(conv, x, how), found),
+        (lambda x: conv(resample(x, how)), expected),
+    ):
+        x = torch.from_numpy(np.random.default_rng(0).random((2, 3, 6, 8))).requires_grad_()
+        y = function(x)
+        weights = torch.from_numpy(np.random.default_rng(1).random(y.shape))
+        results += [y, *torch.autograd.grad((weights * y).sum(), (x, *conv.parameters()))]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
 def test_timestep_embedding_puts_cosines_first():

@@ -58,6 +58,20 @@ def resample(x, how):
     return x
 
 
+def resampled_conv(conv, x, how):
+    """`conv(resample(x, how))` for a 3 x 3 convolution that pads by 1; the same up to rounding.
+
+    Of four neighbours in a doubled image most are equal, so a convolution of it is a transposed one
+    of the image itself, whose 4 x 4 weights are sums of the 3 x 3 ones: 2.25 times less to compute.
+    """
+    if how != "up":
+        return conv(resample(x, how))
+    weight = conv.weight.flip(2, 3).transpose(0, 1)
+    rows = F.pad(weight, (0, 0, 0, 1)) + F.pad(weight, (0, 0, 1, 0))
+    summed = F.pad(rows, (0, 1)) + F.pad(rows, (1, 0))
+    return F.conv_transpose2d(x, summed, conv.bias, stride=2, padding=1)
+
+
 class ResBlock(nn.Module):
     """Residual block whose second normalisation is scaled and shifted by the embedding."""
 
@@ -72,7 +86,7 @@ class ResBlock(nn.Module):
         self.skip = nn.Identity() if c_in == c_out else nn.Conv2d(c_in, c_out, 1)
 
     def forward(self, x, embedding):
-        h = self.conv_in(resample(F.silu(self.norm_in(x)), self.how))
+        h = resampled_conv(self.conv_in, F.silu(self.norm_in(x)), self.how)
         scale, shift = self.embed(F.silu(embedding))[:, :, None, None].chunk(2, dim=1)
         h = self.norm_out(h) * (1 + scale) + shift
         return self.skip(resample(x, self.how)) + self.conv_out(F.silu(h))
