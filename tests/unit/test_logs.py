@@ -1,5 +1,6 @@
 """What a script leaves behind: a log, one sentence for the user, a traceback for a defect."""
 
+import re
 import subprocess
 import sys
 import time
@@ -61,11 +62,13 @@ def test_full_disk_is_named_by_the_file(tmp_path, capsys):
     assert capsys.readouterr().err.startswith(f"Error: {target}: no space left on this disk")
 
 
-def test_log_says_how_long_it_took(tmp_path):
+def test_log_says_how_long_it_took_and_what_memory(tmp_path):
     with logs.job(tmp_path / "job.log") as log:
         log.info("working")
     text = (tmp_path / "job.log").read_text()
     assert "working" in text and "finished after" in text
+    peak = int(re.search(r"at most (\d+) MiB of memory", text)[1])
+    assert peak >= psutil.Process().memory_info().rss // 2**20 - 1
 
 
 def test_progress_passes_items_on():

@@ -5,6 +5,7 @@ import errno
 import gc
 import logging
 import re
+import resource
 import signal
 import sys
 import time
@@ -45,6 +46,7 @@ def job(path, verbose=False):
     began = time.monotonic()
     try:
         yield log
+        log.info("at most %.0f MiB of memory", _peak_mib())
         log.info("finished after %.1f s", time.monotonic() - began)
     except InputError as error:
         _end(error, verbose)
@@ -68,6 +70,13 @@ def _end_with_parent():
     if sys.platform == "linux":
         parent_death_signal = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
         ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGTERM)
+
+
+def _peak_mib():
+    """Highest resident memory of this process so far, or of one that it waited for."""
+    who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    peak = max(resource.getrusage(one).ru_maxrss for one in who)
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def failure(path):
