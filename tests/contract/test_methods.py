@@ -132,6 +132,34 @@ def test_trains_in_mixed_precision(method, batch):
     assert all(g.dtype == torch.float32 and g.isfinite().all() for g in gradients)
 
 
+@pytest.mark.parametrize("name", WITH_MAP)
+def test_anomaly_map_in_mixed_precision(method, name, batch, volume):
+    """The context that `inference` puts around it: 32 bits come out, near those without it."""
+    steps(method, batch, 3)
+    exact = anomaly_map(method, volume)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = anomaly_map(method, volume)
+        made = method.reconstruct(volume.image, np.random.default_rng(0)) if method.levels else None
+    assert found.dtype == np.float32 and np.isfinite(found).all()
+    assert made is None or made.dtype == torch.float32
+    assert not np.array_equal(found, exact)
+    assert np.abs(found - exact).max() < 0.1 * np.abs(exact).max()
+
+
+# Not those that look at values (NumPy's anomalies, visible patches) or leave mixed precision.
+@pytest.mark.parametrize("name", sorted(set(SMALL) - {"pii", "draem_net", "spark", "fae"}))
+def test_everything_is_on_the_device_of_the_batch(method, batch):
+    """Torch's device without data refuses what is still on the CPU, as a GPU would."""
+    method.to("meta")
+    there = slices.Batch(*(part.to("meta") for part in vars(batch).values()))
+    method.network.train()
+    assert method.loss(there, np.random.default_rng(0)).device.type == "meta"
+    if method.levels:
+        method.eval()
+        made = method.reconstruct(there.image[:, 0], np.random.default_rng(0))
+        assert made.device.type == "meta"
+
+
 def test_loss_is_a_scalar_and_depends_on_the_network(method, batch, rng):
     loss = method.loss(batch, rng)
     assert loss.shape == ()

@@ -110,6 +110,37 @@ def test_a_cluster_job_takes_the_card_it_was_given(two_gpus, monkeypatch):
     assert gpu_locks._held == []
 
 
+@pytest.mark.parametrize(
+    ("device", "precision", "expected"),
+    [
+        ("cpu", "32-true", None),
+        ("cpu", "16-mixed", None),
+        ("cpu", "bf16-mixed", torch.bfloat16),
+        ("cuda", "32-true", None),
+        ("cuda", "16-mixed", torch.float16),
+        ("cuda", "bf16-mixed", torch.bfloat16),
+    ],
+)
+def test_precision_of_the_networks(device, precision, expected):
+    assert devices.reduced(torch.device(device), precision) is expected
+
+
+def test_sent_to_a_gpu_without_waiting(monkeypatch, rng):
+    """Only a copy from pinned memory that is not waited for leaves the GPU at work."""
+    calls = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: calls.append("pinned") or self)
+    monkeypatch.setattr(
+        torch.Tensor, "to", lambda self, *args, **how: calls.append((args, how)) or self
+    )
+    devices.send(rng.random(3), torch.device("cuda", 0))
+    assert calls == ["pinned", ((torch.device("cuda", 0),), {"non_blocking": True})]
+
+
+def test_on_the_cpu_nothing_is_copied(rng):
+    array = rng.random(3)
+    assert devices.send(array, "cpu").data_ptr() == array.ctypes.data
+
+
 def test_without_a_gpu_the_log_says_why(monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     caplog.set_level(logging.INFO, logger="uad")

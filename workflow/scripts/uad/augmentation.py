@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from uad import devices
+
 # Probabilities of the released code; ranges are TorchIO's defaults (data specification, section 6).
 P_GAMMA, P_BIAS, P_BLUR, P_GHOSTING = 0.5, 0.25, 0.25, 0.5
 LOG_GAMMA = 0.3
@@ -84,16 +86,16 @@ def slices(volumes, rows, positions, parameters, device="cpu"):
     sample = np.repeat(np.arange(len(rows)), [len(u) for u in used])
     z = np.concatenate(used)
     read = volumes[np.asarray(rows)[sample], z]  # (K, X, Y): every slice that is needed, once
-    read = torch.from_numpy(np.ascontiguousarray(read)).to(device)
+    read = devices.send(np.ascontiguousarray(read), device)
     _apply_gamma(read, sample, parameters)
     _apply_bias(read, sample, z, parameters, n_z)
     if len(read) == len(rows):
         out = read
     else:
-        share = torch.from_numpy(np.concatenate([w[u] for w, u in zip(weights, used)]))
-        read *= share.to(read)[:, None, None]
+        share = np.concatenate([w[u] for w, u in zip(weights, used)]).astype(np.float32)
+        read *= devices.send(share, device)[:, None, None]
         out = torch.zeros(len(rows), n_x, n_y, device=device)
-        out.index_add_(0, torch.from_numpy(sample).to(device), read)
+        out.index_add_(0, devices.send(sample, device), read)
     return _apply_in_plane(out, parameters, n_x, n_y)
 
 
@@ -114,9 +116,9 @@ def _apply_bias(read, sample, z, parameters, n_z):
             span = _span(sample, i)
             cube = np.zeros((BIAS_ORDER + 1,) * 3, np.float32)
             cube[tuple(np.transpose(BIAS_TERMS))] = drawn.bias
-            along_z = powers[2][:, torch.from_numpy(z[span])]
+            along_z = powers[2][:, devices.send(z[span], read.device)]
             exponent = torch.einsum(
-                "ijk,ix,jy,kz->zxy", torch.from_numpy(cube).to(read), *powers[:2], along_z
+                "ijk,ix,jy,kz->zxy", devices.send(cube, read.device), *powers[:2], along_z
             )
             read[span] *= exponent.exp()
 
@@ -127,10 +129,11 @@ def _apply_in_plane(out, parameters, n_x, n_y):
         chosen = [i for i, p in enumerate(parameters) if _acts_along(p, axis)]
         if chosen:
             operators = np.stack([_axis_operator(parameters[i], axis, n) for i in chosen])
-            matrices = torch.from_numpy(operators).to(out)
-            part = out[chosen]
+            matrices = devices.send(operators.astype(np.float32), out.device)
+            where = devices.send(np.array(chosen), out.device)
+            part = out[where]
             part = matrices @ part if axis == 0 else part @ matrices.transpose(1, 2)
-            out[chosen] = part
+            out[where] = part
     return out
 
 

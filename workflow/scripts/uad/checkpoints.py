@@ -45,7 +45,7 @@ def save(path, name, params, network, code, **extra):
 
 
 def load(path, device="cpu", upstream=None):
-    """Rebuild a trained method, frozen and in evaluation mode.
+    """Rebuild a trained method, frozen and in evaluation mode, in the precision of its training.
 
     Raises
     ------
@@ -62,6 +62,7 @@ def load(path, device="cpu", upstream=None):
         raise InputError(f"{path}: the weights do not fit the network ({error})") from error
     # Channels last is the faster layout for these convolutions, on CPU and GPU.
     method.to(device, memory_format=torch.channels_last)
+    method.precision = content.get("training", {}).get("precision", method.precision)
     return method.eval().requires_grad_(False)
 
 

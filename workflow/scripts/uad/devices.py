@@ -1,4 +1,4 @@
-"""Which device a job computes on."""
+"""Which device a job computes on, in which precision, and how arrays get there."""
 
 import math
 import os
@@ -8,6 +8,9 @@ import torch
 from uad import gpu_locks
 from uad.errors import InputError
 from uad.logs import log
+
+# What is computed in 16 bits; weights, and what needs the range of 32 bits, never are.
+PRECISIONS = {"32-true": None, "16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
 def choose(accelerator):
@@ -64,6 +67,40 @@ def claim(accelerator, local_gpus):
     torch.cuda.set_device(device)
     log.info("computing on %s (%s)", device, torch.cuda.get_device_name(device))
     return device
+
+
+def reduced(device, precision):
+    """The 16-bit type that networks compute in, None if they do in 32 bits.
+
+    Parameters
+    ----------
+    device : torch.device
+    precision : {"32-true", "16-mixed", "bf16-mixed"}
+        On the CPU, where it is slow, ``16-mixed`` is 32 bits.
+    """
+    dtype = PRECISIONS[precision]
+    return None if device.type == "cpu" and dtype is torch.float16 else dtype
+
+
+def autocast(device, precision):
+    """A context in which networks compute as `reduced` says."""
+    dtype = reduced(device, precision)
+    return torch.autocast(device.type, dtype, enabled=dtype is not None)
+
+
+def send(array, device):
+    """An array as a tensor on a device, without waiting for what a GPU is still computing.
+
+    Parameters
+    ----------
+    array : ndarray
+        On the CPU the tensor shares its memory.
+    device : torch.device or str
+    """
+    tensor = torch.from_numpy(array)
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _why(accelerator):

@@ -7,6 +7,8 @@ single network call (cDDPM; SADM Sec. 3.1, eq. 1).
 import numpy as np
 import torch
 
+from uad import devices
+
 COSINE_OFFSET = 0.008  # s of Nichol & Dhariwal (2021), eq. 17
 MAX_BETA = 0.999
 
@@ -67,4 +69,4 @@ class Diffusion(torch.nn.Module):
 
     def draw_t(self, rng, n, device):
         """`n` timesteps, uniform over all of them, from a NumPy generator."""
-        return torch.from_numpy(rng.integers(0, self.steps, n)).to(device)
+        return devices.send(rng.integers(0, self.steps, n), device)

@@ -7,7 +7,7 @@ time, and go on where they were if they are killed (`arrays.grow`).
 import numpy as np
 import torch
 
-from uad import arrays, checkpoints, packed, provenance, residuals, seeding, splits
+from uad import arrays, checkpoints, devices, packed, provenance, residuals, seeding, splits
 
 
 @torch.no_grad()
@@ -45,7 +45,8 @@ def reconstruct(
         volume = pack.volume(subjects[i])
         rng = seeding.generator(seed, "reconstruct", fold, volume.subject)
         image = torch.from_numpy(volume.image).to(device)
-        return method.reconstruct(image, rng).cpu().numpy()
+        with devices.autocast(device, method.precision):
+            return method.reconstruct(image, rng).cpu().numpy()
 
     fitting = provenance.fingerprint(
         code=code,
@@ -80,7 +81,8 @@ def score(
         if method.levels:
             mean = reconstruction.mean(dim=0)
             return residuals.anomaly_map(image, mean, volume.brain, **residual)
-        return method.anomaly_map(image, volume.brain, reconstruction)
+        with devices.autocast(device, method.precision):
+            return method.anomaly_map(image, volume.brain, reconstruction)
 
     sources = [
         *files,

@@ -17,6 +17,8 @@ class Method(nn.Module):
     needs_partners = False
     # How many reconstructions `reconstruct` makes of a volume; 0 if it makes none.
     levels = 0
+    # Of its networks at test time: that of the training (`uad.devices.autocast`).
+    precision = "32-true"
 
     def loss(self, batch, rng):
         """Loss of a batch, a scalar.

@@ -12,8 +12,9 @@ time, is not normalised to unit variance, and is rounded to half precision.
 from functools import lru_cache
 
 import numpy as np
-import torch
 from scipy import sparse
+
+from uad import devices
 
 STRETCH = -0.211324865405187  # (1 / sqrt(3) - 1) / 2
 SQUISH = 0.366025403784439  # (sqrt(3) - 1) / 2
@@ -47,7 +48,7 @@ def fractal_field(seed, shape, octaves, persistence, wavelength, device="cpu"):
     table = permutation(seed)
     gradients = GRADIENTS[(table[(table[i] + j) & 255] & 14) >> 1]  # (points, 2)
     field = matrix @ gradients.ravel()
-    return torch.from_numpy(field.reshape(shape)).to(device)
+    return devices.send(field.reshape(shape), device)
 
 
 def draw(rng, shape, octaves, persistence, wavelength, device="cpu"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from uad import augmentation, synthesis
+from uad import augmentation, devices, synthesis
 
 # Slices per network call at test time: few enough for a CPU's caches (a third faster than 50 at
 # once), enough to fill a GPU.
@@ -89,7 +89,7 @@ class TrainingSlices:
         lesion = self.pack.lesion[rows, z] > 0
         if self.synthesize:
             pairs = [synthesis.add_anomaly(x, rng) for x in image.cpu().numpy()]
-            image = torch.from_numpy(np.stack([pair[0] for pair in pairs])).to(self.device)
+            image = devices.send(np.stack([pair[0] for pair in pairs]), self.device)
             lesion = np.stack([pair[1] for pair in pairs])
         partner = self._images(self._others(rows, rng), z, rng) if self.partners else None
         return _batch(image, self.pack.brain[rows, z] > 0, lesion, self.device, partner)
@@ -132,7 +132,7 @@ def fixed(pack, rows, per_volume, batch_size, partners=False, device="cpu"):
         r, s = at_row[start : start + batch_size], at_z[start : start + batch_size]
         partner = pack.image[at_next[start : start + batch_size], s] if partners else None
         image, partner = (
-            None if x is None else torch.from_numpy(np.array(x)).to(device)
+            None if x is None else devices.send(np.array(x), device)
             for x in (pack.image[r, s], partner)
         )
         masks = pack.brain[r, s] > 0, pack.lesion[r, s] > 0
@@ -142,5 +142,5 @@ def fixed(pack, rows, per_volume, batch_size, partners=False, device="cpu"):
 
 def _batch(image, brain, lesion, device, partner=None):
     """Masks to float tensors, and a channel axis for all: (B, X, Y) -> (B, 1, X, Y)."""
-    masks = (torch.from_numpy(m.astype(np.float32)).to(device)[:, None] for m in (brain, lesion))
+    masks = (devices.send(m.astype(np.float32), device)[:, None] for m in (brain, lesion))
     return Batch(image[:, None], *masks, partner=None if partner is None else partner[:, None])

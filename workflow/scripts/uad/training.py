@@ -20,13 +20,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from uad import checkpoints, seeding
+from uad import checkpoints, devices, seeding
 from uad.errors import InputError
 from uad.logs import log, progress
 from uad.volumes import replacing
-
-# What is computed in 16 bits; weights, and what needs the range of 32 bits, never are.
-PRECISIONS = {"32-true": None, "16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -141,13 +138,13 @@ class _Run:
             lr=settings.learning_rate,
             betas=settings.betas,
             weight_decay=settings.weight_decay,
+            # On a GPU one kernel, which unscales gradients itself instead of waiting for them.
+            fused=device.type == "cuda",
         )
-        reduced = PRECISIONS[settings.precision]
-        if device.type == "cpu" and reduced is torch.float16:
-            reduced = None  # slow there
-        self.autocast = torch.autocast(device.type, reduced, enabled=reduced is not None)
+        self.autocast = devices.autocast(device, settings.precision)
         # Small gradients would be zero in half precision.
-        self.scaler = torch.amp.GradScaler(device.type, enabled=reduced is torch.float16)
+        half = devices.reduced(device, settings.precision) is torch.float16
+        self.scaler = torch.amp.GradScaler(device.type, enabled=half)
         self.state = State()
         self.saved = time.monotonic()
         self.signal = None

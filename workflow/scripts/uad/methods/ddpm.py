@@ -72,7 +72,7 @@ class DDPM(Method):
     def reconstruct_once(self, x, rng):
         """Reconstruct slices at a random level each, for methods that train on residuals."""
         t = self.diffusion.draw_t(rng, len(x), x.device)
-        return self.diffusion.unscale(self.denoise(x, t, self.draw_noise(rng, x)))
+        return self.diffusion.unscale(self.denoise(x, t, self.draw_noise(rng, x)).float())
 
     def reconstruct(self, image, rng):
         """Pseudo-healthy volume, one per noise level.
@@ -95,9 +95,9 @@ class DDPM(Method):
             for x in slices.in_parts(image):
                 # Levels count from 1 in the paper and from 0 in the schedule.
                 t = torch.full((len(x),), level - 1, device=x.device)
-                parts.append(self.diffusion.unscale(self.denoise(x, t, eps)))
+                parts.append(self.diffusion.unscale(self.denoise(x, t, eps).float()))
             levels.append(torch.cat(parts)[:, 0])
-        return torch.stack(levels).float()
+        return torch.stack(levels)
 
     def draw_noise(self, rng, x):
         """One simplex field for all slices of `x`."""

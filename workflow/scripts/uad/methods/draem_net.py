@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from uad import residuals, slices, synthesis
+from uad import devices, residuals, slices, synthesis
 from uad.method import Method
 from uad.networks.draem import Discriminative, Reconstructive
 
@@ -58,9 +58,9 @@ class DraemNet(Method):
         for i in range(len(image)):
             if rng.random() < self.params.probability:
                 image[i, 0], lesion[i] = synthesis.add_anomaly(image[i, 0], rng)
-        restored, logits = self.run(torch.from_numpy(image).to(clean.device))
+        restored, logits = self.run(devices.send(image, clean.device))
         restored = restored.float()
-        target = torch.from_numpy(lesion).to(clean.device)
+        target = devices.send(lesion, clean.device)
         return F.mse_loss(restored, clean) + 1 - ssim(restored, clean) + focal_loss(logits, target)
 
     def anomaly_map(self, image, brain, reconstruction=None):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from uad import devices
 from uad.methods.ddpm import DDPM
 from uad.networks.unet import UNet
 
@@ -54,15 +55,16 @@ class PDDPM(DDPM):
         t = self.diffusion.draw_t(rng, len(x), x.device)
         eps = self.draw_noise(rng, x)
         number, n = self._numbered(x)
-        drawn = torch.from_numpy(rng.integers(0, n, len(x))).to(x.device)
+        drawn = devices.send(rng.integers(0, n, len(x)), x.device)
         predicted = self.denoise_inside(number == drawn[:, None, None, None], x, t, eps)
         return (predicted - self.diffusion.scale(x)).abs().mean()
 
     def _numbered(self, x):
         """Which patch each pixel lies in, (H, W), counted row by row, and how many there are."""
-        rows, columns = (torch.arange(n, device=x.device) // self.params.patch for n in x.shape[2:])
-        across = int(columns[-1]) + 1
-        return rows[:, None] * across + columns, (int(rows[-1]) + 1) * across
+        side = self.params.patch
+        rows, columns = (torch.arange(n, device=x.device) // side for n in x.shape[2:])
+        down, across = (-(-n // side) for n in x.shape[2:])
+        return rows[:, None] * across + columns, down * across
 
 
 def build(params, upstream=None):

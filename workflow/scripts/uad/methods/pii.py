@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from uad import poisson, slices
+from uad import devices, poisson, slices
 from uad.method import Method
 from uad.networks.wide_resnet import WideResNet
 
@@ -50,7 +50,7 @@ class PII(Method):
             blended[i, 0], label[i, 0] = poisson.interpolate(
                 image[i, 0], partner[i, 0], brain[i, 0] > 0, self.params.centre, rng
             )
-        blended, label = (torch.from_numpy(x).to(batch.image.device) for x in (blended, label))
+        blended, label = (devices.send(x, batch.image.device) for x in (blended, label))
         return F.binary_cross_entropy_with_logits(self.network(blended).float(), label)
 
     def anomaly_map(self, image, brain, reconstruction=None):

@@ -78,7 +78,7 @@ class RD(Method):
         parts = []
         for x in slices.in_parts(image):
             distances = [
-                resnet.resize(1 - F.cosine_similarity(t, s)[:, None], x.shape[-2:])
+                resnet.resize(1 - F.cosine_similarity(t.float(), s.float())[:, None], x.shape[-2:])
                 for t, s in zip(*self.maps(x))
             ]
             parts.append(sum(distances)[:, 0])

@@ -10,9 +10,9 @@ Differs from the reference: the best checkpoint is chosen on fixed slices with f
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 
+from uad import devices
 from uad.method import Method
 from uad.networks.encoder import enlarge
 from uad.networks.spark import SparK
@@ -44,7 +44,7 @@ class Pretraining(Method):
         patches = rows * columns
         seen = min(max(round(patches * (1 - self.mask_ratio)), 1), patches - 1)
         ranks = rng.random((n, patches)).argsort(axis=1).argsort(axis=1)
-        return torch.from_numpy((ranks < seen).reshape(n, rows, columns)).to(x.device)
+        return devices.send((ranks < seen).reshape(n, rows, columns), x.device)
 
     def loss(self, batch, rng):
         """Mean squared error over the hidden patches."""

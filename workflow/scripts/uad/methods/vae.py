@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from uad import slices
+from uad import devices, slices
 from uad.method import Method
 from uad.networks.autoencoder import Autoencoder, dropout
 
@@ -48,7 +48,7 @@ class VAE(Method):
         mean, log_sd = (h.float() for h in self.network.encode(batch.image))
         if self.network.training:
             mean, log_sd = (dropout(h, self.params.dropout, rng) for h in (mean, log_sd))
-        eps = torch.from_numpy(rng.standard_normal(mean.shape, np.float32)).to(mean.device)
+        eps = devices.send(rng.standard_normal(mean.shape, np.float32), mean.device)
         decoded = self.network.decode(mean + eps * log_sd.exp()).float()
         divergence = kl(mean, log_sd).mean(dim=0)  # over the batch; (latent,)
         penalty = divergence.sum() if self.params.kl_reduction == "sum" else divergence.mean()

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from uad import devices
+
 EXPANSION = 4
 
 
@@ -136,7 +138,7 @@ class Encoder(nn.Module):
         """Which samples keep which block: stochastic depth, 0 or 1 per (block, sample)."""
         rates = np.array([block.drop_path for block in self.bottlenecks])
         kept = rng.random((len(rates), n)) >= rates[:, None]
-        return torch.from_numpy(kept.astype(np.float32)).to(device)
+        return devices.send(kept.astype(np.float32), device)
 
     def pyramid(self, x, kept=None, visible=None):
         """The outputs of all stages, from fine to coarse.

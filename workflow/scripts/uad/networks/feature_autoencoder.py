@@ -3,8 +3,9 @@
 from itertools import pairwise
 
 import numpy as np
-import torch
 from torch import nn
+
+from uad import devices
 
 
 class FeatureAutoencoder(nn.Module):
@@ -44,7 +45,7 @@ class FeatureAutoencoder(nn.Module):
         kept = []
         for layer in [*self.down, *self.up]:
             draw = rng.random((n, layer[0].out_channels, 1, 1)) >= self.dropout
-            kept.append(torch.from_numpy((draw / (1 - self.dropout)).astype(np.float32)).to(device))
+            kept.append(devices.send((draw / (1 - self.dropout)).astype(np.float32), device))
         return kept
 
     def forward(self, x, kept=None):
