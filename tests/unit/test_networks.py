@@ -8,7 +8,7 @@ from uad.networks.autoencoder import Autoencoder, dropout
 from uad.networks.draem import Discriminative, Reconstructive
 from uad.networks.encoder import Encoder
 from uad.networks.seg_unet import SegUNet, StandardisedConv, norm_groups
-from uad.networks.unet import UNet, resample, resampled_conv, timestep_embedding
+from uad.networks.unet import GroupNorm32, UNet, resample, resampled_conv, timestep_embedding
 from uad.networks.wide_resnet import Block, WideResNet
 
 PAPER_UNET = dict(
@@ -115,6 +115,21 @@ def test_resampling_and_convolution_in_one(rng, how):
         results += [y, *torch.autograd.grad((weights * y).sum(), (x, *conv.parameters()))]
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_normalisation_is_in_32_bits_with_and_without_gradients(rng):
+    norm = GroupNorm32(4, 8)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    x = torch.from_numpy(rng.normal(3, 1, (2, 8, 16, 16)).astype(np.float32)).bfloat16()
+    expected = torch.nn.functional.group_norm(
+        x.double(), 4, norm.weight.double(), norm.bias.double()
+    )
+    with_gradients = norm(x)
+    with torch.no_grad():
+        without = norm(x)
+    assert torch.equal(without, with_gradients)
+    torch.testing.assert_close(without.double(), expected, rtol=2**-8, atol=1e-4)
 
 
 def test_timestep_embedding_puts_cosines_first():
