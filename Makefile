@@ -21,13 +21,8 @@ RUN_PACKAGES := "snakemake[reports]" snakemake-executor-plugin-slurm antspyx Sim
   nibabel numpy scipy pandas matplotlib pillow xlrd xlwt tqdm pooch requests
 TEST_PACKAGES := pytest pytest-xdist "torchio<2" torchmetrics opensimplex scikit-learn ruff snakefmt codespell
 
-# Keep freed memory for the next allocation instead of returning it to the system each time: the
-# same results, and about a seventh less time for training on the CPU.
-export MALLOC_MMAP_THRESHOLD_ := 1000000000
-export MALLOC_TRIM_THRESHOLD_ := 4000000000
-
 .PHONY: demo report setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm lint \
-  format dag docs plan bench bench-paper clean
+  format dag docs plan bench bench-paper bench-gpu bench-memory clean
 
 demo: $(VENV)/.run-packages
 	$(BIN)/snakemake --cores all --scheduler greedy $(DEMO)
@@ -108,12 +103,18 @@ docs: setup
 plan: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/plan.py
 
-# Speed: the tables of docs/benchmarks.md (minutes; bench-paper some twenty).
+# Speed and memory: the tables of docs/benchmarks.md.
 bench: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/run.py paths plan
 
 bench-paper: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/run.py networks
+
+bench-gpu: setup
+	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/loop.py
+
+bench-memory: setup demo
+	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/memory.py
 
 clean:
 	rm -rf results/demo .snakemake

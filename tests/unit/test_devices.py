@@ -136,6 +136,21 @@ def test_sent_to_a_gpu_without_waiting(monkeypatch, rng):
     assert calls == ["pinned", ((torch.device("cuda", 0),), {"non_blocking": True})]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc")
+def test_freed_memory_is_kept():
+    """A second block of 100 MB takes no new pages from the system."""
+    code = (
+        f"import resource, sys; sys.path.insert(0, {str(ROOT / 'workflow/scripts')!r})\n"
+        "import numpy as np\nfrom uad import devices\n"
+        "def faults():\n    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "def fill():\n    before = faults(); np.ones(10**8, np.uint8); return faults() - before\n"
+        "fill(); print(fill()); devices.set_up_cpu(1); fill(); print(fill())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    default, kept = map(int, done.stdout.split())
+    assert kept < default / 10
+
+
 def test_on_the_cpu_nothing_is_copied(rng):
     array = rng.random(3)
     assert devices.send(array, "cpu").data_ptr() == array.ctypes.data

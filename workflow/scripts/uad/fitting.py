@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from uad import checkpoints, methods, packed, provenance, seeding, slices, splits, training
+from uad import checkpoints, devices, methods, packed, provenance, seeding, slices, splits, training
 from uad.logs import log
 from uad.volumes import discard, write_json
 
@@ -31,7 +31,7 @@ def train(model, fold, block, inputs, seed, device, threads, code, model_path, h
     model_path, history_path : path-like
         Beside the model, `about.json` repeats all that is stored with it but the weights.
     """
-    torch.set_num_threads(threads)
+    devices.set_up_cpu(threads)
     name, _, source = model.partition("-")
     settings = training.Settings(**block["training"])
     pack, val_pack = packed.of_files(inputs["train"]), packed.of_files(inputs["val"])

@@ -35,7 +35,7 @@ def reconstruct(
         Digest of the code.
     output : path-like
     """
-    torch.set_num_threads(threads)
+    devices.set_up_cpu(threads)
     pack = packed.of_files(files)
     subjects = splits.evaluated(packed.read_table(split_path), fold, with_training)
     method = checkpoints.load(model_path, device)
@@ -66,7 +66,7 @@ def score(
     Parameters as for `reconstruct`; `reconstruction_path` is None for a method that needs none;
     `residual` (`kind` and `erosion`) is for methods that reconstruct.
     """
-    torch.set_num_threads(threads)
+    devices.set_up_cpu(threads)
     pack = packed.of_files(files)
     subjects = splits.evaluated(packed.read_table(split_path), fold, with_training)
     method = checkpoints.load(model_path, device)

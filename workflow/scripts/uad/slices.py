@@ -11,8 +11,7 @@ import torch
 
 from uad import augmentation, devices, synthesis
 
-# Slices per network call at test time: few enough for a CPU's caches (a third faster than 50 at
-# once), enough to fill a GPU.
+# Slices per network call at test time: a fifth of a volume's memory, and enough to fill a GPU.
 AT_ONCE = 10
 
 
