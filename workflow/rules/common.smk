@@ -197,8 +197,13 @@ def method_block(wildcards):
     return config["methods"][uad_config.method(wildcards.model)]
 
 
-def growing(amount):
-    """Memory or time of a job: as much again with each attempt, if a cluster is told to retry."""
+def growing(amount, on_cpu=None):
+    """Memory or time of a job: as much again with each attempt, if a cluster is told to retry.
+
+    `on_cpu`, if given, is the amount where the configuration keeps to the CPU.
+    """
+    if on_cpu and config["accelerator"] == "cpu":
+        amount = on_cpu
     return lambda wildcards, attempt: amount * attempt
 
 

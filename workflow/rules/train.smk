@@ -19,7 +19,7 @@ rule train_model:
     threads: config["threads"]["train"]
     resources:
         gpu=gpus,
-        mem_mb=growing(16000),
+        mem_mb=growing(16000, on_cpu=32000),
         runtime=growing(720),
     params:
         block=method_block,
