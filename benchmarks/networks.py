@@ -2,24 +2,33 @@
 
 A process of its own for each, so that the peak memory is that of this one:
 
-    python benchmarks/networks.py <method> step|infer
+    python benchmarks/networks.py <method> step|infer <precision>
+    python benchmarks/networks.py <method> infer usual
 
-prints a line of JSON. Weights are random: they change neither time nor memory.
+prints a line of JSON. Weights are random: they change neither time nor memory. On the GPU if torch
+sees one; the memory is then the GPU's. The usual inference is that of torch's defaults and of the
+libraries that the reference uses: 32 bits, default layout and memory, a volume's slices all at
+once, doubling before convolution, SSIM of torchmetrics, median filter of SciPy.
 """
 
 import json
 import resource
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
+import paths
 import torch
 import yaml
 from timing import seconds
 
-from uad import methods, residuals, slices, training
+from uad import devices, methods, residuals, slices, training
+from uad.networks import unet
 
-SHAPE = (50, 96, 96)  # (Z, X, Y)
+SHAPE = paths.SHAPE
 BATCHES = (8, 32)  # the paper's is the last
 LONGEST = 60  # seconds; the batch of a step is the first if the last one would take longer
 
@@ -28,23 +37,24 @@ def build(name, config):
     """A method, on its upstream if it has one."""
     block = config["methods"][name]
     upstream = block["upstream"] and build(block["upstream"], config).eval().requires_grad_(False)
-    method = methods.build(name, methods.params_of(name, block, SHAPE[1:]), upstream)
-    return method.to(memory_format=torch.channels_last)
+    return methods.build(name, methods.params_of(name, block, SHAPE[1:]), upstream)
 
 
-def step(method, block):
+def step(method, block, device, precision):
     """Seconds of an optimiser step, and its batch."""
     settings = training.Settings(**block)
     trained = [p for p in method.network.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate)
+    optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, fused=device.type == "cuda")
     method.network.train()
 
     def run(n):
-        image = torch.rand(n, 1, *SHAPE[1:])
+        image = torch.rand(n, 1, *SHAPE[1:], device=device)
         mask = (image > 0.5).float()
         batch = slices.Batch(image, mask, mask, partner=image.flip(0))
         optimizer.zero_grad(set_to_none=True)
-        method.loss(batch, np.random.default_rng(0)).backward()
+        with devices.autocast(device, precision):
+            loss = method.loss(batch, np.random.default_rng(0))
+        loss.backward()
         optimizer.step()
 
     few, all_ = BATCHES
@@ -52,41 +62,68 @@ def step(method, block):
     time = seconds(lambda: run(few))
     if time * all_ / few > LONGEST:
         return {"seconds": time, "batch": few}
+    run(all_)
     return {"seconds": seconds(lambda: run(all_)), "batch": all_}
 
 
 @torch.no_grad()
-def infer(method, _):
+def infer(method, block, device, precision, residual=residuals.anomaly_map):
     """Seconds of a volume's reconstructions (if any) and of its anomaly map.
 
     Networks see `slices.AT_ONCE` slices at a time, each time the same work: one such part is
-    timed, and the volume's number of them multiplied in. The residual's map is of a whole volume.
+    timed, and the volume's number of them multiplied in; so are noise levels. The residual's map is
+    of a whole volume.
     """
     method.eval()
-    image = torch.rand(*SHAPE)
+    image = torch.rand(*SHAPE, device=device)
     part = image[: slices.AT_ONCE]
     parts = len(image) / len(part)
     brain = np.zeros(SHAPE, bool)
     brain[:, 16:-16, 16:-16] = True  # 44 %, about a head's share
     rng = np.random.default_rng(0)
-    if method.levels:
-        method.reconstruct(part[:1], rng)
-        made = seconds(lambda: method.reconstruct(part, rng)) * parts
-        return {
-            "reconstruct": made,
-            "map": seconds(lambda: residuals.anomaly_map(image, image.flip(1), brain)),
-        }
-    given = part[None].repeat(3, 1, 1, 1)
-    method.anomaly_map(part[:1], brain[:1], given[:, :1])
-    time = seconds(lambda: method.anomaly_map(part, brain[: len(part)], given))
-    return {"reconstruct": 0.0, "map": time * parts}
+    with devices.autocast(device, precision):
+        if method.levels:
+            if method.levels > 1:
+                method.params = replace(method.params, test_levels=method.params.test_levels[:1])
+            method.reconstruct(part[:1], rng)
+            made = seconds(lambda: method.reconstruct(part, rng)) * parts * method.levels
+            x, y = image.cpu(), image.flip(1).cpu()  # a job without a GPU
+            return {"reconstruct": made, "map": seconds(lambda: residual(x, y, brain))}
+        given = part[None].repeat(3, 1, 1, 1)
+        method.anomaly_map(part[:1], brain[:1], given[:, :1])
+        time = seconds(lambda: method.anomaly_map(part, brain[: len(part)], given))
+        return {"reconstruct": 0.0, "map": time * parts}
+
+
+@contextmanager
+def as_usual():
+    """Networks as torch's users write them."""
+    with (
+        mock.patch.object(slices, "AT_ONCE", SHAPE[0]),
+        mock.patch.object(unet, "resampled_conv", paths.one_after_the_other),
+    ):
+        yield
+
+
+def peak_gib(device):
+    """Highest memory so far."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB to GiB
 
 
 if __name__ == "__main__":
-    name, what = sys.argv[1:]
+    name, what, precision = sys.argv[1:]
     config = yaml.safe_load(Path("config/config.yaml").read_text())
     torch.manual_seed(0)
+    device = devices.choose("auto")
     block = {**config["training"], **config["methods"][name]["training"]}
-    result = {"step": step, "infer": infer}[what](build(name, config), block)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB to GiB
-    print(json.dumps({**result, "gib": peak}))
+    method = build(name, config).to(device)
+    if precision == "usual":
+        with as_usual():
+            result = infer(method, block, device, "32-true", paths.usual_residual)
+    else:
+        devices.set_up_cpu(torch.get_num_threads())
+        method.to(memory_format=torch.channels_last)
+        result = {"step": step, "infer": infer}[what](method, block, device, precision)
+    print(json.dumps({**result, "gib": peak_gib(device)}))

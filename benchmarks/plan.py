@@ -5,8 +5,8 @@ python benchmarks/plan.py    (make plan)
 prints its jobs, and how many submissions they are on a cluster.
 """
 
+import json
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,6 +20,15 @@ from uad.simulation import names
 
 COUNTS = {"ixi": 562, "brats21": 1251, "atlas_v2": 655}
 SECONDS, GIB = 60, 2  # limits
+
+# Runs a command and then prints what it used. From a small process, since the peak memory of a
+# process begins with that of the one that started it.
+MEASURED = """
+import json, resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20]))
+"""
 
 
 def stand_ins(folder, counts, seed=1):
@@ -54,12 +63,13 @@ def submissions(output):
 
 
 def dry_run(folder, *arguments):
-    """What Snakemake prints about the whole paper."""
+    """What Snakemake prints about the whole paper, and a last line from `MEASURED`."""
     overlay = Path(folder) / "overlay.yaml"
     changes = stand_ins(Path(folder), COUNTS) | {"results": f"{folder}/results"}
     overlay.write_text(yaml.safe_dump(changes))
-    command = [sys.executable, "-m", "snakemake", "-n", *arguments, "--configfile", str(overlay)]
-    return subprocess.check_output(command, text=True)
+    python = sys.executable
+    command = [python, "-m", "snakemake", "-n", *arguments, "--configfile", str(overlay)]
+    return subprocess.check_output([python, "-c", MEASURED, *command], text=True)
 
 
 def measure():
@@ -67,9 +77,8 @@ def measure():
     with tempfile.TemporaryDirectory() as folder:
         output = []
         wall = seconds(lambda: output.append(dry_run(folder, "--cores", "2", "--quiet", "rules")))
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    processor = used.ru_utime + used.ru_stime
-    return job_counts(output[0]), wall, processor, used.ru_maxrss / 2**20
+    processor, gib = json.loads(output[0].splitlines()[-1])
+    return job_counts(output[0]), wall, processor, gib
 
 
 def main():

@@ -4,6 +4,10 @@ import time
 from dataclasses import dataclass
 from statistics import median
 
+import torch
+
+from uad import devices
+
 
 @dataclass(frozen=True)
 class Path:
@@ -19,6 +23,8 @@ class Path:
         Without arguments.
     repeats : int
         Rounds; each runs the baseline and then ours, so that a busy machine hits both.
+    threads : int
+        Of torch.
     """
 
     name: str
@@ -27,6 +33,7 @@ class Path:
     baseline: object
     ours: object
     repeats: int = 5
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ def compare(path):
     Both sides run once before, unless there is only one round, so that no round pays for imports
     and caches.
     """
+    devices.set_up_cpu(path.threads)
     if path.repeats > 1:
         path.baseline(), path.ours()
     clock = time.process_time
@@ -55,7 +63,9 @@ def compare(path):
 
 
 def seconds(function, clock=time.perf_counter):
-    """Time of a call; wall-clock time if nothing else is said."""
+    """Time of a call, a GPU's work included; wall-clock time if nothing else is said."""
     began = clock()
     function()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return clock() - began
