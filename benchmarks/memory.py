@@ -43,7 +43,9 @@ def peaks(root):
     """Highest memory in MiB of each rule's jobs, from their logs."""
     found = {}
     for path in (Path(root) / "logs").rglob("*.log"):
-        rule = path.relative_to(Path(root) / "logs").with_suffix("").parts[0]
+        rule, *rest = path.relative_to(Path(root) / "logs").with_suffix("").parts
+        if rule == "simulate":
+            rule = f"simulate_{rest[0]}"
         for peak in re.findall(r"at most (\d+) MiB of memory$", path.read_text(), flags=re.M):
             found[rule] = max(found.get(rule, 0), int(peak))
     return found

@@ -74,9 +74,15 @@ def _end_with_parent():
 
 def _peak_mib():
     """Highest resident memory of this process so far, or of one that it waited for."""
-    who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
-    peak = max(resource.getrusage(one).ru_maxrss for one in who)
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    own, children = (
+        resource.getrusage(who).ru_maxrss / unit
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    if sys.platform == "linux":  # where the other number begins with that of Snakemake
+        status = Path("/proc/self/status").read_text()
+        own = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / unit
+    return max(own, children)
 
 
 def failure(path):
