@@ -1,6 +1,6 @@
 """Highest memory of every rule's jobs, beside what the rule asks for.
 
-python benchmarks/memory.py    (make bench-memory; some ten minutes, after `make demo`)
+python benchmarks/memory.py    (make bench-memory; minutes, after `make demo`)
 
 Preprocessing is run on one simulated scan of each data set with the paper's settings, since the
 demo's are coarser; networks are those of `bench-paper`; the other rules are the demo's.
@@ -63,8 +63,9 @@ def preprocess(folder):
     path = Path(folder) / "overlay.yaml"
     path.write_text(yaml.safe_dump(overlay))
     wanted = [
-        f"{folder}/results/preprocessed/{dataset}/sub-{subject}/sub-{subject}_desc-quality_qc.json"
+        f"{folder}/results/preprocessed/{dataset}/sub-{subject}/sub-{subject}_{what}"
         for dataset, subject in SCANS.items()
+        for what in ("space-SRI24_res-2mm_desc-preproc_T1w.nii.gz", "desc-quality_qc.json")
     ]
     command = [sys.executable, "-m", "snakemake", "--cores", "all", "--quiet", "all"]
     subprocess.run([*command, "--configfile", path, "--", *wanted], check=True)
