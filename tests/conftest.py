@@ -34,6 +34,18 @@ def paper_config():
     return yaml.safe_load((ROOT / "config/config.yaml").read_text())
 
 
+# Parameters of a small diffusion model.
+SMALL_DIFFUSION = {
+    "unet": {
+        "channels": 8, "multipliers": [1, 2], "res_blocks": 1, "head_channels": 8,
+        "norm_groups": 4,
+    },
+    "steps": 1000,
+    "test_levels": [250, 500],
+    "noise": {"octaves": 3, "persistence": 0.8, "wavelength": 16},
+}  # fmt: skip
+
+
 def write_pack(folder, n, seed=0, shape=(12, 48, 48)):
     """A packed data set of `n` phantoms named S0, S1, ...; returns the opened pack."""
     rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from conftest import SMALL_DIFFUSION as DIFFUSION
 from conftest import write_pack
 
 from uad import checkpoints, methods, residuals, slices, training
@@ -19,15 +20,6 @@ AUTOENCODER = {
     "dropout": 0.2,
     "slice_shape": [48, 48],
 }
-DIFFUSION = {
-    "unet": {
-        "channels": 8, "multipliers": [1, 2], "res_blocks": 1, "head_channels": 8,
-        "norm_groups": 4,
-    },
-    "steps": 1000,
-    "test_levels": [250, 500],
-    "noise": {"octaves": 3, "persistence": 0.8, "wavelength": 16},
-}  # fmt: skip
 SMALL = {
     "ae": AUTOENCODER,
     "vae": {**AUTOENCODER, "kl_weight": 0.001, "kl_reduction": "mean"},

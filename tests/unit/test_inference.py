@@ -3,19 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from conftest import write_pack
+from conftest import SMALL_DIFFUSION, write_pack
 
 from uad import checkpoints, inference, methods, residuals
-
-PARAMS = {
-    "unet": {
-        "channels": 8, "multipliers": [1, 2], "res_blocks": 1, "head_channels": 8,
-        "norm_groups": 4,
-    },
-    "steps": 1000,
-    "test_levels": [250, 500],
-    "noise": {"octaves": 3, "persistence": 0.8, "wavelength": 16},
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -25,14 +15,14 @@ def job(tmp_path):
     split = tmp_path / "split.tsv"
     split.write_text("subject\tfold\trole\nS0\t0\ttrain\nS1\t0\ttest\nS2\t0\tval\n")
     torch.manual_seed(0)
-    method = methods.build("ddpm", PARAMS)
+    method = methods.build("ddpm", SMALL_DIFFUSION)
     torch.nn.init.normal_(method.network.conv_out.weight, std=0.05)  # else all grey
 
     def run(precision, name):
         model = tmp_path / f"{precision}.pt"
         training = {"precision": precision}
         checkpoints.save(
-            model, "ddpm", PARAMS, method.network.state_dict(), "code", training=training
+            model, "ddpm", SMALL_DIFFUSION, method.network.state_dict(), "code", training=training
         )
         common = dict(
             fold=0, files=[str(tmp_path / "packed" / n) for n in ("image.npy", "subjects.tsv")],
