@@ -17,17 +17,15 @@ from statistics import median
 
 import numpy as np
 import pandas as pd
+import paths
 import run
 import torch
-import torchio as tio
 import yaml
-from paths import whole_volume_augmentation
 
 from uad import config as uad_config
 from uad import devices, methods, packed, seeding, slices, training
 
 VOLUMES = 352  # eleven batches of 32 in an epoch, as IXI has
-SHAPE = (50, 96, 96)
 STEPS = 500
 SECONDS_PROFILED = 10
 
@@ -47,16 +45,14 @@ class Volumes(torch.utils.data.Dataset):
     """A slice of each augmented volume."""
 
     def __init__(self, image):
-        self.image, self.augmentation = image, whole_volume_augmentation()
+        self.image, self.augmentation = image, paths.whole_volume_augmentation()
 
     def __len__(self):
         return len(self.image)
 
     def __getitem__(self, i):
-        volume = torch.from_numpy(self.image[i].transpose(1, 2, 0)[None].copy())
-        subject = tio.Subject(image=tio.ScalarImage(tensor=volume, affine=np.diag([2.0, 2, 2, 1])))
-        z = int(torch.randint(volume.shape[-1], ()))
-        return self.augmentation(subject).image.data[:, :, :, z].clone()
+        z = int(torch.randint(self.image.shape[1], ()))
+        return paths.whole_volume_sample(self.image[i], z, self.augmentation)[None].clone()
 
 
 def make_pack(folder, n, shape):
@@ -79,7 +75,7 @@ def the_workflows(config, source, steps, device, compiled=False):
     -------
     float, and a function that runs another epoch.
     """
-    method, settings = build(config)
+    method, settings = build(config), settings_of(config)
     if compiled:
         for network in method.network.values():
             network.compile()
@@ -100,14 +96,13 @@ def the_workflows(config, source, steps, device, compiled=False):
 
 def the_usual(config, image, steps, device):
     """Median seconds of a step of the usual loop."""
-    method, settings = build(config)
-    method.to(device)
+    method, settings = build(config).to(device), settings_of(config)
     optimizer = torch.optim.AdamW(method.network.parameters(), lr=settings.learning_rate)
     half = devices.reduced(device, settings.precision) is torch.float16
     scaler = torch.amp.GradScaler(device.type, enabled=half)
     loader = torch.utils.data.DataLoader(
-        Volumes(image), settings.batch_size, shuffle=True, drop_last=True, pin_memory=half,
-        num_workers=os.cpu_count(), persistent_workers=True,
+        Volumes(image), settings.batch_size, shuffle=True, drop_last=True,
+        pin_memory=device.type == "cuda", num_workers=os.cpu_count(), persistent_workers=True,
     )  # fmt: skip
     rng, epochs = np.random.default_rng(0), []
     for _ in range(2 + -(-steps // len(loader))):
@@ -128,11 +123,15 @@ def the_usual(config, image, steps, device):
 
 
 def build(config):
-    """The cDDPM with random weights, and its settings."""
+    """The cDDPM with random weights."""
     block = config["methods"]["cddpm"]
     torch.manual_seed(0)
-    method = methods.build("cddpm", methods.params_of("cddpm", block, SHAPE[1:]))
-    return method, training.Settings(**{**config["training"], **block["training"]})
+    return methods.build("cddpm", methods.params_of("cddpm", block, paths.SHAPE[1:]))
+
+
+def settings_of(config):
+    """How the cDDPM is trained."""
+    return training.Settings(**config["training"] | config["methods"]["cddpm"]["training"])
 
 
 def busy(epoch):
@@ -148,7 +147,7 @@ def busy(epoch):
 
 def measure(config, pack, steps, device):
     """The lines of the table."""
-    settings = build(config)[1]
+    settings = settings_of(config)
     source = slices.TrainingSlices(
         pack, np.arange(len(pack.image)), settings.batch_size, 1, True, settings.augment, False,
         False, device,
@@ -192,7 +191,7 @@ if __name__ == "__main__":
     if tiny:
         config = make_tiny(config)
     with tempfile.TemporaryDirectory() as folder:
-        pack = make_pack(Path(folder), *((8, (12, 48, 48)) if tiny else (VOLUMES, SHAPE)))
+        pack = make_pack(Path(folder), *((8, (12, 48, 48)) if tiny else (VOLUMES, paths.SHAPE)))
         rows = measure(config, pack, 4 if tiny else STEPS, device)
     header = ["Training step", "Time, ms", "Slices per second", "Times the usual", "GPU computes"]
     result = run.table(header, rows)

@@ -57,8 +57,7 @@ def preprocess(folder):
     overlay = {
         "results": f"{folder}/results",
         "accelerator": "cpu",
-        **{key: demo[key] for key in ("simulation", "datasets", "folds")},
-        "splits": {**demo["splits"]},
+        **{key: demo[key] for key in ("simulation", "datasets", "folds", "splits")},
     }
     path = Path(folder) / "overlay.yaml"
     path.write_text(yaml.safe_dump(overlay))

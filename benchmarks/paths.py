@@ -81,17 +81,21 @@ def _ball(radius):
     return sum(axis**2 for axis in axes) < radius**2
 
 
+def whole_volume_sample(volume, z, transforms):
+    """The slice (X, Y) at a position of a volume (Z, X, Y) that is augmented as a whole."""
+    tensor = torch.from_numpy(volume.transpose(1, 2, 0)[None].copy())
+    subject = tio.Subject(image=tio.ScalarImage(tensor=tensor, affine=np.diag([2.0, 2, 2, 1])))
+    return transforms(subject).image.data[0, :, :, z]
+
+
 def _samples(image, rng):
     """A batch of augmented training slices; the baseline transforms whole volumes, in memory."""
     volumes = np.stack([image] * BATCH)
     whole = whole_volume_augmentation()
-    affine = np.diag([2.0, 2, 2, 1])
 
     def baseline():
         for volume in volumes:
-            tensor = torch.from_numpy(volume.transpose(1, 2, 0)[None].copy())
-            subject = tio.Subject(image=tio.ScalarImage(tensor=tensor, affine=affine))
-            whole(subject).image.data[0, :, :, rng.integers(SHAPE[0])]
+            whole_volume_sample(volume, rng.integers(SHAPE[0]), whole)
 
     def ours():
         z = rng.integers(0, SHAPE[0], BATCH)

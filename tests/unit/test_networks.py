@@ -101,7 +101,7 @@ def test_unet_output_depends_on_time_and_condition():
 
 
 @pytest.mark.parametrize("how", ["up", "down", None])
-def test_resampling_and_convolution_in_one(rng, how):
+def test_resampling_and_convolution_in_one(how):
     """Values and gradients are those of one after the other."""
     conv = torch.nn.Conv2d(3, 5, 3, padding=1).double()
     found, expected = [], []

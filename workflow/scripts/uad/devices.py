@@ -1,4 +1,4 @@
-"""Which device a job computes on, in which precision, and how arrays and memory get there."""
+"""What a job computes on: device, precision, threads and memory, and how arrays get there."""
 
 import ctypes
 import math
