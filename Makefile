@@ -15,7 +15,7 @@ HDBET := .venv-hdbet
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 DEMO := --configfile config/demo.yaml
 DEMO_REPORT := results/demo/report.zip
-FRONT := PYTHONPATH=workflow/scripts $(BIN)/python -m uad.bundle
+FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 
 RUN_PACKAGES := "snakemake[reports]" snakemake-executor-plugin-slurm antspyx SimpleITK nilearn \
   nibabel numpy scipy pandas matplotlib pillow xlrd xlwt tqdm pooch requests
@@ -97,24 +97,24 @@ dag: setup plan
 
 # The table of keys in config/README.md, from the schema.
 docs: setup
-	PYTHONPATH=workflow/scripts $(BIN)/python -m uad.config
+	PYTHONPATH=src $(BIN)/python -m uad.plan.docs
 
 # Jobs of the whole paper, planned on empty files, and submissions to SLURM.
 plan: setup
-	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/plan.py
+	PYTHONPATH=src $(BIN)/python benchmarks/plan.py
 
 # Speed and memory: the tables of docs/benchmarks.md.
 bench: setup
-	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/run.py paths plan
+	PYTHONPATH=src $(BIN)/python benchmarks/run.py paths plan
 
 bench-paper: setup
-	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/run.py networks
+	PYTHONPATH=src $(BIN)/python benchmarks/run.py networks
 
 bench-gpu: setup
-	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/loop.py
+	PYTHONPATH=src $(BIN)/python benchmarks/loop.py
 
 bench-memory: setup demo
-	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/memory.py
+	PYTHONPATH=src $(BIN)/python benchmarks/memory.py
 
 clean:
 	rm -rf results/demo .snakemake

@@ -22,8 +22,11 @@ import run
 import torch
 import yaml
 
-from uad import config as uad_config
-from uad import devices, methods, packed, seeding, slices, training
+from uad.base import devices, seeding
+from uad.data import packed, slices
+from uad.engine import loop
+from uad.models import methods
+from uad.plan import config as uad_config
 
 VOLUMES = 352  # eleven batches of 32 in an epoch, as IXI has
 STEPS = 500
@@ -69,7 +72,7 @@ def make_pack(folder, n, shape):
 
 
 def the_workflows(config, source, steps, device, compiled=False):
-    """Median seconds of a step of `uad.training`, over epochs but for the first two.
+    """Median seconds of a step of `uad.engine.loop`, over epochs but for the first two.
 
     Returns
     -------
@@ -79,12 +82,12 @@ def the_workflows(config, source, steps, device, compiled=False):
     if compiled:
         for network in method.network.values():
             network.compile()
-    loop = training._Run(method, source, settings, device, "unused", "", "benchmark")
-    loop.saved = float("inf")
+    run = loop._Run(method, source, settings, device, "unused", "", "benchmark")
+    run.saved = float("inf")
 
     def epoch(number):
-        loop.state.losses = []
-        return loop.train_epoch(seeding.generator(0, "epoch", number), time.monotonic())
+        run.state.losses = []
+        return run.train_epoch(seeding.generator(0, "epoch", number), time.monotonic())
 
     epochs = []
     for number in range(2 + -(-steps // source.batches)):
@@ -131,7 +134,7 @@ def build(config):
 
 def settings_of(config):
     """How the cDDPM is trained."""
-    return training.Settings(**config["training"] | config["methods"]["cddpm"]["training"])
+    return loop.Settings(**config["training"] | config["methods"]["cddpm"]["training"])
 
 
 def busy(epoch):

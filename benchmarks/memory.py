@@ -15,7 +15,7 @@ from pathlib import Path
 import run
 import yaml
 
-from uad import config as uad_config
+from uad.plan import config as uad_config
 
 DEMO = Path("results/demo")
 SCANS = {"ixi": "IXI001", "brats21": "BraTS00002", "atlas_v2": "r001s001"}

@@ -25,8 +25,11 @@ import torch
 import yaml
 from timing import seconds
 
-from uad import devices, methods, residuals, slices, training
-from uad.networks import unet
+from uad.base import devices
+from uad.data import slices
+from uad.engine import loop
+from uad.models import method, methods, residuals
+from uad.models.networks import unet
 
 SHAPE = paths.SHAPE
 BATCHES = (8, 32)  # the paper's is the last
@@ -42,7 +45,7 @@ def build(name, config):
 
 def step(method, block, device, precision):
     """Seconds of an optimiser step, and its batch."""
-    settings = training.Settings(**block)
+    settings = loop.Settings(**block)
     trained = [p for p in method.network.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, fused=device.type == "cuda")
     method.network.train()
@@ -76,7 +79,7 @@ def infer(method, block, device, precision, residual=residuals.anomaly_map):
     """
     method.eval()
     image = torch.rand(*SHAPE, device=device)
-    part = image[: slices.AT_ONCE]
+    part = image[: method.AT_ONCE]
     parts = len(image) / len(part)
     brain = np.zeros(SHAPE, bool)
     brain[:, 16:-16, 16:-16] = True  # 44 %, about a head's share

@@ -18,9 +18,12 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 from timing import Path
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from uad import augmentation, devices, methods, metrics, noise, residuals, slices
-from uad.networks import unet
-from uad.thresholds import ScoreHistogram
+from uad.base import devices
+from uad.data import augmentation, slices
+from uad.evaluation import metrics
+from uad.evaluation.histogram import ScoreHistogram
+from uad.models import methods, noise, residuals
+from uad.models.networks import unet
 
 SHAPE = (50, 96, 96)  # (Z, X, Y)
 BATCH = 32

@@ -21,8 +21,11 @@ import timing
 import torch
 import yaml
 
-from uad import config as uad_config
-from uad import devices, methods, slices
+from uad.base import devices
+from uad.data import slices
+from uad.evaluation import controls
+from uad.models import methods
+from uad.plan import config as uad_config
 
 PAGE = Path("docs/benchmarks.md")
 PACKAGES = ("torch", "numpy", "scipy", "torchio", "torchmetrics", "opensimplex", "scikit-learn",
@@ -124,7 +127,7 @@ def _sharing(config, volume, which):
     """Seconds of a volume's maps: each row its own, and each model once as in the workflow."""
     by_row, models, sources = 0.0, set(), set()
     for row in config["rows"].values():
-        used = [m for m in row["maps"] if m not in methods.CONTROLS]
+        used = [m for m in row["maps"] if m not in controls.CONTROLS]
         from_ = {_source(config, model) for model in used} - {None}
         if which == "all rows" or "cddpm" in from_:
             by_row += _once(volume["usual"], used, from_)

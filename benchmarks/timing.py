@@ -6,7 +6,7 @@ from statistics import median
 
 import torch
 
-from uad import devices
+from uad.base import devices
 
 
 @dataclass(frozen=True)

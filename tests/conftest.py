@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 import phantoms
-from uad import packed
+from uad.data import packed
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "results/demo"
@@ -82,7 +82,7 @@ class Checkout:
 
     def __init__(self, folder):
         self.folder = folder
-        for name in ("Snakefile", "config", "workflow", "envs", "profiles"):
+        for name in ("Snakefile", "config", "src", "workflow", "envs", "profiles"):
             source = ROOT / name
             if source.is_dir():
                 shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -6,9 +6,9 @@ import torch
 from scipy import ndimage
 from test_methods import SMALL
 
-from uad import methods
-from uad.methods.vae import kl
-from uad.slices import Batch
+from uad.data.slices import Batch
+from uad.models import methods
+from uad.models.methods.vae import kl
 
 
 def build(name, **changes):

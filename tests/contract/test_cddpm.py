@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from test_methods import SMALL
 
-from uad import methods, noise
+from uad.models import methods, noise
 
 
 def trained():
@@ -43,7 +43,7 @@ def test_training_noise_is_shared_by_the_batch(monkeypatch):
         "q_sample",
         lambda x, t, eps: shapes.append(eps.shape) or original(x, t, eps),
     )
-    from uad.slices import Batch
+    from uad.data.slices import Batch
 
     method.loss(Batch(torch.rand(4, 1, 16, 16), None, None), np.random.default_rng(0))
     assert shapes == [(16, 16)]
@@ -58,7 +58,7 @@ def test_reconstruction_depends_on_noise_and_condition():
 def test_loss_of_the_untrained_network_is_the_mean_absolute_input():
     # Its output is exactly zero on the [-1, 1] scale.
     method = methods.build("cddpm", SMALL["cddpm"])
-    from uad.slices import Batch
+    from uad.data.slices import Batch
 
     x = torch.rand(4, 1, 16, 16)
     loss = method.loss(Batch(x, None, None), np.random.default_rng(0))

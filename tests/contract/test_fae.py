@@ -6,12 +6,13 @@ import torch
 from scipy import ndimage
 from test_methods import SMALL
 
-from uad import checkpoints, methods, residuals
-from uad.errors import InputError
-from uad.methods import fae
-from uad.networks.feature_autoencoder import FeatureAutoencoder
-from uad.networks.resnet import resnet18
-from uad.slices import Batch
+from uad.base.errors import InputError
+from uad.data.slices import Batch
+from uad.engine import checkpoints
+from uad.models import methods, residuals
+from uad.models.methods import fae
+from uad.models.methods.fae.network import FeatureAutoencoder
+from uad.models.networks.resnet import resnet18
 
 CHANNELS = [100, 150, 200, 300]
 

@@ -12,8 +12,11 @@ import torch
 from conftest import SMALL_DIFFUSION as DIFFUSION
 from conftest import write_pack
 
-from uad import checkpoints, methods, residuals, slices, training
-from uad.errors import InputError
+from uad.base.errors import InputError
+from uad.data import slices
+from uad.engine import checkpoints, loop
+from uad.evaluation import controls
+from uad.models import methods, residuals
 
 AUTOENCODER = {
     "autoencoder": {"channels": [8, 16], "halvings": 3, "latent": 12, "slope": 0.01},
@@ -261,14 +264,16 @@ def test_unknown_and_missing_keys_are_named(name):
 
 
 def test_unknown_method_is_named():
-    with pytest.raises(InputError, match="unknown method xnet: there is no uad/methods/xnet.py"):
+    with pytest.raises(
+        InputError, match="unknown method xnet: there is no module uad.models.methods.xnet"
+    ):
         methods.load("xnet")
 
 
-@pytest.mark.parametrize("control", methods.CONTROLS)
+@pytest.mark.parametrize("control", controls.CONTROLS)
 def test_controls_give_maps(tmp_path, control, rng):
     pack = write_pack(tmp_path / "pack", 2)
-    score = methods.load(control).build([pack.volume("S0")], rng)
+    score = controls.load(control).build([pack.volume("S0")], rng)
     volume = pack.volume("S1")
     found = score(volume)
     assert found.shape == volume.image.shape and found.dtype == np.float32
@@ -276,4 +281,4 @@ def test_controls_give_maps(tmp_path, control, rng):
 
 
 def test_training_settings_of_every_method_fit_the_loop(name, paper_config):
-    training.Settings(**{**paper_config["training"], **paper_config["methods"][name]["training"]})
+    loop.Settings(**{**paper_config["training"], **paper_config["methods"][name]["training"]})

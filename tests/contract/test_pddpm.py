@@ -4,8 +4,8 @@ import pytest
 import torch
 from test_methods import SMALL
 
-from uad import methods
-from uad.slices import Batch
+from uad.data.slices import Batch
+from uad.models import methods
 
 SIDE, PATCH = 48, 24
 QUARTERS = [(slice(i, i + PATCH), slice(j, j + PATCH)) for i in (0, PATCH) for j in (0, PATCH)]

@@ -8,10 +8,10 @@ import torch
 from scipy import ndimage
 from test_methods import SMALL
 
-from uad import methods, residuals
-from uad.networks.resnet import wide_resnet50_2
-from uad.networks.reverse_distillation import Decoder, OneClassBottleneck
-from uad.slices import Batch
+from uad.data.slices import Batch
+from uad.models import methods, residuals
+from uad.models.methods.rd.network import Decoder, OneClassBottleneck
+from uad.models.networks.resnet import wide_resnet50_2
 
 
 def count(module):

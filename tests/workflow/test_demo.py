@@ -18,7 +18,8 @@ import pytest
 import torch
 from conftest import ROOT, make_demo
 
-from uad import packed, splits
+from uad.base import tsv
+from uad.data import packed, splits
 
 pytestmark = pytest.mark.demo
 
@@ -90,7 +91,7 @@ def test_perfect_is_exactly_one(table):
 
 @pytest.mark.parametrize("test_set", ["brats", "atlas", "draem"])
 def test_chance_has_the_prevalence(demo, table, test_set):
-    metrics = pd.concat(packed.read_table(demo / f"metrics/chance/fold-{f}.tsv") for f in (0, 1))
+    metrics = pd.concat(tsv.read(demo / f"metrics/chance/fold-{f}.tsv") for f in (0, 1))
     prevalence = metrics.query("test_set == @test_set")["prevalence"].mean()
     assert table.loc[("chance", "none", test_set), "auprc_mean"] == pytest.approx(
         prevalence, rel=0.2
@@ -99,9 +100,7 @@ def test_chance_has_the_prevalence(demo, table, test_set):
 
 def test_rows_of_one_network_differ_by_the_residual_map(demo):
     # SADM is Unet plus the cDDPM's map; their metrics must not be copies of each other.
-    unet, sadm = (
-        packed.read_table(demo / f"metrics/{r}-brats/fold-0.tsv") for r in ("unet", "sadm")
-    )
+    unet, sadm = (tsv.read(demo / f"metrics/{r}-brats/fold-0.tsv") for r in ("unet", "sadm"))
     assert not np.allclose(unet["auprc"], sadm["auprc"])
 
 
@@ -151,7 +150,7 @@ def test_packed_volumes(demo, name):
 
 @pytest.mark.parametrize("name", ["ixi", "brats21", "atlas_v2", "draem"])
 def test_no_subject_has_two_roles(demo, name):
-    split = packed.read_table(demo / f"splits/{name}.tsv")
+    split = tsv.read(demo / f"splits/{name}.tsv")
     splits.check(split)
     if name == "draem":
         assert "train" not in set(split["role"])
@@ -160,7 +159,7 @@ def test_no_subject_has_two_roles(demo, name):
 def test_lesion_volumes_survive_preprocessing(demo):
     import nibabel as nib
 
-    table = packed.read_table(demo / "packed/brats21/subjects.tsv").set_index("subject")
+    table = tsv.read(demo / "packed/brats21/subjects.tsv").set_index("subject")
     for native in (demo / "raw/brats21").rglob("*_seg.nii.gz"):
         image = nib.load(native)
         before = (np.asarray(image.dataobj) > 0).sum() / 1000
@@ -180,7 +179,7 @@ def test_registration_quality_is_recorded(demo):
 @pytest.mark.parametrize("name", ["ixi", "brats21", "atlas_v2"])
 def test_quality_of_every_subject_is_in_its_page(demo, name):
     page = (demo / f"qc/{name}.html").read_text()
-    table = packed.read_table(demo / f"qc/{name}.tsv")
+    table = tsv.read(demo / f"qc/{name}.tsv")
     assert len(table) == page.count("data:image/jpeg") == (10 if name == "ixi" else 8)
     assert all(f">{subject}</a>" in page for subject in table["subject"])
     assert table["dice_atlas"].min() > 0.9 and table["brain_ml"].between(1000, 2000).all()
@@ -256,7 +255,7 @@ def test_report_begins_with_the_front_page_and_its_links_work(demo, tmp_path):
 
 
 def test_weights_of_the_fusion_meet_the_rows_of_the_table(demo, table):
-    weights = packed.read_table(demo / "figures/beta.tsv")
+    weights = tsv.read(demo / "figures/beta.tsv")
     mean = weights.groupby(["d_unhealthy", "test_set", "beta"])["dice_best"].mean()
     for unhealthy in ("draem", "brats", "atlas"):
         for test_set in ("draem", "brats", "atlas"):
@@ -283,7 +282,7 @@ def test_front_page_says_that_it_worked(demo):
     assert "Computed on simulated scans" in page
     for link in re.findall(r'href="([^"]*)"', page):
         assert (demo / link).is_file(), link
-    costs = packed.read_table(demo / "tables/costs.tsv")
+    costs = tsv.read(demo / "tables/costs.tsv")
     assert (costs["jobs_measured"] == costs["jobs_planned"]).all()
     assert costs["hours"].notna().all() and (costs["gpu_hours"] == 0).all()
 
@@ -300,7 +299,7 @@ def test_provenance_names_what_was_read_and_made(demo):
 
 # What an edit reruns.
 
-LIBRARY = "workflow/scripts/uad"
+LIBRARY = "src/uad"
 # What a change of the number of folds writes again (docs/reruns.md).
 SUMMARIES = {
     "compare", "describe_method", "plot_training", "plot_weights", "plot_lesion_volume",
@@ -335,7 +334,13 @@ def test_finished_demo_plans_nothing(copy_of_demo):
 
 
 def test_a_comment_reruns_nothing(copy_of_demo):
-    places = ("workflow/scripts/**/*.py", "workflow/rules/*.smk", "Snakefile", "config/*.yaml")
+    places = (
+        "src/**/*.py",
+        "workflow/scripts/*.py",
+        "workflow/rules/*.smk",
+        "Snakefile",
+        "config/*.yaml",
+    )
     for place in (*places, "envs/*.yaml"):
         for path in copy_of_demo.folder.glob(place):
             path.write_text(path.read_text() + "\n# A remark.\n")

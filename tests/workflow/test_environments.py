@@ -19,7 +19,8 @@ import yaml
 from conftest import ROOT, rule_texts
 from packaging.utils import canonicalize_name
 
-from uad import methods, provenance
+from uad.base import digests
+from uad.evaluation import controls
 
 SCRIPTS = ROOT / "workflow/scripts"
 FILES = sorted((ROOT / "envs").glob("*.yaml"))
@@ -74,7 +75,7 @@ def code_of(text):
     found = [SCRIPTS / script]
     code = text.partition("code=")[2]
     for package in re.findall(r"uad\.(\w+)\.\{", code) + ["methods"] * ("model_code" in code):
-        names = methods.CONTROLS if "CONTROLS" in code else ["*"]
+        names = controls.CONTROLS if "CONTROLS" in code else ["*"]
         found += [path for name in names for path in (SCRIPTS / "uad" / package).glob(f"{name}.py")]
     return found
 
@@ -98,9 +99,9 @@ def imports(paths):
         if path.is_relative_to(SCRIPTS / "uad"):
             parts = path.relative_to(SCRIPTS).with_suffix("").parts
             library.add(".".join(parts).removesuffix(".__init__"))
-        for name in provenance._imports(path):
+        for name in digests._imports(path):
             if name.split(".")[0] == "uad":
-                pending += filter(None, [provenance._module_path(name)])
+                pending += filter(None, [digests._module_path(name)])
         others |= foreign(path)
     return library, others
 
@@ -196,9 +197,13 @@ def test_imports_are_found_wherever_they_are():
     rules = dict(rule_texts())
     library, _ = imports(code_of(rules["train_model"]))
     # Imported; loaded by name; imported by what is loaded by name.
-    assert {"uad.fitting", "uad.methods.cddpm", "uad.networks.unet"} <= library
+    assert {
+        "uad.engine.training",
+        "uad.models.methods.cddpm",
+        "uad.models.networks.unet",
+    } <= library
     library, _ = imports(code_of(rules["evaluate"]))
-    assert "uad.methods.chance" in library and "uad.methods.cddpm" not in library
+    assert "uad.evaluation.controls.chance" in library and "uad.models.methods.cddpm" not in library
     _, others = imports(code_of(rules["fetch"]))
     assert others == {"pooch", "requests", "tqdm", "yaml"}  # three of them in functions
 

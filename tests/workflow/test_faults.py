@@ -10,7 +10,7 @@ import torch
 from conftest import write_pack
 
 import phantoms
-from uad import packed
+from uad.base import tsv
 from uad.simulation import names
 
 SUBJECTS = {"ixi": 2, "brats21": 2, "atlas_v2": 2}
@@ -80,7 +80,7 @@ def fails(checkout, target, sentence, overlay=None):
 
 
 def first_label(checkout, dataset):
-    from uad import datasets
+    from uad.data import datasets
 
     files = [
         str(p.relative_to(checkout.raw / dataset)) for pair in checkout.files[dataset] for p in pair
@@ -120,8 +120,8 @@ def test_missing_lesion_mask_leaves_the_subject_out(real):
     label = real.files["atlas_v2"][0][0].name[4:12]
     sentence = f"atlas_v2: leaving out {label}: the lesion mask is missing"
     assert done.stderr.count(sentence) == 1  # said once, not by every job
-    assert label not in set(packed.read_table(real.folder / target)["subject"])
-    excluded = packed.read_table(real.folder / "results/packed/atlas_v2/excluded.tsv")
+    assert label not in set(tsv.read(real.folder / target)["subject"])
+    excluded = tsv.read(real.folder / "results/packed/atlas_v2/excluded.tsv")
     assert dict(zip(excluded["subject"], excluded["status"])) == {
         label: "the lesion mask is missing"
     }
@@ -143,7 +143,7 @@ def test_prepared_data_enter_after_bias_correction(real):
     done = real.snakemake(target, "results/figures/cohort_brats21.png", configfiles=[path])
     assert done.returncode == 0, done.stderr
     assert "register_to_sri24" not in done.stderr + done.stdout
-    table = packed.read_table(real.folder / target)
+    table = tsv.read(real.folder / target)
     assert len(table) == 2 and (table["lesion_ml"] > 0).all() and (table["brain_ml"] > 500).all()
 
 
@@ -291,7 +291,7 @@ def prepare_training(checkout):
     write_pack(root / "packed/brats21", 4)
     roles = {"S0": "train", "S1": "train", "S2": "val", "S3": "test"}
     table = pd.DataFrame([(s, 0, r) for s, r in roles.items()], columns=["subject", "fold", "role"])
-    packed.write_table(table, root / "splits/brats21.tsv")
+    tsv.write(table, root / "splits/brats21.tsv")
     return root / "splits/brats21.tsv"
 
 
@@ -377,8 +377,8 @@ def test_failed_registration_is_recorded_and_survived(real):
     target = "results/packed/atlas_v2/subjects.tsv"
     done = real.snakemake(target, configfiles=[real.overlay(**overlay)])
     assert done.returncode == 0, done.stdout + done.stderr
-    kept = packed.read_table(real.folder / target)
-    excluded = packed.read_table(real.folder / "results/packed/atlas_v2/excluded.tsv")
+    kept = tsv.read(real.folder / target)
+    excluded = tsv.read(real.folder / "results/packed/atlas_v2/excluded.tsv")
     assert len(kept) == 1 and len(excluded) == 1
     assert excluded["subject"].iloc[0] == first_label(real, "atlas_v2")
     assert excluded["status"].iloc[0].startswith("registration failed: similarity")

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from uad import packed
-from uad.volumes import write_json
+from uad.base import tsv
+from uad.base.files import write_json
 
 TABLE = "table={rows: [cddpm, perfect], test_sets: [brats]}"
 ABOUT = {"seed": 1, "code": "0", "revision": "r", "device": "cpu", "versions": {"torch": "2"}}
@@ -68,7 +68,7 @@ def test_written_with_what_there_is(run):
     assert "50.0 <span>58.6</span>" in page
     assert "register_to_sri24" not in page and "Nothing was measured" in page
     assert not (results / "failed.html").exists()
-    costs = packed.read_table(results / "tables/costs.tsv")
+    costs = tsv.read(results / "tables/costs.tsv")
     jobs = costs.set_index(["rule", "of"])[["jobs_planned", "jobs_full"]]
     assert tuple(jobs.loc[("register_to_sri24", "ixi")]) == (10, 10)
     assert tuple(jobs.loc[("train_model", "cddpm")]) == (2, 2)  # the demo has two folds

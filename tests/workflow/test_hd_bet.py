@@ -15,7 +15,8 @@ import torch
 from conftest import ROOT
 
 import phantoms
-from uad import datasets, hd_bet_weights, volumes
+from uad.data import datasets
+from uad.imaging import hd_bet_weights, volumes
 from uad.simulation import names
 
 PYTHON = ROOT / ".venv-hdbet/bin/python"

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from uad import packed
+from uad.base import tsv
 
 RESULTS = "results/demo"
 
@@ -42,7 +42,7 @@ def same(first, second):
             for name in weights[0]
         )  # fmt: skip
     if first.name == "history.tsv":
-        one, other = (packed.read_table(path).drop(columns="seconds") for path in (first, second))
+        one, other = (tsv.read(path).drop(columns="seconds") for path in (first, second))
         return one.equals(other)
     return first.read_bytes() == second.read_bytes()
 

@@ -7,7 +7,8 @@ import pytest
 import yaml
 from conftest import ROOT, write_list
 
-from uad import packed, splits
+from uad.base import tsv
+from uad.data import leakage, splits
 from uad.simulation import names
 
 SIZES = {"ixi": 12, "brats21": 14, "atlas_v2": 10}
@@ -47,7 +48,7 @@ def run(checkout, tmp_path):
             table = {"site": [label[:4] for label in labels]}
         folder = checkout.folder / "results/packed" / dataset
         folder.mkdir(parents=True)
-        packed.write_table(pd.DataFrame({"subject": labels, **table}), folder / "subjects.tsv")
+        tsv.write(pd.DataFrame({"subject": labels, **table}), folder / "subjects.tsv")
     for name in ("T1.nii", "T1_brain.nii"):
         (tmp_path / name).touch()
     checkout.lists = lists
@@ -91,20 +92,20 @@ def write_metrics(folder, config, perfect=1):
                     {**values, "test_set": test_set} for test_set in config["table"]["test_sets"]
                 ]
                 path = folder / f"metrics/{row}/fold-{fold}{ending}.tsv"
-                packed.write_table(pd.DataFrame(lines), path)
+                tsv.write(pd.DataFrame(lines), path)
     shutil.copytree(folder / "packed/ixi", folder / "packed/draem")
 
 
 def test_released_with_leaks(run):
     done = run("released")
     assert done.returncode == 0, done.stdout + done.stderr
-    split = packed.read_table(run.folder / "splits/ixi.tsv")
+    split = tsv.read(run.folder / "splits/ixi.tsv")
     sizes = split.groupby(["fold", "role"]).size().unstack()
     assert sizes.to_dict("list") == {"test": [5, 5], "train": [6, 6], "val": [2, 2]}
-    assert splits.leak_warning(split).endswith(
+    assert leakage.leak_warning(split).endswith(
         "up to 1 subjects of the test set are also trained on"
     )
-    assert "shared" not in packed.read_table(run.folder / "splits/brats21.tsv")
+    assert "shared" not in tsv.read(run.folder / "splits/brats21.tsv")
     log = (run.folder / "logs/make_splits/ixi.log").read_text()
     assert "1 listed subjects are not packed and left out: IXI999" in log
     assert "released lists: up to 1 subjects of the test set are also trained on" in log
@@ -113,8 +114,8 @@ def test_released_with_leaks(run):
     # With `purge_leakage` nothing of it is left in what is used.
     shutil.rmtree(run.folder / "splits")
     assert run("released", purge_leakage=True).returncode == 0
-    assert "shared" not in packed.read_table(run.folder / "splits/ixi.tsv")
-    audit = packed.read_table(run.folder / "splits/audit.tsv").query("dataset == 'ixi'")
+    assert "shared" not in tsv.read(run.folder / "splits/ixi.tsv")
+    audit = tsv.read(run.folder / "splits/audit.tsv").query("dataset == 'ixi'")
     assert list(audit["stage"]) == ["listed"] * 2 + ["used"] * 2
     assert list(audit["train_test"]) == [1, 1, 0, 0] and list(audit["train"]) == [6, 6, 5, 5]
 
@@ -145,7 +146,7 @@ def test_broken_control_stops_the_table(run, paper_config):
 def test_clean_leaks_nothing(run):
     done = run("clean")
     assert done.returncode == 0, done.stdout + done.stderr
-    audit = packed.read_table(run.folder / "splits/audit.tsv")
+    audit = tsv.read(run.folder / "splits/audit.tsv")
     assert list(audit["stage"]) == ["used"] * 6
     assert (audit[["train_test", "train_val", "val_test", "repeated_train"]] == 0).all(axis=None)
     assert 'class="warning"' not in (run.folder.parent / AUDIT).read_text()
@@ -155,13 +156,13 @@ def test_paper(run):
     ids = (ROOT / "workflow/resources/atlas_v2_paper_split.txt").read_text().split()
     labels = [name[4:] for name in ids] + ["r090s001"]
     table = pd.DataFrame({"subject": labels, "site": "r000"})
-    packed.write_table(table, run.folder / "packed/atlas_v2/subjects.tsv")
+    tsv.write(table, run.folder / "packed/atlas_v2/subjects.tsv")
     done = run("paper")
     assert done.returncode == 0, done.stdout + done.stderr
-    split = packed.read_table(run.folder / "splits/atlas_v2.tsv")
+    split = tsv.read(run.folder / "splits/atlas_v2.tsv")
     assert splits.subjects(split, 0, "val") == labels[:6]
     assert splits.subjects(split, 1, "test") == ["r090s001"]
-    assert len(packed.read_table(run.folder / "splits/ixi.tsv").query("fold == 0")) == 10
+    assert len(tsv.read(run.folder / "splits/ixi.tsv").query("fold == 0")) == 10
 
 
 def test_list_without_names(run):

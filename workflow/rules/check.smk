@@ -20,7 +20,7 @@ rule inventory:
         known=known_of,
         counts=lambda wildcards: config["splits"][wildcards.dataset],
         modality=config["modality"],
-        code=lambda wildcards: code("take_inventory.py", f"uad.datasets.{wildcards.dataset}"),
+        code=lambda wildcards: code("take_inventory.py", f"uad.data.datasets.{wildcards.dataset}"),
     script:
         "../scripts/take_inventory.py"
 

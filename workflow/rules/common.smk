@@ -12,20 +12,20 @@ from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
-sys.path.insert(0, str(SCRIPTS))
-
-from uad import (
-    captions,
-    config as uad_config,
-    datasets,
-    downloads,
-    methods,
-    published_weights,
-    record,
-    released,
+SRC = Path(workflow.basedir) / "src"
+sys.path.insert(0, str(SRC))
+# For the jobs: before what is installed, and without installing anything.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(SRC), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
-from uad.errors import InputError
-from uad.provenance import code_digest, docstring, revision
+
+from uad.base.digests import code_digest, docstring, revision
+from uad.base.errors import InputError
+from uad.data import datasets, downloads, released
+from uad.evaluation import controls
+from uad.models import methods
+from uad.plan import config as uad_config, published_weights
+from uad.report import captions, run_record as record
 from uad.simulation import names as simulated
 
 
@@ -187,7 +187,7 @@ def model_code(script):
     def digest(wildcards):
         method = uad_config.method(wildcards.model)
         used = [method, config["methods"][method]["upstream"]]
-        return code(script, *(f"uad.methods.{name}" for name in used if name))
+        return code(script, *(f"uad.models.methods.{name}" for name in used if name))
 
     return digest
 
@@ -374,7 +374,7 @@ def row_maps(wildcards):
     return [
         path
         for name in names
-        if name not in methods.CONTROLS
+        if name not in controls.CONTROLS
         for path in anomaly_maps(name, wildcards.fold)
     ]
 
@@ -383,7 +383,7 @@ def row_reconstruction(wildcards):
     """The first of a row's models that reconstructs, or None."""
     for name in config["rows"][wildcards.row]["maps"]:
         if (
-            name not in methods.CONTROLS
+            name not in controls.CONTROLS
             and config["methods"][uad_config.method(name)]["reconstructs"]
         ):
             return name
@@ -515,7 +515,7 @@ def maps_of(rows, test_sets, fold):
         f"{ROOT}/scores/{name}/fold-{fold}/{TEST_SETS[test_set]}/anomaly_map.npy"
         for test_set in test_sets
         for name in names
-        if name not in methods.CONTROLS
+        if name not in controls.CONTROLS
     ]
 
 
@@ -637,7 +637,7 @@ def methods_text(wildcards):
     drawn = [Path(path).name for path in paper_figures()]
     figures = captions.ORDER["Figures"]
     left_out = [name for name in figures if not any(file.startswith(name) for file in drawn)]
-    docstrings = {method: docstring(f"uad.methods.{method}") for method in TRAINED}
+    docstrings = {method: docstring(f"uad.models.methods.{method}") for method in TRAINED}
     folder = Path(workflow.basedir) / "workflow/report"
     return captions.text(folder, config, names, left_out, docstrings)
 
@@ -656,7 +656,7 @@ def write_failed_page():
     if not STRICT or not Path(ROOT).is_dir():
         return
     try:
-        from uad import front_page
+        from uad.report import front_page
 
         facts = run_facts() | {"revision": revision()}
         costs = front_page.measure(ROOT, costs_plan(), facts)

@@ -33,9 +33,9 @@ rule evaluate:
         code=lambda wildcards: code(
             "evaluate.py",
             *(
-                f"uad.methods.{name}"
+                f"uad.evaluation.controls.{name}"
                 for name in config["rows"][wildcards.row]["maps"]
-                if name in methods.CONTROLS
+                if name in controls.CONTROLS
             ),
         ),
     script:

@@ -180,7 +180,7 @@ rule pack:
     params:
         subjects=lambda wildcards: list(subjects_of(wildcards.dataset).values()),
         left_out=lambda wildcards: LISTINGS[wildcards.dataset].left_out,
-        code=lambda wildcards: code("pack.py", f"uad.datasets.{wildcards.dataset}"),
+        code=lambda wildcards: code("pack.py", f"uad.data.datasets.{wildcards.dataset}"),
     script:
         "../scripts/pack.py"
 

@@ -113,7 +113,7 @@ rule describe_method:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        docstring=lambda wildcards: docstring(f"uad.methods.{wildcards.method}"),
+        docstring=lambda wildcards: docstring(f"uad.models.methods.{wildcards.method}"),
         block=lambda wildcards: config["methods"][wildcards.method],
         rows=lambda wildcards: rows_of(wildcards.method),
         models=lambda wildcards: models_of(wildcards.method),

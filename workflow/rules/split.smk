@@ -25,7 +25,7 @@ rule make_splits:
         counts=lambda wildcards: config["splits"][wildcards.dataset],
         folds=config["splits"]["folds"],
         seed=config["seed"],
-        code=lambda wildcards: code("make_splits.py", f"uad.datasets.{wildcards.dataset}"),
+        code=lambda wildcards: code("make_splits.py", f"uad.data.datasets.{wildcards.dataset}"),
     script:
         "../scripts/make_splits.py"
 

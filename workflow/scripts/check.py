@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from uad import logs, preflight
-from uad.errors import InputError
+from uad.base import logs
+from uad.base.errors import InputError
+from uad.plan import preflight
 
 with logs.job(snakemake.log[0]):
     params = snakemake.params

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from uad import cases, logs, packed
+from uad.base import logs, tsv
+from uad.evaluation import cases
 
 with logs.job(snakemake.log[0]) as log:
     params, test_set = snakemake.params, snakemake.wildcards.test_set
-    metrics = packed.read_table(snakemake.input.metrics).query("test_set == @test_set")
+    metrics = tsv.read(snakemake.input.metrics).query("test_set == @test_set")
     subjects = cases.choose(metrics)
     log.info("chosen: %s", ", ".join(subjects))
     collected = cases.collect(

@@ -1,6 +1,7 @@
 """Rule correct_bias: N4 inside the brain; everything outside becomes zero."""
 
-from uad import intensity, logs, volumes
+from uad.base import files, logs
+from uad.imaging import intensity, volumes
 
 with logs.job(snakemake.log[0]) as log:
     image = volumes.read(snakemake.input.image)
@@ -11,4 +12,4 @@ with logs.job(snakemake.log[0]) as log:
     log.info("bias field from %.3f to %.3f (1st to 99th percentile)", *field_range)
     volumes.write(image.like(corrected), snakemake.output.image)
     percentiles = dict(zip(("field_p01", "field_p99"), field_range))
-    volumes.write_json(percentiles, snakemake.output.field)
+    files.write_json(percentiles, snakemake.output.field)

@@ -1,10 +1,11 @@
 """Rule describe_method: the card of one trained method."""
 
-from uad import cards, logs
+from uad.base import logs
+from uad.report import method_page
 
 with logs.job(snakemake.log[0]):
     params = snakemake.params
-    cards.write(
+    method_page.write(
         path=snakemake.output[0],
         method=snakemake.wildcards.method,
         docstring=params.docstring,

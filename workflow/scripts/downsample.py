@@ -1,6 +1,7 @@
 """Rule downsample: crop, scale and halve; the volume the networks see."""
 
-from uad import geometry, logs, volumes
+from uad.base import logs
+from uad.imaging import downsample, volumes
 
 with logs.job(snakemake.log[0]):
     image = volumes.read(snakemake.input.image)
@@ -10,7 +11,7 @@ with logs.job(snakemake.log[0]):
     volumes.check_same_grid(image, brain)
     volumes.check_same_grid(image, lesion)
     volumes.check_not_empty(brain)
-    settings = geometry.Settings(**snakemake.params.settings)
-    results = geometry.downsample(image, brain, lesion, settings)
+    settings = downsample.Settings(**snakemake.params.settings)
+    results = downsample.downsample(image, brain, lesion, settings)
     for volume, path in zip(results, snakemake.output):
         volumes.write(volume, path)

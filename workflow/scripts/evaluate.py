@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from uad import evaluation, logs, packed
+from uad.base import logs, tsv
+from uad.evaluation import row_metrics
 
 with logs.job(snakemake.log[0]):
-    evaluated = evaluation.evaluate_row(
+    evaluated = row_metrics.evaluate_row(
         root=Path(snakemake.output.subjects).parents[2],
         maps=snakemake.params.maps,
         reconstruction=snakemake.params.reconstruction,
@@ -18,4 +19,4 @@ with logs.job(snakemake.log[0]):
         threshold=snakemake.params.threshold,
     )
     for table, path in zip(evaluated, snakemake.output):
-        packed.write_table(table, path)
+        tsv.write(table, path)

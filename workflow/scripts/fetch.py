@@ -1,6 +1,7 @@
 """Rule fetch: one public file or archive into data/, and a record of it."""
 
-from uad import downloads, logs
+from uad.base import logs
+from uad.data import downloads
 
 with logs.job(snakemake.log[0], verbose=True):
     downloads.fetch(

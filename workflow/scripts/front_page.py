@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from uad import front_page, logs, packed, provenance
+from uad.base import digests, logs, tsv
+from uad.report import front_page
 
 with logs.job(snakemake.log[0]):
     params = snakemake.params
     root = Path(snakemake.output.page).parent
-    run = params.run | {"revision": provenance.revision()}
+    run = params.run | {"revision": digests.revision()}
     costs = front_page.measure(root, params.plan, run)
-    packed.write_table(costs, snakemake.output.costs)
+    tsv.write(costs, snakemake.output.costs)
     front_page.write(snakemake.output.page, root, run, costs)
     (root / front_page.FAILED).unlink(missing_ok=True)  # of an earlier attempt

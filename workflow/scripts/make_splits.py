@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from uad import datasets, logs, packed, released, seeding, splits
+from uad.base import logs, seeding, tsv
+from uad.data import datasets, drawing, released
 
 with logs.job(snakemake.log[0]) as log:
     dataset, params = snakemake.wildcards.dataset, snakemake.params
-    table = packed.read_table(snakemake.input.subjects)
+    table = tsv.read(snakemake.input.subjects)
     if params.scheme == "clean":
         stratum = datasets.load(dataset).STRATUM
-        split = splits.clean(
+        split = drawing.clean(
             subjects=table["subject"],
             strata=table[stratum] if stratum else [""] * len(table),
             n_train=params.counts["train"],
@@ -24,5 +25,5 @@ with logs.job(snakemake.log[0]) as log:
             rows = released.paper_rows(lists[0], dataset, table["subject"], params.folds)
         else:
             rows = released.rows(Path(lists[0]).parent, dataset, params.folds)
-        split = splits.from_lists(rows, table["subject"], params.purge_leakage)
-    packed.write_table(split, snakemake.output.split)
+        split = drawing.from_lists(rows, table["subject"], params.purge_leakage)
+    tsv.write(split, snakemake.output.split)

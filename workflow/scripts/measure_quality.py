@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from uad import logs, quality, volumes
+from uad.base import files, logs
+from uad.imaging import quality, volumes
 
 with logs.job(snakemake.log[0]) as log:
     image = volumes.read(snakemake.input.image)
@@ -20,4 +21,4 @@ with logs.job(snakemake.log[0]) as log:
         quality.picture(image, brain, atlas_brain, lesion), snakemake.output.picture
     )
     row = {"subject": snakemake.wildcards.subject, **registration, **numbers}
-    volumes.write_json(row, snakemake.output.numbers)
+    files.write_json(row, snakemake.output.numbers)

@@ -1,19 +1,20 @@
 """Rule pack: all subjects of a data set in memory-mapped arrays, with a table of what is known."""
 
-from uad import datasets, logs, packed
+from uad.base import logs, tsv
+from uad.data import datasets, packing
 
 with logs.job(snakemake.log[0]) as log:
     subjects = [datasets.Subject(*fields) for fields in snakemake.params.subjects]
     inputs = snakemake.input
-    table, excluded = packed.subject_table(
+    table, excluded = packing.subject_table(
         datasets.load(snakemake.wildcards.dataset), subjects, inputs.qc, inputs.demographics or None
     )
-    excluded = packed.with_left_out(excluded, snakemake.params.left_out)
+    excluded = packing.with_left_out(excluded, snakemake.params.left_out)
     paths = {s.subject: p for s, p in zip(subjects, zip(inputs.image, inputs.brain, inputs.lesion))}
-    packed.pack(
+    packing.pack(
         folder=snakemake.output.subjects.rpartition("/")[0],
         table=table,
         files=[paths[subject] for subject in table["subject"]],
     )
-    packed.write_table(excluded, snakemake.output.excluded)
+    tsv.write(excluded, snakemake.output.excluded)
     log.info("%d subjects packed, %d excluded", len(table), len(excluded))

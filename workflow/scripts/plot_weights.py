@@ -2,11 +2,12 @@
 
 import pandas as pd
 
-from uad import figures, logs, packed, plots
+from uad.base import colours, logs, tsv
+from uad.report import canvas, plots
 
 with logs.job(snakemake.log[0]):
-    table = pd.concat(map(packed.read_table, snakemake.input), ignore_index=True)
-    figure = plots.weights(table, dict(zip(snakemake.params.unhealthy, figures.COLOURS)))
-    figures.heading(figure, "Weight of the residual map", snakemake.params.simulated)
-    figures.save(figure, snakemake.output.figure)
-    packed.write_table(table, snakemake.output.table)
+    table = pd.concat(map(tsv.read, snakemake.input), ignore_index=True)
+    figure = plots.weights(table, dict(zip(snakemake.params.unhealthy, colours.COLOURS)))
+    canvas.heading(figure, "Weight of the residual map", snakemake.params.simulated)
+    canvas.save(figure, snakemake.output.figure)
+    tsv.write(table, snakemake.output.table)

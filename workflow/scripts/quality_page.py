@@ -1,10 +1,11 @@
 """Rule quality_page: outliers, distributions and pictures of a data set's preprocessing."""
 
-from uad import logs, packed, quality_page
+from uad.base import logs, tsv
+from uad.report import quality_page
 
 with logs.job(snakemake.log[0]) as log:
     rows = quality_page.read_rows(snakemake.input.numbers)
-    excluded = packed.read_table(snakemake.input.excluded)
+    excluded = tsv.read(snakemake.input.excluded)
     subjects, scores = quality_page.table(rows, excluded)
     pictures = {row["subject"]: path for row, path in zip(rows, snakemake.input.pictures)}
     quality_page.write_table(subjects, snakemake.output.table)

@@ -1,6 +1,7 @@
 """Rule reconstruct: pseudo-healthy volumes of one model, fold and data set."""
 
-from uad import devices, inference, logs
+from uad.base import devices, logs
+from uad.engine import inference
 
 with logs.job(snakemake.log[0]):
     inference.reconstruct(

@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
-from uad import logs, record
+from uad.base import logs
+from uad.report import run_record
 
 with logs.job(snakemake.log[0]):
     inputs, params = snakemake.input, snakemake.params
     lines = [json.loads(Path(path).read_text()) for path in inputs.inventories]
-    record.write(
-        record.run(
+    run_record.write(
+        run_record.run(
             config=params.config,
             code=params.code_state,
             inventories=dict(zip(params.datasets, lines)),

@@ -1,6 +1,7 @@
 """Rule register_to_sri24: carry image and lesion mask to the atlas grid by one affine."""
 
-from uad import logs, registration, volumes
+from uad.base import files, logs
+from uad.imaging import registration, volumes
 
 with logs.job(snakemake.log[0]) as log:
     registration.set_up(snakemake.params.seed)
@@ -26,4 +27,4 @@ with logs.job(snakemake.log[0]) as log:
     volumes.write(registered, snakemake.output.image)
     volumes.write(registration.resample(lesion, atlas, affine, "nearest"), snakemake.output.lesion)
     registration.write_transform(affine, snakemake.output.transform)
-    volumes.write_json(quality, snakemake.output.qc)
+    files.write_json(quality, snakemake.output.qc)

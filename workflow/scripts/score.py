@@ -1,6 +1,7 @@
 """Rule score: anomaly maps of one model and fold on every test set."""
 
-from uad import devices, inference, logs
+from uad.base import devices, logs
+from uad.engine import inference
 
 with logs.job(snakemake.log[0]):
     inputs = snakemake.input

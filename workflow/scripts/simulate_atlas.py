@@ -4,9 +4,9 @@ from pathlib import Path
 
 import nibabel as nib
 
-from uad import logs
+from uad.base import logs
+from uad.base.files import replacing
 from uad.simulation import phantom, scans
-from uad.volumes import replacing
 
 with logs.job(snakemake.log[0]):
     head = phantom.build()

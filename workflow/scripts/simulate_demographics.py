@@ -2,9 +2,9 @@
 
 import xlwt
 
-from uad import logs
+from uad.base import logs
+from uad.base.files import replacing
 from uad.simulation import names
-from uad.volumes import replacing
 
 with logs.job(snakemake.log[0]):
     seed = snakemake.params.simulation["seed"]

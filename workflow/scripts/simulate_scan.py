@@ -2,9 +2,9 @@
 
 import nibabel as nib
 
-from uad import logs
+from uad.base import logs
+from uad.base.files import replacing
 from uad.simulation import names, phantom, scans
-from uad.volumes import replacing
 
 with logs.job(snakemake.log[0]):
     scan = snakemake.wildcards.scan

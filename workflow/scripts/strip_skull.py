@@ -1,6 +1,7 @@
 """Rule strip_skull: brain mask on the atlas grid."""
 
-from uad import brain_masks, logs, volumes
+from uad.base import logs
+from uad.imaging import brain_masks, volumes
 
 with logs.job(snakemake.log[0]) as log:
     image = volumes.read(snakemake.input.image)

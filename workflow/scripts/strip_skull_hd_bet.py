@@ -5,7 +5,8 @@ A program with arguments, since it runs on the interpreter that has HD-BET, not 
 
 import argparse
 
-from uad import hd_bet, hd_bet_weights, logs, volumes
+from uad.base import logs
+from uad.imaging import hd_bet, hd_bet_weights, volumes
 
 parser = argparse.ArgumentParser(description=__doc__)
 for name in ("image", "weights", "mask", "accelerator", "log"):
@@ -18,7 +19,7 @@ with logs.job(arguments.log) as log:
     for name, digest in hd_bet_weights.check(arguments.weights).items():
         log.info("weights %s: sha256 %s", name, digest)
     hd_bet.set_up(arguments.threads)
-    from uad import devices  # imports torch, so after set_up
+    from uad.base import devices  # imports torch, so after set_up
 
     device = devices.claim(arguments.accelerator, arguments.local_gpus)
     log.info("on %s, %d threads", device, arguments.threads)

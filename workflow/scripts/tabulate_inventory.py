@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from uad import inventory, logs
+from uad.base import logs
+from uad.report import inventory_page
 
 with logs.job(snakemake.log[0]):
     lines = [json.loads(Path(path).read_text()) for path in snakemake.input]
-    inventory.write_html(lines, snakemake.params.simulated, snakemake.output[0])
+    inventory_page.write_html(lines, snakemake.params.simulated, snakemake.output[0])

@@ -1,6 +1,7 @@
 """Rule inventory: what there is of a data set, and whether it can be read."""
 
-from uad import datasets, inventory, logs, volumes
+from uad.base import files, logs
+from uad.data import datasets, inventory
 
 with logs.job(snakemake.log[0]) as log:
     module = datasets.load(snakemake.wildcards.dataset)
@@ -19,4 +20,4 @@ with logs.job(snakemake.log[0]) as log:
         **snakemake.params.known,
     }
     log.info("%d found, %s", line["found"], inventory.state(line))
-    volumes.write_json(line, snakemake.output[0])
+    files.write_json(line, snakemake.output[0])

@@ -1,9 +1,10 @@
 """Rule train_model: fit one model on one fold."""
 
-from uad import devices, fitting, logs
+from uad.base import devices, logs
+from uad.engine import training
 
 with logs.job(snakemake.log[0]):
-    fitting.train(
+    training.train(
         model=snakemake.wildcards.model,
         fold=int(snakemake.wildcards.fold),
         block=snakemake.params.block,

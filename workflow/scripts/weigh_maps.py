@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from uad import curves, logs, packed
+from uad.base import logs, tsv
+from uad.evaluation import curves
 
 with logs.job(snakemake.log[0]):
     table = curves.weight_table(
@@ -12,4 +13,4 @@ with logs.job(snakemake.log[0]):
         fold=int(snakemake.wildcards.fold),
         seed=snakemake.params.seed,
     )
-    packed.write_table(table, snakemake.output[0])
+    tsv.write(table, snakemake.output[0])

@@ -1,0 +1,129 @@
+"""What a job computes on: device, precision, threads and memory, and how arrays get there."""
+
+import ctypes
+import math
+import os
+
+import torch
+
+from uad.base import locks
+from uad.base.errors import InputError
+from uad.base.logs import log
+
+# What is computed in 16 bits; weights, and what needs the range of 32 bits, never are.
+PRECISIONS = {"32-true": None, "16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
+
+
+def choose(accelerator):
+    """The kind of device for an `accelerator` of the configuration.
+
+    Parameters
+    ----------
+    accelerator : {"auto", "cpu", "cuda"}
+        ``auto`` takes a GPU if there is one.
+
+    Raises
+    ------
+    InputError
+        If ``cuda`` is demanded and no GPU is visible.
+    """
+    available = torch.cuda.is_available()
+    if accelerator == "cuda" and not available:
+        raise InputError("accelerator: cuda is configured, but torch sees no GPU on this machine")
+    return torch.device("cuda" if available and accelerator != "cpu" else "cpu")
+
+
+def claim(accelerator, local_gpus):
+    """The device for this job alone, until its process ends; waits for a GPU if all are taken.
+
+    In a cluster job that was given one GPU it is that one. Elsewhere jobs share the GPUs that they
+    see by `uad.base.locks`, one job on each; more only if `local_gpus` exceeds their number.
+
+    Parameters
+    ----------
+    accelerator : {"auto", "cpu", "cuda"}
+    local_gpus : int
+        Jobs that may compute on the GPUs of this machine at once.
+
+    Returns
+    -------
+    torch.device
+        ``cpu``, or ``cuda`` with a number, which is then also torch's current device.
+
+    Raises
+    ------
+    InputError
+        See `choose`.
+    """
+    if choose(accelerator).type == "cpu":
+        log.info("computing on the CPU%s", _why(accelerator))
+        return torch.device("cpu")
+    count = torch.cuda.device_count()
+    if count == 1 and "SLURM_JOB_ID" in os.environ:
+        index = 0
+    else:
+        cards = [str(torch.cuda.get_device_properties(i).uuid) for i in range(count)]
+        index = locks.take(cards, per_card=math.ceil(local_gpus / count))
+    device = torch.device("cuda", index)
+    torch.cuda.set_device(device)
+    log.info("computing on %s (%s)", device, torch.cuda.get_device_name(device))
+    return device
+
+
+def set_up_cpu(threads):
+    """Have torch use a number of threads, and this process keep the memory that it frees.
+
+    By default the C library returns large blocks to the system at once and gets them again, page by
+    page, for a network's next layer: on a CPU a seventh of the time of training and a quarter of
+    that of inference (glibc only; elsewhere nothing changes, and results nowhere).
+    """
+    torch.set_num_threads(threads)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of <malloc.h>
+        mallopt(trim_threshold, -1)  # none
+        mallopt(mmap_threshold, 1_000_000_000)
+
+
+def reduced(device, precision):
+    """The 16-bit type that networks compute in, None if they do in 32 bits.
+
+    Parameters
+    ----------
+    device : torch.device
+    precision : {"32-true", "16-mixed", "bf16-mixed"}
+        On the CPU, where it is slow, ``16-mixed`` is 32 bits.
+    """
+    dtype = PRECISIONS[precision]
+    return None if device.type == "cpu" and dtype is torch.float16 else dtype
+
+
+def autocast(device, precision):
+    """A context in which networks compute as `reduced` says."""
+    dtype = reduced(device, precision)
+    return torch.autocast(device.type, dtype, enabled=dtype is not None)
+
+
+def send(array, device):
+    """An array as a tensor on a device, without waiting for what a GPU is still computing.
+
+    Parameters
+    ----------
+    array : ndarray
+        On the CPU the tensor shares its memory.
+    device : torch.device or str
+    """
+    tensor = torch.from_numpy(array)
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def _why(accelerator):
+    """Why the CPU, if it was not asked for."""
+    if accelerator == "cpu":
+        return ""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given:
+        return f": torch cannot use the GPU that this job was given (number {given})"
+    return ": torch sees no GPU"

@@ -1,0 +1,71 @@
+"""Files that are complete or not there: written under a temporary name, then renamed."""
+
+import glob
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_json(content, path):
+    """Write plain values as JSON, complete or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+
+@contextmanager
+def naming(path):
+    """Give errors of writing, which know no file (a full disk), the name of this one."""
+    try:
+        yield
+    except Exception as error:
+        behind = error  # torch puts an error of its own in front
+        while behind:
+            if isinstance(behind, OSError) and behind.filename is None:
+                behind.filename = str(path)
+            behind = behind.__context__
+        raise
+
+
+@contextmanager
+def replacing(path):
+    """Give a temporary name beside `path`; rename it to `path` when the block succeeds.
+
+    The suffixes stay, since writers choose the format by them. Nothing is left behind on failure;
+    what a killed process left goes now.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        with naming(path):
+            yield temporary
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def discard(path):
+    """Delete a file, if it is there, and what killed processes left of writing it."""
+    Path(path).unlink(missing_ok=True)
+    _sweep(Path(path))
+
+
+def _sweep(path):
+    """Delete temporary files of `path` whose process is gone."""
+    for stale in path.parent.glob(f".*.{glob.escape(path.name)}"):
+        pid = stale.name[1 : -len(path.name) - 1]
+        if pid.isdigit() and not _lives(int(pid)):
+            stale.unlink(missing_ok=True)
+
+
+def _lives(pid):
+    """Whether there is a process on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True

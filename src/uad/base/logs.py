@@ -1,0 +1,119 @@
+"""What a script does around its work: log file, progress bar, and one sentence per user error."""
+
+import ctypes
+import errno
+import gc
+import logging
+import re
+import resource
+import signal
+import sys
+import time
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+
+from uad.base.errors import InputError
+
+log = logging.getLogger("uad")
+
+
+@contextmanager
+def job(path, verbose=False):
+    """Run a script's body with its log in `path`.
+
+    An `InputError` or a full disk ends the script with status 1 and one sentence on standard error,
+    any other exception with a traceback; both are in the log.
+
+    Parameters
+    ----------
+    path : path-like
+        Log file, overwritten.
+    verbose : bool
+        Repeat log lines on standard error.
+    """
+    _end_with_parent()
+    gc.freeze()  # what was imported is for good
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    handlers = [logging.FileHandler(path, mode="w")]
+    if verbose:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers, force=True
+    )
+    logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a log that cannot be written does not hide the first error
+    began = time.monotonic()
+    try:
+        yield log
+        log.info("at most %.0f MiB of memory", _peak_mib())
+        log.info("finished after %.1f s", time.monotonic() - began)
+    except InputError as error:
+        _end(error, verbose)
+    except Exception as error:
+        full = _full_disk(error)
+        if full:
+            where = full.filename or Path(path).parent
+            _end(f"{where}: no space left on this disk, or a quota is used up", verbose)
+        log.error(traceback.format_exc())
+        raise
+    finally:
+        # The process ends. To look through torch's objects once more would take half a second.
+        gc.freeze()
+
+
+def _end_with_parent():
+    """Have this process told to end (SIGTERM) when the one that started it is killed (Linux).
+
+    Else a job outlives a Snakemake that was killed, and its successor computes the same beside it.
+    """
+    if sys.platform == "linux":
+        parent_death_signal = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
+        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGTERM)
+
+
+def _peak_mib():
+    """Highest resident memory of this process so far, or of one that it waited for."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    own, children = (
+        resource.getrusage(who).ru_maxrss / unit
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    if sys.platform == "linux":  # where the other number begins with that of Snakemake
+        status = Path("/proc/self/status").read_text()
+        own = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / unit
+    return max(own, children)
+
+
+def failure(path):
+    """Why the job of a log did not finish, in one sentence; None if it did."""
+    lines = Path(path).read_text(errors="replace").splitlines()
+    if any(re.search(r" finished after [\d.]+ s$", line) for line in lines):
+        return None
+    for line in reversed(lines):
+        if "Error: " in line:  # ours, or the last line of a traceback
+            return line.partition("Error: ")[2]
+    return "ended without a reason in its log: killed, or out of memory?"
+
+
+def _full_disk(error):
+    """The error of a full disk, if an exception is one or came up while one was handled."""
+    while error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return error
+        error = error.__context__
+    return None
+
+
+def _end(sentence, verbose):
+    log.error("Error: %s", sentence)
+    if not verbose:
+        print(f"Error: {sentence}", file=sys.stderr)
+    sys.exit(1)
+
+
+def progress(items, description):
+    """A progress bar over `items` on a terminal; elsewhere nothing, so that logs stay short."""
+    from tqdm import tqdm
+
+    return tqdm(items, desc=description, disable=None, leave=False, dynamic_ncols=True)

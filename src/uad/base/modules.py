@@ -1,0 +1,30 @@
+"""Modules that are found by their name: methods, controls, data sets."""
+
+import importlib
+
+from uad.base.errors import InputError
+
+
+def load(package, name, what):
+    """The module `name` of a package.
+
+    Parameters
+    ----------
+    package : str
+        Dotted name.
+    name : str
+    what : str
+        What such a module is, for the message.
+
+    Raises
+    ------
+    InputError
+        If there is no module of that name.
+    """
+    module = f"{package}.{name}"
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:  # something that the module itself imports
+            raise
+        raise InputError(f"unknown {what} {name}: there is no module {module}") from error

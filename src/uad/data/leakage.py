@@ -1,0 +1,25 @@
+"""Subjects with two roles in a fold, and the words that warn of them."""
+
+from itertools import combinations
+
+from uad.data.splits import ROLES, subjects
+
+LEAKS = {
+    ("train", "test"): "up to {} subjects of the test set are also trained on",
+    ("train", "val"): "up to {} subjects of the validation set are also trained on",
+    ("val", "test"): "up to {} subjects of the test set also validate",
+}
+
+
+def overlaps(split, fold):
+    """Subjects with two roles in a fold, sorted, for each pair of roles."""
+    members = {role: set(subjects(split, fold, role)) for role in ROLES}
+    return {(a, b): sorted(members[a] & members[b]) for a, b in combinations(ROLES, 2)}
+
+
+def leak_warning(split, lists="released lists"):
+    """What a split leaks, in words with the largest number of any fold; empty if nothing."""
+    folds = [overlaps(split, fold) for fold in sorted(set(split["fold"]))]
+    most = {pair: max(len(shared[pair]) for shared in folds) for pair in LEAKS}
+    leaks = [words.format(most[pair]) for pair, words in LEAKS.items() if most[pair]]
+    return f"{lists}: {', '.join(leaks)}" if leaks else ""

@@ -1,0 +1,111 @@
+"""Packed data sets: all subjects of a data set in three memory-mapped arrays.
+
+`image.npy` (float32), `brain.npy` and `lesion.npy` (uint8) have shape (N, Z, X, Y), so that an
+axial slice is contiguous on disk; `subjects.tsv` has one line per subject, in the order of the
+arrays.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from uad.base import tsv
+from uad.base.errors import InputError
+from uad.base.files import replacing
+
+ARRAYS = {"image": np.float32, "brain": np.uint8, "lesion": np.uint8}
+
+
+@dataclass(frozen=True)
+class PackedVolume:
+    """One subject: `image` (float32), `brain` and `lesion` (bool), each (Z, X, Y)."""
+
+    subject: str
+    image: np.ndarray
+    brain: np.ndarray
+    lesion: np.ndarray
+
+
+class Pack:
+    """A packed data set, opened read-only.
+
+    Attributes
+    ----------
+    image, brain, lesion : memmap, shape (N, Z, X, Y)
+    subjects : DataFrame
+        One line per subject, in the arrays' order.
+    """
+
+    def __init__(self, folder):
+        folder = Path(folder)
+        self.subjects = tsv.read(folder / "subjects.tsv")
+        for name in ARRAYS:
+            path = folder / f"{name}.npy"
+            try:
+                array = np.load(path, mmap_mode="r")
+            except (OSError, ValueError) as error:
+                raise InputError(f"{path}: cannot be read as a packed array ({error})") from error
+            if len(array) != len(self.subjects):
+                raise InputError(
+                    f"{path}: holds {len(array)} volumes, but {folder / 'subjects.tsv'} lists "
+                    f"{len(self.subjects)}"
+                )
+            setattr(self, name, array)
+        self._row = {subject: row for row, subject in enumerate(self.subjects["subject"])}
+
+    def __len__(self):
+        return len(self.subjects)
+
+    def rows(self, subjects):
+        """Positions of subjects in the arrays; `InputError` names one that is not there."""
+        missing = [subject for subject in subjects if subject not in self._row]
+        if missing:
+            raise InputError(f"subject {missing[0]} is in the split but not in the packed data")
+        return np.array([self._row[subject] for subject in subjects], int)
+
+    def volume(self, subject):
+        """One subject's volume."""
+        (row,) = self.rows([subject])
+        return PackedVolume(
+            subject,
+            np.array(self.image[row]),
+            np.array(self.brain[row]) > 0,
+            np.array(self.lesion[row]) > 0,
+        )
+
+
+def of_files(paths):
+    """The packed data set that a list of its files belongs to."""
+    return Pack(Path(paths[0]).parent)
+
+
+def write(folder, subjects, contents, n, shape):
+    """Write a packed data set, each array complete or not at all.
+
+    Parameters
+    ----------
+    folder : path-like
+    subjects : DataFrame
+    contents : iterable of dict
+        Arrays (Z, X, Y) under the names of `ARRAYS`, in the order of `subjects`.
+    n : int
+    shape : tuple of int
+        (Z, X, Y).
+    """
+    folder = Path(folder)
+    with (
+        replacing(folder / "image.npy") as image,
+        replacing(folder / "brain.npy") as brain,
+        replacing(folder / "lesion.npy") as lesion,
+    ):
+        arrays = {
+            name: np.lib.format.open_memmap(path, "w+", dtype, (n, *shape))
+            for (name, dtype), path in zip(ARRAYS.items(), (image, brain, lesion))
+        }
+        for row, volume in enumerate(contents):
+            for name, array in arrays.items():
+                array[row] = volume[name]
+        for array in arrays.values():
+            array.flush()
+        tsv.write(subjects, folder / "subjects.tsv")

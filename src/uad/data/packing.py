@@ -1,0 +1,81 @@
+"""From downsampled volumes, one file each, to the packed arrays of a data set."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from uad.base.errors import InputError
+from uad.data.packed import ARRAYS, write
+from uad.imaging import volumes
+
+
+def subject_table(module, subjects, qc_paths, demographics):
+    """What is known of each subject, and who is excluded.
+
+    Parameters
+    ----------
+    module : module
+        Of the data set, for its metadata.
+    subjects : list of datasets.Subject
+    qc_paths : list of path-like
+        Registration quality of each subject, in order; empty for data that came registered.
+    demographics : path-like or None
+
+    Returns
+    -------
+    table, excluded : DataFrame
+        Subjects to pack, and those whose registration failed with the reason in `status`.
+    """
+    if qc_paths:
+        quality = pd.DataFrame([json.loads(Path(path).read_text()) for path in qc_paths])
+    else:
+        quality = pd.DataFrame({"similarity": np.nan, "status": "ok"}, index=range(len(subjects)))
+    known = pd.DataFrame({"subject": [s.subject for s in subjects]})
+    table = pd.concat([known, module.metadata(subjects, demographics), quality], axis=1)
+    good = table["status"] == "ok"
+    if not good.any():
+        raise InputError(f"{module.TITLE}: registration failed for every subject")
+    kept = table[good].drop(columns="status").reset_index(drop=True)
+    return kept, table.loc[~good, ["subject", "similarity", "status"]]
+
+
+def with_left_out(excluded, left_out):
+    """Add what was found but could not be used, (file or subject, reason), to those excluded."""
+    lines = pd.DataFrame(
+        {"subject": [name for name, _ in left_out], "status": [why for _, why in left_out]}
+    )
+    return pd.concat([excluded, lines], ignore_index=True)
+
+
+def pack(folder, table, files):
+    """Pack downsampled volumes.
+
+    Parameters
+    ----------
+    folder : path-like
+    table : DataFrame
+        Subjects, in order; brain and lesion volumes are added to it.
+    files : list of tuple of path-like
+        Image, brain and lesion of each subject.
+    """
+    first = volumes.read(files[0][0])
+    table = table.assign(voxel_ml=first.voxel_ml, brain_ml=0.0, lesion_ml=0.0)
+
+    def read():
+        for line, paths in enumerate(files):
+            arrays = {}
+            for (name, dtype), path in zip(ARRAYS.items(), paths):
+                volume = volumes.read(path, dtype)
+                if volume.array.shape != first.array.shape:
+                    raise InputError(
+                        f"{path}: shape {volume.array.shape} differs from {first.array.shape}"
+                    )
+                arrays[name] = volume.array.transpose(2, 0, 1)  # (Z, X, Y)
+            for name in ("brain", "lesion"):
+                table.loc[line, f"{name}_ml"] = arrays[name].sum() * first.voxel_ml
+            yield arrays
+
+    x, y, z = first.array.shape
+    write(folder, table, read(), len(table), (z, x, y))

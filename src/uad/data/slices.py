@@ -1,0 +1,139 @@
+"""Batches of axial slices from packed volumes, for training and validation.
+
+An epoch visits every training volume in random order and takes uniformly drawn slices from it (SADM
+Sec. 4.2), near-empty ones included. Only the slices that are used are read and augmented.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from uad.base import devices
+from uad.data import augmentation
+from uad.models.anomalies import draem
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Slices (B, 1, X, Y): `image` float32 near [0, 1], `brain` and `lesion` float32, 0 or 1.
+
+    `partner`, for methods that mix images, holds the same slices of other volumes, else None.
+    """
+
+    image: torch.Tensor
+    brain: torch.Tensor
+    lesion: torch.Tensor
+    partner: torch.Tensor | None = None
+
+    def __len__(self):
+        return len(self.image)
+
+
+@dataclass(frozen=True)
+class TrainingSlices:
+    """Random training slices of some volumes of a packed data set.
+
+    Attributes
+    ----------
+    pack : packed.Pack
+    rows : ndarray of int
+        Volumes that train.
+    batch_size : int
+    slices_per_volume : int
+        Slices taken from each volume in an epoch; 1 in the paper.
+    drop_last : bool
+        Leave out an epoch's last batch if it is not full (never the only one).
+    augment : bool
+        Random intensity augmentation.
+    synthesize : bool
+        Add a DRAEM anomaly to every slice; the volumes are healthy then.
+    partners : bool
+        With every slice the same slice of another volume (of the same one if there is no other).
+    device : torch.device or str
+    """
+
+    pack: object
+    rows: np.ndarray
+    batch_size: int
+    slices_per_volume: int
+    drop_last: bool
+    augment: bool
+    synthesize: bool
+    partners: bool
+    device: object = "cpu"
+
+    @property
+    def batches(self):
+        """Batches per epoch."""
+        n = len(self.rows) * self.slices_per_volume
+        full, rest = divmod(n, self.batch_size)
+        return full if full and (self.drop_last or not rest) else full + 1
+
+    def epoch(self, rng, done=0, drawn=None):
+        """Yield one epoch's batches, drawn from a NumPy generator.
+
+        To go on behind the first `done` ones, `rng` is as new, and `drawn` its state behind them.
+        """
+        order = np.concatenate([rng.permutation(self.rows) for _ in range(self.slices_per_volume)])
+        if drawn is not None:
+            rng.bit_generator.state = drawn
+        for start in range(done * self.batch_size, self.batches * self.batch_size, self.batch_size):
+            yield self._batch(order[start : start + self.batch_size], rng)
+
+    def _batch(self, rows, rng):
+        z = rng.integers(0, self.pack.image.shape[1], len(rows))
+        image = self._images(rows, z, rng)
+        lesion = self.pack.lesion[rows, z] > 0
+        if self.synthesize:
+            pairs = [draem.add_anomaly(x, rng) for x in image.cpu().numpy()]
+            image = devices.send(np.stack([pair[0] for pair in pairs]), self.device)
+            lesion = np.stack([pair[1] for pair in pairs])
+        partner = self._images(self._others(rows, rng), z, rng) if self.partners else None
+        return _batch(image, self.pack.brain[rows, z] > 0, lesion, self.device, partner)
+
+    def _images(self, rows, z, rng):
+        """Slices, augmented if wanted, (B, X, Y)."""
+        none = augmentation.Parameters()
+        parameters = [augmentation.draw(rng) if self.augment else none for _ in rows]
+        return augmentation.slices(self.pack.image, rows, z, parameters, self.device)
+
+    def _others(self, rows, rng):
+        """For each volume another one, uniformly drawn."""
+        at = np.searchsorted(self._sorted, rows)
+        steps = rng.integers(1, max(len(self.rows), 2), len(rows))
+        return self._sorted[(at + steps) % len(self.rows)]
+
+    @property
+    def _sorted(self):
+        return np.sort(self.rows)
+
+
+def fixed(pack, rows, per_volume, batch_size, partners=False, device="cpu"):
+    """The same evenly spaced slices of every volume, without augmentation, as a list of batches.
+
+    Differs from the reference, which validates on one random augmented slice per volume: with six
+    validation volumes (ATLAS) that choice of checkpoint is nearly random. The partner of a slice is
+    that of the next volume.
+    """
+    n_z = pack.image.shape[1]
+    z = ((np.arange(per_volume) + 0.5) * n_z / per_volume).astype(int)
+    at_row, at_z = (grid.ravel() for grid in np.meshgrid(rows, z, indexing="ij"))
+    at_next = np.repeat(np.roll(rows, -1), per_volume)
+    batches = []
+    for start in range(0, len(at_row), batch_size):
+        r, s = at_row[start : start + batch_size], at_z[start : start + batch_size]
+        partner = pack.image[at_next[start : start + batch_size], s] if partners else None
+        image, partner = (
+            None if x is None else devices.send(np.array(x), device)
+            for x in (pack.image[r, s], partner)
+        )
+        masks = pack.brain[r, s] > 0, pack.lesion[r, s] > 0
+        batches.append(_batch(image, *masks, device, partner))
+    return batches
+
+
+def _batch(image, brain, lesion, device, partner=None):
+    """Masks to float tensors, and a channel axis for all: (B, X, Y) -> (B, 1, X, Y)."""
+    masks = (devices.send(m.astype(np.float32), device)[:, None] for m in (brain, lesion))
+    return Batch(image[:, None], *masks, partner=None if partner is None else partner[:, None])

@@ -1,0 +1,36 @@
+"""The table of a split: subject, fold and role; read by everything that works on some subjects."""
+
+from uad.base.errors import InputError
+
+ROLES = ("train", "val", "test")
+COLUMNS = ["subject", "fold", "role"]
+
+
+def check(split):
+    """Raise `InputError` if a subject is listed twice in a fold, with one role or with two.
+
+    Two roles pass only where the table itself admits them, in the column `shared` that the
+    released lists get with `purge_leakage: false`.
+    """
+    repeated = split[split.duplicated(["subject", "fold"], keep=False)]
+    if "shared" in split:
+        repeated = repeated[~repeated["shared"] | repeated.duplicated(COLUMNS, keep=False)]
+    if len(repeated):
+        subject, fold = repeated.iloc[0][["subject", "fold"]]
+        roles = ", ".join(repeated.query("subject == @subject and fold == @fold")["role"])
+        raise InputError(f"subject {subject} has more than one role in fold {fold}: {roles}")
+
+
+def subjects(split, fold, role):
+    """Subjects with a role in a fold, in the order of the table."""
+    return list(split.query("fold == @fold and role == @role")["subject"])
+
+
+def evaluated(split, fold, with_training=False):
+    """Validation, then test subjects of a fold: the order of all reconstructions and maps.
+
+    Each once, also one that has both roles (released lists). Training subjects come last, and only
+    if thresholds are tuned on them too (`evaluation.threshold: released`).
+    """
+    roles = ("val", "test", "train") if with_training else ("val", "test")
+    return list(dict.fromkeys(s for role in roles for s in subjects(split, fold, role)))

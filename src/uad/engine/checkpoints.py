@@ -1,0 +1,114 @@
+"""Model files: weights, configuration and provenance in one file, written whole or not at all."""
+
+import pickle
+from pathlib import Path
+
+import torch
+
+from uad.base import digests
+from uad.base.errors import InputError
+from uad.base.files import replacing
+from uad.models import methods
+
+
+def save(path, name, params, network, code, **extra):
+    """Store a trained method.
+
+    Parameters
+    ----------
+    path : path-like
+    name : str
+        Method.
+    params : dict
+        See `methods.params_of`.
+    network : dict
+        State of `method.network`.
+    code : str
+        Digest of the code that trained it.
+    **extra
+        Anything else worth knowing: fold, seed, epoch, ...
+
+    Returns
+    -------
+    dict
+        What was stored, without the weights.
+    """
+    about = {
+        "method": name,
+        "params": params,
+        "code": code,
+        "versions": digests.versions(),
+        "revision": digests.revision(),
+        **extra,
+    }
+    write({**about, "network": network}, path)
+    return about
+
+
+def load(path, device="cpu", upstream=None):
+    """Rebuild a trained method, frozen and in evaluation mode, in the precision of its training.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or does not fit the code.
+    """
+    content = read(path, device)
+    if not {"method", "params", "network"} <= set(content):
+        raise InputError(f"{path}: holds no model of this workflow")
+    method = methods.build(content["method"], content["params"], upstream)
+    try:
+        method.network.load_state_dict(content["network"])
+    except RuntimeError as error:
+        raise InputError(f"{path}: the weights do not fit the network ({error})") from error
+    # Channels last is the faster layout for these convolutions, on CPU and GPU.
+    method.to(device, memory_format=torch.channels_last)
+    method.precision = content.get("training", {}).get("precision", method.precision)
+    return method.eval().requires_grad_(False)
+
+
+def load_pretrained(method, path):
+    """Give a method the weights of a published file, or of a model of this workflow.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or its weights do not fit.
+    """
+    content = read(path)
+    try:
+        method.load_pretrained(content.get("network", content))
+    except (KeyError, RuntimeError) as error:
+        raise InputError(f"{path}: the weights do not fit the network ({error})") from error
+
+
+def write(content, path):
+    """`torch.save` to a temporary name, then rename."""
+    # Into an open file, since torch would store the name.
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        torch.save(content, file)
+
+
+def read(path, device="cpu"):
+    """Load a file of tensors and plain values by name; refuses anything executable.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or holds something else.
+    """
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        # Not torch's own words, which advise to load it all the same.
+        raise InputError(
+            f"{path}: cannot be read as a model file: it is damaged, or holds Python objects "
+            "beside weights, which are not loaded since they could run any program"
+        ) from error
+    except Exception as error:  # zip and end-of-file errors of many kinds
+        raise InputError(f"{path}: cannot be read as a model file ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: cannot be read as a model file: it holds no weights by name")
+    return content

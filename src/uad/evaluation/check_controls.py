@@ -1,0 +1,65 @@
+"""Rows whose result is known: if one comes out otherwise, the evaluation is broken.
+
+Checked before any table is written. `intensity` has no expected value.
+"""
+
+import numpy as np
+
+from uad.base.errors import InputError
+from uad.evaluation.statistics import SMALL_ML
+
+TOLERANCE = 0.2  # of the mean prevalence
+STANDARD_ERRORS = 3
+
+
+def check(subjects, rows):
+    """Raise `InputError` if a control does not have the value that it must have.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        Metrics of all rows and folds, with the row's name in `row`.
+    rows : dict
+        `rows` of the configuration; those whose only map is `perfect` or `chance` are checked.
+    """
+    for row, block in rows.items():
+        if block["maps"] == ["perfect"]:
+            _check_perfect(row, subjects[subjects["row"] == row])
+        if block["maps"] == ["chance"]:
+            _check_chance(row, subjects[subjects["row"] == row])
+
+
+def _check_perfect(row, lines):
+    """Dice and average precision are exactly 1 wherever there is a lesion."""
+    for _, line in lines[lines["lesion_ml"] > 0].iterrows():
+        columns = ["dice_best", "auprc", "auroc"]
+        if np.isfinite(line["threshold"]):  # else no validation subject has a lesion
+            columns.append("dice_val")
+        for column in columns:
+            if line[column] != 1:
+                raise InputError(
+                    f"control {row}: {column} of {line['test_set']}, subject {line['subject']}, "
+                    f"fold {line['fold']} is {line[column]:.6g} and must be 1: the evaluation is "
+                    "broken, and no row can be trusted"
+                )
+
+
+def _check_chance(row, lines):
+    """Mean average precision is the mean prevalence, up to 20 % and the noise of the draw.
+
+    The noise is three standard errors of the ratio of the two means over subjects and folds. A
+    lesion of few voxels has an average precision above its prevalence if only one of them comes
+    first by luck, so that smaller ones than 1 ml are left out; a single value is not checked.
+    """
+    for test_set, part in lines[lines["lesion_ml"] >= SMALL_ML].groupby("test_set"):
+        if len(part) < 2:
+            continue
+        expected = part["prevalence"].mean()
+        ratio = part["auprc"].mean() / expected
+        residual = part["auprc"] - ratio * part["prevalence"]
+        if abs(ratio - 1) > TOLERANCE + STANDARD_ERRORS * residual.sem() / expected:
+            raise InputError(
+                f"control {row}: the mean auprc of {test_set} is {part['auprc'].mean():.4g} and "
+                f"must be near the lesions' share of the brain, {expected:.4g}: the evaluation is "
+                "broken, and no row can be trusted"
+            )

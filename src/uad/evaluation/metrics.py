@@ -1,0 +1,231 @@
+"""Segmentation metrics of one volume, exact.
+
+Dice over all thresholds, average precision and the area under the ROC curve change only at scores
+that a lesion voxel has. So it is enough to sort the scores once and to look up the lesion's
+distinct scores in them, which is several times faster than sorting scores together with labels;
+the results are those of scikit-learn and of trying every threshold. A score of zero is what was
+masked; scores below zero, which no method gives, count as zero.
+
+Lesion-wise detection and surface distance are of a binary prediction and work inside bounding
+boxes. Arguments are always in the order (prediction or score, lesion).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+# A predicted component without a lesion voxel counts as false from this size on (voxels).
+MIN_FALSE_COMPONENT = 8
+TOUCHING = np.ones((3, 3, 3), bool)  # 26-connected
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Detections at every distinct lesion score, from the highest down.
+
+    Attributes
+    ----------
+    thresholds : ndarray
+        Distinct scores of lesion voxels, descending; a voxel is predicted when it scores at least
+        this much. The last is zero if lesion voxels were masked.
+    true_positives, predicted : ndarray of int
+        Predicted lesion voxels and predicted voxels at each threshold.
+    tied : ndarray of int
+        Voxels of exactly this score (in a histogram: in this bin), lesion or not.
+    positives, total : int
+        Lesion voxels, all voxels.
+    """
+
+    thresholds: np.ndarray
+    true_positives: np.ndarray
+    predicted: np.ndarray
+    tied: np.ndarray
+    positives: int
+    total: int
+
+    @property
+    def found(self):
+        """Lesion voxels of exactly each score."""
+        return np.diff(self.true_positives, prepend=0)
+
+    @property
+    def dice(self):
+        """Dice at each threshold: 2 TP / (predicted + positives)."""
+        return 2 * self.true_positives / (self.predicted + self.positives)
+
+
+def count(score, lesion):
+    """Counts of one volume.
+
+    Parameters
+    ----------
+    score : ndarray of float
+        Higher means more abnormal; zero outside the brain.
+    lesion : ndarray of bool
+        Same shape.
+    """
+    positive = score > 0
+    every = np.sort(score[positive])
+    inside = np.sort(score[positive & lesion])
+    positives = np.count_nonzero(lesion)
+    thresholds, first = np.unique(inside, return_index=True)
+    left, right = (np.searchsorted(every, thresholds, side) for side in ("left", "right"))
+    true_positives, predicted, tied = len(inside) - first, len(every) - left, right - left
+    if len(inside) < positives:
+        thresholds = np.insert(thresholds, 0, 0)
+        true_positives = np.insert(true_positives, 0, positives)
+        predicted = np.insert(predicted, 0, score.size)
+        tied = np.insert(tied, 0, score.size - len(every))
+    descending = (a[::-1] for a in (thresholds, true_positives, predicted, tied))
+    return Counts(*descending, positives, score.size)
+
+
+def best_dice(counts):
+    """The highest Dice any threshold reaches, and that threshold.
+
+    Prediction is `score > threshold`, with thresholds from zero up, so that what was masked is
+    never predicted. Without lesion voxels the Dice is 0 (the reference's convention) and the
+    threshold infinite.
+
+    Returns
+    -------
+    dice : float
+    threshold : float
+        The largest number below the deciding score, for use with `score > threshold`.
+    """
+    usable = counts.thresholds > 0
+    if not usable.any():
+        return 0.0, np.inf
+    dice = counts.dice[usable]
+    best = int(dice.argmax())
+    return float(dice[best]), float(np.nextafter(counts.thresholds[usable][best], -np.inf))
+
+
+def average_precision(counts):
+    """Average precision: sum over thresholds of (recall step) * precision.
+
+    Not defined, and returned as NaN, without lesion voxels.
+    """
+    if counts.positives == 0:
+        return float("nan")
+    precision = counts.true_positives / counts.predicted
+    return float((counts.found * precision).sum() / counts.positives)
+
+
+def auroc(counts):
+    """Area under the ROC curve: how often a lesion voxel scores higher than another, ties half.
+
+    NaN if all voxels, or none, are lesion.
+    """
+    negatives = counts.total - counts.positives
+    if counts.positives == 0 or negatives == 0:
+        return float("nan")
+    tied = counts.tied - counts.found
+    below = negatives - (counts.predicted - counts.true_positives)
+    wins = (counts.found * (below + tied / 2)).sum()
+    return float(wins / (counts.positives * negatives))
+
+
+def dice(prediction, lesion):
+    """Dice of two boolean arrays, 2 |P and L| / (|P| + |L|); 0 if both are empty."""
+    total = np.count_nonzero(prediction) + np.count_nonzero(lesion)
+    return 2 * np.count_nonzero(prediction & lesion) / total if total else 0.0
+
+
+def lesion_wise(prediction, lesion):
+    """Detection of whole lesions, 26-connected components.
+
+    A lesion is found when any voxel of it is predicted. A predicted component is true when it has
+    any lesion voxel, and false when it has none and at least `MIN_FALSE_COMPONENT` voxels.
+
+    Parameters
+    ----------
+    prediction, lesion : ndarray of bool, shape (Z, X, Y)
+
+    Returns
+    -------
+    n_lesions : int
+    recall : float
+        Found / all lesions; NaN without lesions.
+    precision : float
+        True / (true + false) components; NaN without either.
+    """
+    n_lesions, found, _ = _touched(lesion, prediction)
+    n_components, true, sizes = _touched(prediction, lesion)
+    false = np.setdiff1d(np.arange(1, n_components + 1), true)
+    n_false = np.count_nonzero(sizes[false] >= MIN_FALSE_COMPONENT)
+    recall = len(found) / n_lesions if n_lesions else float("nan")
+    counted = len(true) + n_false
+    return n_lesions, recall, len(true) / counted if counted else float("nan")
+
+
+def _touched(mask, other):
+    """Components of a mask: their number, those with a voxel of the other mask, all sizes."""
+    box = bounding_box(mask)
+    labels, n = ndimage.label(mask[box], TOUCHING)
+    touched = np.unique(labels[other[box] & mask[box]])
+    return n, touched, np.bincount(labels.ravel(), minlength=n + 1)
+
+
+def hd95(prediction, lesion, spacing_mm):
+    """95th percentile Hausdorff distance of two masks' surfaces, in mm.
+
+    The larger of the two directed distances, as in MONAI; each is the 95th percentile of the
+    distances from one surface's voxels to the nearest voxel of the other's. Surface voxels have a
+    face neighbour that is not in the mask.
+
+    Parameters
+    ----------
+    prediction, lesion : ndarray of bool, shape (Z, X, Y)
+    spacing_mm : float or sequence of float
+        Voxel size, one or per axis.
+
+    Returns
+    -------
+    float
+        NaN if either mask is empty.
+    """
+    if not prediction.any() or not lesion.any():
+        return float("nan")
+    a, b = (np.argwhere(surface(mask)) * spacing_mm for mask in (prediction, lesion))
+    there, back = cKDTree(b).query(a)[0], cKDTree(a).query(b)[0]
+    return float(max(np.percentile(there, 95), np.percentile(back, 95)))
+
+
+def surface(mask):
+    """Voxels of a mask with a face neighbour outside it; beyond the array is outside."""
+    out = np.zeros_like(mask)
+    box = bounding_box(mask)
+    inner = np.pad(mask[box], 1)
+    core = inner[1:-1, 1:-1, 1:-1].copy()
+    for axis in range(3):
+        for step in (1, -1):
+            core &= np.roll(inner, step, axis)[1:-1, 1:-1, 1:-1]
+    out[box] = mask[box] & ~core
+    return out
+
+
+def bounding_box(mask):
+    """Slices of the smallest box around a mask; of no voxels if the mask is empty."""
+    box = []
+    for axis in range(mask.ndim):
+        others = tuple(a for a in range(mask.ndim) if a != axis)
+        (where,) = np.nonzero(mask.any(axis=others))
+        box.append(slice(where[0], where[-1] + 1) if len(where) else slice(0, 0))
+    return tuple(box)
+
+
+def drop_small(mask, size):
+    """Take the 26-connected components of fewer than `size` voxels out of a mask (Z, X, Y), bool.
+
+    The cDDPM's code measures components with their holes filled. That makes no difference up to 26
+    voxels, the fewest that enclose one.
+    """
+    if size < 2:
+        return mask
+    labels, _ = ndimage.label(mask, TOUCHING)
+    large = np.bincount(labels.ravel()) >= size
+    large[0] = False  # the background
+    return large[labels]

@@ -1,0 +1,243 @@
+"""Uncertainty and comparisons over test subjects.
+
+A subject's value is its mean over folds. Intervals and tests are over subjects: five fold means,
+which share their test subjects, say little about how another cohort would come out.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from uad.base import seeding
+
+METRICS = ("dice_best", "dice_val", "auprc")
+PUBLISHED = {"dice_best": "dice", "auprc": "auprc"}  # metric to its name in the paper's columns
+REFERENCE = "sadm_res"  # the method that others are compared with
+RESAMPLES = 5000
+LEVEL = 0.95
+SMALL_ML = 1.0
+
+
+def subject_means(subjects):
+    """Means over folds.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        Metrics of all rows and folds, with the row's name in `row`.
+
+    Returns
+    -------
+    dict of (str, str) to DataFrame
+        Test set and metric to an array of subjects by rows.
+    """
+    rows = subjects["row"].unique()
+    found = {}
+    for test_set, part in subjects.groupby("test_set", sort=False):
+        means = part.groupby(["subject", "row"])[list(METRICS)].mean()
+        found |= {(test_set, metric): means[metric].unstack()[rows] for metric in METRICS}
+    return found
+
+
+def bootstrap(values, rng):
+    """Percentile bootstrap interval of the mean over subjects, several columns at a time.
+
+    Every column sees the same resamples; missing values are left out of a resample's mean.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, k)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    low, high : ndarray, shape (k,)
+        NaN with fewer than two values.
+    """
+    n, valid = len(values), ~np.isnan(values)
+    enough = valid.sum(axis=0) > 1
+    values, valid = values[:, enough], valid[:, enough]
+    times = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(float)
+    with np.errstate(invalid="ignore"):
+        means = (times @ np.where(valid, values, 0)) / (times @ valid.astype(float))
+    quantile = np.quantile if valid.all() else np.nanquantile  # the latter is ten times slower
+    ends = np.full((2, len(enough)), np.nan)
+    ends[:, enough] = quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return ends[0], ends[1]
+
+
+def strata(lesion_ml, known):
+    """Groups of test subjects.
+
+    Parameters
+    ----------
+    lesion_ml : Series
+        Lesion volume by subject.
+    known : DataFrame
+        `subjects.tsv` of the packed data set; its columns `site` and `age_group` are used.
+
+    Returns
+    -------
+    list of (str, str, list of str)
+        Stratum, level and subjects; levels without subjects are left out. Thirds are of the
+        subjects with a lesion voxel.
+    """
+    with_lesion = lesion_ml[lesion_ml > 0]
+    groups = [("all", "all", lesion_ml.index), ("lesion", "any voxel", with_lesion.index)]
+    groups += [("lesion", "no voxel", lesion_ml.index[lesion_ml == 0])]
+    groups += [("lesion_ml", f"<{SMALL_ML:g}", with_lesion.index[with_lesion < SMALL_ML])]
+    borders = np.quantile(with_lesion, [1 / 3, 2 / 3]) if len(with_lesion) else []
+    third = np.searchsorted(borders, with_lesion)
+    for i, name in enumerate(("smallest", "middle", "largest")):
+        volumes = with_lesion[third == i]
+        if len(volumes):
+            ends = dict.fromkeys(f"{end:.3g}" for end in (volumes.min(), volumes.max()))
+            level = f"{name} third ({' to '.join(ends)})"
+            groups.append(("lesion_ml", level, volumes.index))
+    known = known.set_index("subject").reindex(lesion_ml.index)
+    for column in known.columns.intersection(["site", "age_group"]):
+        for level, part in known.groupby(column):
+            groups.append((column, str(level), part.index))
+    return [(stratum, level, list(names)) for stratum, level, names in groups if len(names)]
+
+
+def intervals(subjects, known, seed):
+    """Mean and bootstrap interval of every row, test set, metric and stratum.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        As for `subject_means`.
+    known : dict of str to DataFrame
+        Test set to `subjects.tsv` of its data set.
+    seed : int
+        The run's seed.
+
+    Returns
+    -------
+    DataFrame
+        Columns row, test_set, stratum, level, metric, n, mean, low, high.
+    """
+    means, lines = subject_means(subjects), []
+    for test_set, part in subjects.groupby("test_set", sort=False):
+        lesion_ml = part.groupby("subject")["lesion_ml"].first()
+        for stratum, level, names in strata(lesion_ml, known[test_set]):
+            wide = pd.concat(
+                {metric: means[test_set, metric].loc[names] for metric in METRICS}, axis=1
+            )
+            low, high = bootstrap(
+                wide.to_numpy(), seeding.generator(seed, "bootstrap", test_set, stratum, level)
+            )
+            found = {"n": wide.count(), "mean": wide.mean(), "low": low, "high": high}
+            table = pd.DataFrame(found, index=wide.columns).rename_axis(["metric", "row"])
+            lines.append(
+                table.reset_index().assign(test_set=test_set, stratum=stratum, level=level)
+            )
+    columns = ["row", "test_set", "stratum", "level", "metric", "n", "mean", "low", "high"]
+    return pd.concat(lines, ignore_index=True)[columns]
+
+
+def comparisons(subjects, rows):
+    """SADM_res against every other row of its block: paired Wilcoxon signed-rank tests.
+
+    P values are corrected by Holm's method over the comparisons of one SADM_res row on one test
+    set and metric.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        As for `subject_means`.
+    rows : dict
+        `rows` of the configuration.
+
+    Returns
+    -------
+    DataFrame
+        Columns reference, row, test_set, metric, n, median_difference (reference minus row),
+        p, p_holm.
+    """
+    lines = []
+    for reference in (row for row in rows if row.partition("-")[0] == REFERENCE):
+        block = rows[reference]["block"]
+        others = [row for row in rows if row != reference and rows[row]["block"] == block]
+        for (test_set, metric), values in subject_means(subjects).items():
+            family = []
+            for row in others:
+                difference = (values[reference] - values[row]).dropna()
+                family.append(
+                    {
+                        "reference": reference,
+                        "row": row,
+                        "test_set": test_set,
+                        "metric": metric,
+                        "n": len(difference),
+                        "median_difference": difference.median(),
+                        "p": wilcoxon(difference.to_numpy()),
+                    }
+                )
+            corrected = holm([line["p"] for line in family])
+            lines += [{**line, "p_holm": p} for line, p in zip(family, corrected)]
+    columns = [
+        "reference", "row", "test_set", "metric", "n", "median_difference", "p", "p_holm",
+    ]  # fmt: skip
+    return pd.DataFrame(lines, columns=columns)
+
+
+def wilcoxon(difference):
+    """Two-sided p of the signed-rank test; differences of zero are dropped, 1 if all are zero."""
+    if not len(difference):
+        return float("nan")
+    return float(stats.wilcoxon(difference).pvalue) if difference.any() else 1.0
+
+
+def holm(p):
+    """P values corrected by Holm's step-down method, in the given order; NaN stays NaN."""
+    p = np.asarray(p, float)
+    corrected = np.full(p.shape, np.nan)
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # NaN sorts last
+    factors = np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(1, np.maximum.accumulate(factors * p[order]))
+    return corrected
+
+
+def verdict(low, high, std, paper_mean, paper_std):
+    """Where our mean lies relative to the paper's.
+
+    `within` if the paper's mean is inside our interval, widened at both ends by the spread over
+    folds of both; `above` or `below` if ours is higher or lower than that; `no data` if a mean is
+    missing. A missing spread (one fold) counts as zero.
+    """
+    if np.isnan([low, high, paper_mean]).any():
+        return "no data"
+    slack = np.nansum([std, paper_std])
+    if paper_mean < low - slack:
+        return "above"
+    return "below" if paper_mean > high + slack else "within"
+
+
+def agreement(table1, table2):
+    """How far the run and the paper agree, per test set and metric.
+
+    Parameters
+    ----------
+    table1, table2 : DataFrame
+
+    Returns
+    -------
+    DataFrame
+        Columns test_set, metric, n_rows (with both values), tau_b (Kendall's rank correlation of
+        the rows; NaN for fewer than two), within, above, below.
+    """
+    lines = []
+    for test_set, part in table1.groupby("test_set", sort=False):
+        for metric, published in PUBLISHED.items():
+            ours, paper = part[f"{metric}_mean"], part[f"paper_{published}_mean"]
+            both = ours.notna() & paper.notna()
+            verdicts = table2.loc[part.index, f"{metric}_verdict"]
+            tau = stats.kendalltau(ours[both], paper[both]).statistic if both.sum() > 1 else np.nan
+            counts = {word: (verdicts == word).sum() for word in ("within", "above", "below")}
+            lines.append(
+                {"test_set": test_set, "metric": metric, "n_rows": both.sum(), "tau_b": tau}
+                | counts
+            )
+    return pd.DataFrame(lines)

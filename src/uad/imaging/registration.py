@@ -1,0 +1,313 @@
+"""Affine registration to the SRI24 atlas with ANTs, bit-stable.
+
+Two runs give the same bytes only with one ITK thread and `ANTS_RANDOM_SEED` set before ANTs starts;
+the `random_seed` argument of antspyx is silently ignored. `set_up` therefore has to run before the
+first import of ants, and jobs are parallel over subjects instead.
+"""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from nibabel.affines import apply_affine, from_matvec
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from uad.base.errors import InputError
+from uad.base.files import replacing
+from uad.imaging.volumes import Volume, bounding_box
+
+RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+# Other positions to search from: degrees about x, y, z, and millimetres along them. Nodding,
+# tilting and turning beyond what one search bridges, and a head that is cut off above or below, so
+# that its centre of mass is not where the atlas has it.
+STARTS = [
+    ((angle * x, angle * y, angle * z), (0, 0, 0))
+    for x, y, z in ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    for angle in (-30, 30)
+] + [((0, 0, 0), (0, y, z)) for y, z in ((0, -40), (0, 40), (-30, 0), (30, 0), (0, -80))]
+START_RESOLUTION_MM = 4
+START_STEPS = ([100, 50], [2, 1], [1, 0])  # iterations, shrink factors, smoothing
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The `preprocessing.registration` block of the configuration."""
+
+    transform: str
+    resolution_mm: float
+    iterations: list
+    shrink_factors: list
+    smoothing_sigmas: list
+    min_similarity: float
+    retry_below: float
+    min_coverage: float
+    scale_range: list
+
+
+def set_up(seed):
+    """Make ANTs reproducible in this process; call before anything imports ants."""
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
+    os.environ["ANTS_RANDOM_SEED"] = str(seed % (2**31 - 1) + 1)
+
+
+def register(moving, atlas, brain, settings):
+    """Affine that carries `moving` onto `atlas`, and how good it is.
+
+    One search from aligned centres of mass, as ANTs does it, is right for ordinary heads. Where the
+    result is not convincing, the search starts again from other positions of the head, and the best
+    result counts.
+
+    Parameters
+    ----------
+    moving, atlas, brain : Volume
+        Image, registration target, and the atlas brain.
+    settings : Settings
+        With `resolution_mm` above the voxel size images are resampled first, which makes the search
+        faster and hardly less exact; the transform is applied at full resolution anyway.
+
+    Returns
+    -------
+    affine : ndarray, shape (4, 4)
+        Atlas millimetres to `moving` millimetres, RAS: the direction in which images are resampled.
+    quality : dict
+        See `quality`, and `starts`, the number of searches.
+    """
+    steps = (settings.iterations, settings.shrink_factors, settings.smoothing_sigmas)
+    fixed, floating, core = (coarsen(v, settings.resolution_mm) for v in (atlas, moving, brain))
+    affine = search(floating, fixed, steps, settings.transform)
+    found = quality(floating, fixed, core, affine, settings)
+    if found["similarity"] >= settings.retry_below and found["status"] == "ok":
+        return affine, {**found, "starts": 1}
+
+    starts = [affine, *_other_starts(floating, fixed, settings.transform)]
+    scores = [quality(floating, fixed, core, start, settings)["similarity"] for start in starts]
+    best = starts[int(np.argmax(scores))]
+    refined = search(floating, fixed, steps, settings.transform, start=best)
+    again = quality(floating, fixed, core, refined, settings)
+    if again["similarity"] > found["similarity"]:
+        affine, found = refined, again
+    return affine, {**found, "starts": len(starts) + 1}
+
+
+def search(moving, atlas, steps, transform, start=None):
+    """One ANTs registration from the affine `start`, or from aligned centres of mass."""
+    import ants
+
+    iterations, shrink_factors, smoothing_sigmas = map(tuple, steps)
+    with tempfile.TemporaryDirectory() as folder:
+        first = None
+        if start is not None:
+            first = str(Path(folder) / "start.txt")
+            write_transform(start, first)
+        result = ants.registration(
+            _to_ants(atlas),
+            _to_ants(moving),
+            type_of_transform=transform,
+            initial_transform=first and [first],
+            aff_iterations=iterations,
+            aff_shrink_factors=shrink_factors,
+            aff_smoothing_sigmas=smoothing_sigmas,
+            outprefix=str(Path(folder) / "to_atlas_"),
+        )
+        transform = ants.read_transform(result["fwdtransforms"][0])
+    matrix = np.array(transform.parameters[:9]).reshape(3, 3)
+    centre = np.array(transform.fixed_parameters)
+    affine = np.eye(4)
+    affine[:3, :3] = matrix
+    affine[:3, 3] = np.array(transform.parameters[9:]) + centre - matrix @ centre
+    return RAS_LPS @ affine @ RAS_LPS
+
+
+def _other_starts(moving, atlas, transform):
+    """Coarse registrations from turned and shifted positions of the head."""
+    moving, atlas = (coarsen(v, START_RESOLUTION_MM) for v in (moving, atlas))
+    to_centre = _centre_of_mass(atlas) - _centre_of_mass(moving)
+    turn_about = _centre_of_mass(atlas)
+    found = []
+    for degrees, shift_mm in STARTS:
+        matrix = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
+        turn = from_matvec(matrix, turn_about - matrix @ turn_about + shift_mm)
+        place = turn @ from_matvec(np.eye(3), to_centre)  # moving to atlas millimetres
+        found.append(search(moving, atlas, START_STEPS, transform, np.linalg.inv(place)))
+    return found
+
+
+def _centre_of_mass(volume):
+    """In RAS millimetres, of intensities above the mean: the head, not the noise around it."""
+    weights = np.where(volume.array > volume.array.mean(), volume.array, 0)
+    return apply_affine(volume.affine, ndimage.center_of_mass(weights))
+
+
+def resample(moving, atlas, affine, interpolation):
+    """Carry `moving` onto the atlas grid.
+
+    Parameters
+    ----------
+    moving, atlas : Volume
+    affine : ndarray, shape (4, 4)
+        As returned by `register`.
+    interpolation : {"linear", "nearest"}
+        Labels need ``"nearest"``: the released code warps them linearly and keeps everything above
+        zero, which inflates small lesions.
+
+    Returns
+    -------
+    Volume
+        On the atlas grid, zero where `moving` does not reach; dtype of `moving`.
+    """
+    import SimpleITK as sitk
+
+    how = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor}[interpolation]
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    grid = to_sitk(Volume(np.zeros(atlas.array.shape, np.uint8), atlas.affine))
+    warped = sitk.Resample(to_sitk(moving), grid, _itk_transform(affine), how, 0.0)
+    array = np.ascontiguousarray(sitk.GetArrayFromImage(warped).T)
+    return Volume(array, atlas.affine, moving.path)
+
+
+def coarsen(volume, resolution_mm):
+    """Resample to isotropic `resolution_mm` by linear interpolation, if the volume is finer.
+
+    Parameters
+    ----------
+    volume : Volume
+    resolution_mm : float
+    """
+    spacing = np.maximum(volume.spacing_mm, resolution_mm)
+    if np.allclose(spacing, volume.spacing_mm, atol=1e-3):
+        return volume
+    scale = spacing / volume.spacing_mm
+    shape = np.maximum(np.floor(np.array(volume.array.shape) / scale), 1).astype(int)
+    # Both grids have the same centre.
+    first = (np.array(volume.array.shape) - 1) / 2 - scale * (shape - 1) / 2
+    affine = volume.affine @ from_matvec(np.diag(scale), first)
+    grid = Volume(np.zeros(shape, np.uint8), affine, volume.path)
+    return resample(volume, grid, np.eye(4), "linear")
+
+
+def quality(moving, atlas, brain, affine, settings):
+    """Did the registration succeed?
+
+    Parameters
+    ----------
+    moving, atlas, brain : Volume
+        Image, registration target, and the atlas brain.
+    affine : ndarray, shape (4, 4)
+    settings : Settings
+
+    Returns
+    -------
+    dict
+        `similarity`, the correlation with the atlas inside its brain as far as the image reaches
+        (about 0.75 for a head in place); `coverage`, the share of the atlas brain that it reaches;
+        `scale_min` and `scale_max`, by which the affine stretches; `mirrored`, what the
+        correlation gains if the image is flipped left-right (a hint, not a proof: brains are nearly
+        symmetric); `status`, ``"ok"`` or why the subject is excluded.
+    """
+    grid = Volume(np.zeros(atlas.array.shape, np.uint8), atlas.affine)
+    warped = resample(moving, grid, affine, "linear").array
+    reach = resample(moving.like(np.ones(moving.array.shape, np.uint8)), grid, affine, "nearest")
+    inside = brain.array > 0
+    both = inside & (reach.array > 0)
+    similarity = _correlation(warped[both], atlas.array[both])
+    # LPS order: the first axis is left-right, and the atlas is centred on it up to some voxels.
+    twice = both & _flip(both, inside)
+    mirrored = _correlation(_flip(warped, inside)[twice], atlas.array[twice])
+    mirrored -= _correlation(warped[twice], atlas.array[twice])
+    scales = np.linalg.svd(affine[:3, :3], compute_uv=False)
+    found = {
+        "similarity": round(similarity, 4),
+        "coverage": round(float(both.sum() / inside.sum()), 4),
+        "scale_min": round(float(scales.min()), 3),
+        "scale_max": round(float(scales.max()), 3),
+        "mirrored": round(mirrored, 4),
+    }
+    return {**found, "status": _status(found, settings)}
+
+
+def _status(found, settings):
+    if found["similarity"] < settings.min_similarity:
+        return (
+            f"registration failed: similarity {found['similarity']:.2f} is below "
+            f"{settings.min_similarity}"
+        )
+    if found["coverage"] < settings.min_coverage:
+        return (
+            f"brain cut off: {found['coverage']:.0%} of it is in the image, at least "
+            f"{settings.min_coverage:.0%} are needed"
+        )
+    low, high = settings.scale_range
+    if not (low <= found["scale_min"] and found["scale_max"] <= high):
+        return (
+            f"registration failed: scaled by {found['scale_min']} to {found['scale_max']}, beyond "
+            f"{low} to {high}"
+        )
+    return "ok"
+
+
+def _correlation(a, b):
+    return float(np.corrcoef(a, b)[0, 1]) if a.size and a.std() > 0 and b.std() > 0 else 0.0
+
+
+def _flip(array, inside):
+    """Mirror the first axis about the middle of `inside`."""
+    side = bounding_box(inside)[0]
+    flipped = np.zeros_like(array)
+    flipped[side] = array[side][::-1]
+    return flipped
+
+
+def write_transform(affine, path):
+    """Write an affine as an ITK text transform (LPS), which ANTs and SimpleITK read."""
+    import SimpleITK as sitk
+
+    with replacing(path) as temporary:
+        sitk.WriteTransform(_itk_transform(affine), str(temporary))
+
+
+def _itk_transform(affine):
+    import SimpleITK as sitk
+
+    lps = RAS_LPS @ affine @ RAS_LPS
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(lps[:3, :3].ravel().tolist())
+    transform.SetTranslation(lps[:3, 3].tolist())
+    return transform
+
+
+def to_sitk(volume):
+    """A SimpleITK image of the same array, axes and position."""
+    import SimpleITK as sitk
+
+    origin, spacing, direction = _geometry(volume)
+    array = volume.array.astype(np.uint8) if volume.array.dtype == bool else volume.array
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
+    image.SetOrigin(origin.tolist())
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection(direction.ravel().tolist())
+    return image
+
+
+def _to_ants(volume):
+    import ants
+
+    origin, spacing, direction = _geometry(volume)
+    return ants.from_numpy(
+        volume.array.astype(np.float32), origin.tolist(), spacing.tolist(), direction
+    )
+
+
+def _geometry(volume):
+    """ITK's origin, spacing and direction cosines (LPS)."""
+    lps = RAS_LPS @ volume.affine
+    spacing = volume.spacing_mm
+    direction = lps[:3, :3] / spacing
+    if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-3):
+        raise InputError(f"{volume.path}: the affine in the header is sheared")
+    # Rounding in headers leaves cosines slightly non-orthogonal, which ITK refuses.
+    u, _, v = np.linalg.svd(direction)
+    return lps[:3, 3], spacing, u @ v

@@ -1,0 +1,65 @@
+"""What every trained method is: the interface between methods, training and inference."""
+
+from torch import nn
+
+from uad.base.errors import InputError
+
+# Slices per network call at test time: a fifth of a volume's memory, and enough to fill a GPU.
+AT_ONCE = 10
+
+
+class Method(nn.Module):
+    """Base of the modules that `uad.models.methods.*.build` returns.
+
+    A subclass sets `network`, what is trained and stored, and defines `loss` and one of
+    `reconstruct` (its anomaly map is then that of its reconstructions, `uad.models.residuals`) and
+    `anomaly_map`; neither if it is one of `uad.models.methods.PRETRAINING`.
+    """
+
+    # Whether `Batch.partner` is wanted: the same slice of another training volume.
+    needs_partners = False
+    # How many reconstructions `reconstruct` makes of a volume; 0 if it makes none.
+    levels = 0
+    # Of its networks at test time: that of the training (`uad.base.devices.autocast`).
+    precision = "32-true"
+
+    def loss(self, batch, rng):
+        """Loss of a batch, a scalar.
+
+        Parameters
+        ----------
+        batch : uad.data.slices.Batch
+        rng : numpy.random.Generator
+            The only source of randomness.
+        """
+        raise NotImplementedError
+
+    def reconstruct(self, image, rng):
+        """Pseudo-healthy volumes, (Z, X, Y) in [0, 1] -> (levels, Z, X, Y) float32."""
+        raise NotImplementedError
+
+    def anomaly_map(self, image, brain, reconstruction):
+        """Score per voxel of one volume, higher is more abnormal.
+
+        Parameters
+        ----------
+        image : Tensor of float32, shape (Z, X, Y)
+        brain : ndarray of bool, shape (Z, X, Y)
+        reconstruction : Tensor of float32, shape (levels, Z, X, Y), or None
+            Of the upstream method, if there is one.
+
+        Returns
+        -------
+        ndarray of float32, shape (Z, X, Y)
+            Zero outside the brain.
+        """
+        raise NotImplementedError
+
+    def load_pretrained(self, weights):
+        """Take published or pretrained weights, a dict of tensors, before training."""
+        raise InputError(f"{type(self).__name__} does not start from pretrained weights")
+
+
+def in_parts(image):
+    """A volume (Z, X, Y) as consecutive batches (B, 1, X, Y) of at most `AT_ONCE` slices."""
+    return image[:, None].split(AT_ONCE)

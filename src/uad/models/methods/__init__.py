@@ -1,0 +1,57 @@
+"""Methods: one file or folder each, named like its block of the configuration and its models.
+
+A method's module has
+
+`Params`
+    frozen dataclass, the method's block of the configuration without the keys `FOR_THE_RUN`; it
+    may have `slice_shape`, (X, Y) in pixels, which comes from the data,
+`build(params, upstream=None)`
+    the method, a `uad.models.method.Method`; `upstream` is a method it stands on, of the same fold,
+    already trained and frozen.
+
+To add a method, add its file here and its block to the configuration.
+"""
+
+from dataclasses import fields
+
+from uad.base import modules
+from uad.base.errors import InputError
+
+# Trained methods that have no anomaly map: others start from their weights (`pretrained`).
+PRETRAINING = ("spark",)
+
+# Keys of a method's block that say how it is run; the others describe the method itself.
+FOR_THE_RUN = ("training", "upstream", "pretrained", "reconstructs")
+
+
+def load(name):
+    """The module of a method; `InputError` if there is none of that name."""
+    return modules.load(__name__, name, "method")
+
+
+def params_of(name, block, slice_shape):
+    """What `build` takes: a block of the configuration without what concerns the run alone.
+
+    A method whose `Params` has `slice_shape` (X, Y), since its layers depend on it, gets that of
+    the data.
+    """
+    params = {key: value for key, value in block.items() if key not in FOR_THE_RUN}
+    if "slice_shape" in (field.name for field in fields(load(name).Params)):
+        params["slice_shape"] = list(slice_shape)
+    return params
+
+
+def build(name, params, upstream=None):
+    """Build a trained method from its parameters (a dict, see `params_of`).
+
+    Raises
+    ------
+    InputError
+        If a key is missing from the block or unknown to the method.
+    """
+    module = load(name)
+    known = {field.name for field in fields(module.Params)}
+    for key in sorted(known ^ set(params)):
+        what = "missing" if key in known else "unknown"
+        raise InputError(f"methods.{name}: {what} key {key}")
+    return module.build(module.Params(**params), upstream)

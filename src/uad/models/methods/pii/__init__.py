@@ -1,0 +1,65 @@
+"""PII: find patches that are blended in, and how strongly (Tan et al. 2021; row PII of Table 1).
+
+A patch of another healthy slice is blended into a healthy slice (`poisson`) and a network learns to
+give the weight alpha of the foreign image inside it, 0 elsewhere, with binary cross-entropy.
+
+SADM names the method only; its code is not released. Differs from the original: the partner is the
+same axial slice of another volume, as in the brain experiments of its predecessor FPI; every
+training slice gets one patch; intensities are those of the other methods, not standardised per
+image.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from uad.base import devices
+from uad.models import method
+from uad.models.method import Method
+from uad.models.methods.pii import poisson
+from uad.models.methods.pii.network import WideResNet
+
+
+@dataclass(frozen=True)
+class Params:
+    """Block `methods.pii`."""
+
+    stem: int
+    widths: list
+    centre: str
+
+
+class PII(Method):
+    """Network that estimates the weight of a foreign patch per pixel."""
+
+    needs_partners = True
+
+    def __init__(self, params):
+        super().__init__()
+        self.params = params
+        self.network = WideResNet(params.stem, params.widths)
+
+    def loss(self, batch, rng):
+        """Binary cross-entropy with alpha as soft target, mean over all pixels."""
+        image, partner, brain = (
+            part.cpu().numpy() for part in (batch.image, batch.partner, batch.brain)
+        )
+        blended, label = image.copy(), np.zeros_like(image)
+        for i in range(len(image)):
+            blended[i, 0], label[i, 0] = poisson.interpolate(
+                image[i, 0], partner[i, 0], brain[i, 0] > 0, self.params.centre, rng
+            )
+        blended, label = (devices.send(x, batch.image.device) for x in (blended, label))
+        return F.binary_cross_entropy_with_logits(self.network(blended).float(), label)
+
+    def anomaly_map(self, image, brain, reconstruction=None):
+        """Estimated alpha inside the brain."""
+        parts = [torch.sigmoid(self.network(x).float()) for x in method.in_parts(image)]
+        return torch.cat(parts)[:, 0].cpu().numpy() * brain
+
+
+def build(params, upstream=None):
+    """See `uad.models.methods`."""
+    return PII(params)

@@ -1,0 +1,91 @@
+"""Can this configuration be run here? Data, atlas, brain extractor, device and disk, in words."""
+
+import shutil
+from pathlib import Path
+
+from uad.base import devices
+from uad.base.errors import InputError
+from uad.data import inventory
+from uad.imaging import hd_bet_weights, volumes
+from uad.plan import published_weights
+
+# Images and masks of a subject at 1 mm and packed, as measured on simulated ones; voxels of the
+# paper's packed volume.
+PREPROCESSED_MB = 8
+VOXELS = 50 * 96 * 96
+
+
+def check(lines, atlas, weights, pretrained, accelerator, results, megabytes):
+    """Everything that a run needs.
+
+    Parameters
+    ----------
+    lines : list of dict
+        Inventory of each data set.
+    atlas : tuple or None
+        Arguments of `volumes.read_atlas`; None for a simulated one.
+    weights : path-like or None
+        HD-BET's, if it is used.
+    pretrained : dict of str to path-like
+        Published weights of each method that starts from some.
+    accelerator : str
+    results : path-like
+        Folder of results; need not exist.
+    megabytes : float
+        That results will take, see `disk_mb`.
+
+    Returns
+    -------
+    sentences : list of str
+        For the terminal.
+    good : bool
+    """
+    sentences = inventory.text(lines)
+    good = all(inventory.state(line) == "ok" for line in lines)
+    parts = [("device", devices.choose, (accelerator,))]
+    if atlas is not None:
+        parts.insert(0, ("atlas", volumes.read_atlas, atlas))
+    if weights is not None:
+        parts.append(("HD-BET", hd_bet_weights.check, (weights,)))
+    parts += [
+        (f"weights of {method}", published_weights.find, (path, method))
+        for method, path in pretrained.items()
+    ]
+    for name, function, arguments in parts:
+        try:
+            found = function(*arguments)
+            sentences.append(f"{name}: {found if name == 'device' else 'ok'}")
+        except InputError as error:
+            sentences.append(f"{name}: {error}")
+            good = False
+    sentence, enough = disk(results, megabytes)
+    return [*sentences, f"disk: {sentence}"], good and enough
+
+
+def disk_mb(n_subjects, levels, n_folds):
+    """Space that results take, at most and about, without the models (some GB at the paper's size).
+
+    Parameters
+    ----------
+    n_subjects : int
+        Of all data sets; nearly all of them are evaluated in every fold.
+    levels : list of int
+        Reconstructions per volume, of each model that reconstructs.
+    n_folds : int
+    """
+    packed = VOXELS * (4 + 1 + 1) / 1e6
+    kept = VOXELS * 2 / 1e6 * sum(levels) * n_folds
+    maps = VOXELS * 4 / 1e6 * n_folds  # of one model; deleted after use
+    return n_subjects * (PREPROCESSED_MB + packed + kept + maps)
+
+
+def disk(results, megabytes):
+    """Sentence on the space needed and free, and whether it is enough."""
+    folder = Path(results).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    sentence = (
+        f"results need about {megabytes / 1e3:.0f} GB and the models, {free_gb:.0f} GB are free"
+    )
+    return sentence, megabytes / 1e3 < free_gb

@@ -1,0 +1,122 @@
+"""The report as one archive: the front page first, and links that work inside it.
+
+`snakemake --report report.zip` puts each result into a folder of its own below
+`report/data/raw/`, where links between our pages lead nowhere. After
+
+    PYTHONPATH=src python -m uad.report.archive report.zip
+
+(which `make report` and `make demo` do) the archive begins with the front page, `index.html`, and
+the small files that it links and that the report cannot show, such as `tables/table1.csv`. Links
+lead to what the archive holds; those to anything else become plain text.
+"""
+
+import json
+import posixpath
+import re
+import sys
+from html import escape, unescape
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from uad.base.errors import InputError
+from uad.base.files import replacing
+
+FRONT = "index.html"
+_LINK = re.compile(r'<a href="([^"#]+)">(.*?)</a>', re.DOTALL)
+_TO_REPORT = 'How each result was made: <a href="{report}">the report of the workflow</a>.'
+
+
+def front(path):
+    """Change a report that Snakemake wrote; one that is changed already stays as it is.
+
+    Links of the front page to files outside the report are followed from the working directory,
+    where Snakemake ran.
+
+    Parameters
+    ----------
+    path : path-like
+        The archive.
+
+    Raises
+    ------
+    InputError
+        If it is no report, or one without a front page.
+    """
+    with ZipFile(path) as archive:
+        names = archive.namelist()
+        if names[:1] == [FRONT]:
+            return
+        report = next((name for name in names if name.endswith("/report.html")), None)
+        held = report and _results(archive.read(report).decode(), posixpath.dirname(report))
+        root = next(
+            (posixpath.dirname(p) for p in held or () if posixpath.basename(p) == FRONT), None
+        )
+        if root is None:
+            raise InputError(f"{path} is not a report of this workflow: it has no front page")
+        page = archive.read(held[f"{root}/{FRONT}"]).decode()
+        added = [href for href, _ in _LINK.findall(page) if _outside(root, unescape(href), held)]
+        places = held | {posixpath.join(root, unescape(href)): unescape(href) for href in added}
+        sources = {name: source for source, name in held.items()}
+        with replacing(path) as temporary, ZipFile(temporary, "w", ZIP_DEFLATED) as bundle:
+            note = _TO_REPORT.format(report=escape(report))
+            bundle.writestr(FRONT, _relinked(page, root, "", places, note))
+            for source, name in places.items():
+                if source not in held:
+                    bundle.write(source, name)
+            for name in names:
+                content = archive.read(name)
+                if name.endswith(".html") and name in sources:
+                    folder, own = posixpath.dirname(sources[name]), posixpath.dirname(name)
+                    content = _relinked(content.decode(), folder, own, places)
+                bundle.writestr(name, content)
+
+
+def _results(html, folder):
+    """Where the archive holds each result: path of the file that Snakemake read to name."""
+    _, found, rest = html.partition('id="results">')
+    if not found:
+        return {}
+    results, _ = json.JSONDecoder().raw_decode(rest, rest.index("{"))
+    return {path: f"{folder}/{result['data_uri']}" for path, result in results.items()}
+
+
+def _outside(root, href, held):
+    """Whether a link of the front page leads to a file that the report does not hold."""
+    source = posixpath.join(root, href)
+    return source not in held and Path(source).is_file()
+
+
+def _relinked(page, folder, own, places, note=""):
+    """A page for the archive.
+
+    Parameters
+    ----------
+    page : str
+    folder : str
+        That the page was read from.
+    own : str
+        That it gets in the archive.
+    places : dict of str to str
+        File to name in the archive.
+    note : str
+        HTML, instead of the remark on where links work.
+    """
+
+    def link(found):
+        href = unescape(found[1])
+        if "://" in href:
+            return found[0]
+        name = places.get(posixpath.normpath(posixpath.join(folder, href)))
+        if name is None:
+            return found[2]
+        return f'<a href="{escape(posixpath.relpath(name, own or "."))}">{found[2]}</a>'
+
+    page = _LINK.sub(link, page)
+    return re.sub(r'<span class="where">.*?</span>', lambda _: note, page, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    try:
+        front(sys.argv[1])
+    except InputError as error:
+        sys.exit(str(error))

@@ -1,0 +1,183 @@
+"""Line plots of the report: training, weights of the fusion, precision-recall, lesion volume.
+
+Every function takes tables and returns a figure; scripts read the tables and save it.
+"""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from uad.base import colours
+from uad.report import canvas
+
+COLUMNS = 4  # panels side by side
+MARKERS = "os^Dv"
+SADM_RES = colours.COLOURS[1]
+CROWD = 25  # subjects from which on medians of fifths are drawn
+
+
+def training(histories, folds):
+    """Training loss (pale) and validation loss (full) per epoch, a panel per model.
+
+    The dot marks the lowest validation loss, whose weights are used.
+
+    Parameters
+    ----------
+    histories : dict of str to list of DataFrame
+        `history.tsv` of each model, in the order of `folds`.
+    folds : list of int
+    """
+    columns = min(COLUMNS, len(histories))
+    figure, axes = canvas.grid(math.ceil(len(histories) / columns), columns, (2.6, 2.1))
+    for panel in axes.ravel()[len(histories) :]:
+        panel.set_axis_off()
+    for panel, (model, tables) in zip(axes.ravel(), histories.items()):
+        positive = True
+        for fold, colour, history in zip(folds, itertools.cycle(colours.COLOURS), tables):
+            panel.plot(
+                history["epoch"], history["train_loss"], color=colour, alpha=0.35, linewidth=1
+            )
+            validated = history.dropna(subset=["val_loss"])
+            best = best_epoch(history)
+            panel.plot(
+                validated["epoch"], validated["val_loss"], color=colour, label=f"fold {fold}"
+            )
+            panel.plot(best["epoch"], best["val_loss"], "o", color=colour, markersize=4)
+            positive &= (history[["train_loss", "val_loss"]].min() > 0).all()
+        panel.set(title=model, xlabel="epoch")
+        panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        if positive:
+            canvas.log_scale(panel, "y")
+    for line in axes:
+        line[0].set_ylabel("loss")
+    axes[0, 0].legend(frameon=False)
+    return figure
+
+
+def best_epoch(history):
+    """The line of a `history.tsv` whose weights are used: the first with the lowest loss."""
+    return history.loc[history["val_loss"].idxmin()]
+
+
+def weights(table, colours):
+    """[DICE] against the weight of the residual map (paper Fig. 5), a panel per test set.
+
+    Lines are means over folds, bands one population standard deviation to either side.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of all folds, from `curves.weight_table`.
+    colours : dict of str to str
+        Of each D_unhealthy.
+    """
+    test_sets = list(table["test_set"].unique())
+    figure, axes = canvas.grid(1, len(test_sets), (2.5, 3.2), sharey=True)
+    for panel, test_set in zip(axes[0], test_sets):
+        here = table[table["test_set"] == test_set]
+        for trained_on in (name for name in colours if name in set(here["d_unhealthy"])):
+            lines = here[here["d_unhealthy"] == trained_on]
+            values = 100 * lines.pivot(index="beta", columns="fold", values="dice_best")
+            mean, spread = values.mean(axis=1), values.std(axis=1, ddof=0)
+            colour = colours[trained_on]
+            panel.plot(
+                mean, color=colour, marker=MARKERS[list(colours).index(trained_on)], markersize=4,
+                label=trained_on.upper(),
+            )  # fmt: skip
+            panel.fill_between(
+                mean.index, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0
+            )
+        panel.axvline(0.5, color="grey", linewidth=0.8, linestyle=":")
+        panel.set(title=f"tested on {test_set.upper()}", xlabel="β", xticks=(0, 0.25, 0.5, 0.75, 1))
+        panel.set_xticklabels(["0\nUnet$_{res}$", "", "0.5\nSADM$_{res}$", "", "1\ncDDPM"])
+    axes[0, 0].set(ylabel="[DICE], %", ylim=(0, None))
+    _legend(figure, axes[0, 0], "trained on")
+    return figure
+
+
+def precision_recall(table, labels, colours):
+    """Precision against recall of the pooled test voxels, a panel per test set.
+
+    Grey curves join points of equal Dice; the dotted line is the precision of chance; a dot marks
+    the highest Dice of a curve.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `curves.precision_table`.
+    labels : dict of str to str
+        Rows, in order, and their labels.
+    colours : dict of str to str
+        Of each D_unhealthy; a row without one is black, one of a single map dashed.
+    """
+    test_sets = list(table["test_set"].unique())
+    figure, axes = canvas.grid(1, len(test_sets), (2.5, 3.3), sharex=True, sharey=True)
+    for panel, test_set in zip(axes[0], test_sets):
+        here = table[table["test_set"] == test_set]
+        for dice in (0.2, 0.4, 0.6, 0.8):
+            recall = np.linspace(dice / (2 - dice), 1, 100)  # from where the precision is 1
+            precision = dice * recall / (2 * recall - dice)
+            panel.plot(recall, precision, color="#CCCCCC", linewidth=0.7, zorder=0)
+            panel.text(1.01, precision[-1], f"{dice:g}", color="dimgrey", fontsize=7, va="center")
+        for row, label in labels.items():
+            method, _, trained_on = row.partition("-")
+            curve = here[here["row"] == row]
+            style = "--" if trained_on and method.startswith("unet") else "-"
+            colour = colours.get(trained_on, "black")
+            panel.plot(
+                curve["recall"], curve["precision"], color=colour, linestyle=style, linewidth=1.2,
+                label=label,
+            )  # fmt: skip
+            dice = 2 * curve["precision"] * curve["recall"] / (curve["precision"] + curve["recall"])
+            if len(curve):
+                best = curve.loc[dice.idxmax()]
+                panel.plot(best["recall"], best["precision"], "o", color=colour, markersize=4)
+        panel.axhline(here["prevalence"].iloc[0], color="black", linewidth=0.8, linestyle=":")
+        panel.set(title=test_set.upper(), xlabel="recall", xlim=(0, 1), ylim=(0, 1.02))
+        panel.set_xticks((0, 0.5, 1))
+    axes[0, 0].set_ylabel("precision")
+    _legend(figure, axes[0, 0])
+    return figure
+
+
+def lesion_volume(tables):
+    """Dice of every subject against the volume of its lesion, a panel per test set.
+
+    Parameters
+    ----------
+    tables : dict of str to dict of str to DataFrame
+        Test set to label to metrics, of all folds; subjects are averaged over folds and those
+        without a lesion left out. In crowds the medians of fifths by volume are joined.
+    """
+    figure, axes = canvas.grid(1, len(tables), (2.5, 3.1), sharey=True)
+    for panel, (test_set, series) in zip(axes[0], tables.items()):
+        for (label, metrics), colour, marker in zip(series.items(), ("black", SADM_RES), MARKERS):
+            mean = metrics.groupby("subject")[["lesion_ml", "dice_best"]].mean()
+            mean = mean[mean["lesion_ml"] > 0].sort_values("lesion_ml")
+            crowd = len(mean) >= CROWD
+            panel.plot(
+                mean["lesion_ml"], 100 * mean["dice_best"], marker, color=colour,
+                markersize=2.5 if crowd else 5, alpha=0.35 if crowd else 0.9, markeredgewidth=0,
+                rasterized=crowd, label=None if crowd else label,
+            )  # fmt: skip
+            if crowd:
+                fifths = np.array_split(np.arange(len(mean)), 5)
+                middle = pd.DataFrame([mean.iloc[fifth].median() for fifth in fifths])
+                panel.plot(
+                    middle["lesion_ml"], 100 * middle["dice_best"], color=colour, marker=marker,
+                    markersize=5, linewidth=1.5, markeredgecolor="white", label=label,
+                )  # fmt: skip
+        panel.set(title=test_set.upper(), xlabel="lesion, ml", ylim=(0, 100))
+        canvas.log_scale(panel, "x")
+    axes[0, 0].set_ylabel("[DICE], %")
+    _legend(figure, axes[0, 0])
+    return figure
+
+
+def _legend(figure, panel, title=None):
+    """Legend of a panel below all of them."""
+    handles, names = panel.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, title=title)

@@ -1,0 +1,338 @@
+"""One simulated subject: anatomy, pose and scanner, sampled straight onto the native grid.
+
+Every voxel of the native grid is carried back into the phantom (pose, then a smooth warp) and read
+there once, by linear interpolation, so that the lesion mask and the image come from the same
+positions. The numbers below describe the public data sets' volumes; anatomy and contrast are drawn
+per subject.
+"""
+
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from uad.base import seeding
+from uad.simulation import lesions, phantom
+
+# The SRI24 atlas as BraTS ships it: 240 x 240 x 155 voxels of 1 mm, axes L, P, S.
+SRI24_SHAPE = (240, 240, 155)
+SRI24_AFFINE = np.array([[-1.0, 0, 0, 0], [0, -1, 0, 239], [0, 0, 1, 0], [0, 0, 0, 1]])
+# Where the phantom (MNI152, a rather large brain) sits in it: scaled by 0.93 and centred.
+SRI24_SCALE = 0.93
+SRI24_FROM_MNI = np.array(
+    [
+        [SRI24_SCALE, 0, 0, -119.5],
+        [0, SRI24_SCALE, 0, 136.0],
+        [0, 0, SRI24_SCALE, 66.0],
+        [0, 0, 0, 1],
+    ]
+)
+
+WARP_SPACING_MM = 4.0
+
+
+@dataclass(frozen=True)
+class Native:
+    """How a data set's T1 volumes are stored.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    affine : ndarray, shape (4, 4)
+        Voxel to world, RAS millimetres.
+    world_from_mni : ndarray, shape (4, 4)
+        Where an average head lies in that world.
+    rotation_deg, shift_mm : float
+        Standard deviation of the head's pose per axis.
+    unit : float
+        Stored intensity of white matter.
+    noise : float
+        Standard deviation of the noise in either channel, relative to white matter.
+    bias : float
+        Half range of the multiplicative bias field.
+    dtype : type
+    lesion : str or None
+    brain_only : bool
+        Distributed without skull, background exactly zero.
+    """
+
+    shape: tuple
+    affine: np.ndarray
+    world_from_mni: np.ndarray
+    rotation_deg: float
+    shift_mm: float
+    unit: float
+    noise: float
+    bias: float
+    dtype: type
+    lesion: str | None
+    brain_only: bool
+
+
+def _ixi_affine():
+    """Sagittal acquisition: voxel axes point P, S, R; 0.9375 x 0.9375 x 1.2 mm."""
+    axes = np.array([[0, 0, 1.2], [-0.9375, 0, 0], [0, 0.9375, 0]])
+    centre = (np.array([256, 256, 150]) - 1) / 2
+    affine = np.eye(4)
+    affine[:3, :3] = axes
+    affine[:3, 3] = np.array([0, -8, -20]) - axes @ centre
+    return affine
+
+
+def _grid(spacing_mm, shape):
+    """Voxel axes R, A, S about a point of the brain's middle."""
+    return nib.affines.from_matvec(
+        np.diag(spacing_mm),
+        np.array([0, -18, 10]) - np.array(spacing_mm) * (np.array(shape) - 1) / 2,
+    )
+
+
+NATIVE = {
+    "ixi": Native(
+        shape=(256, 256, 150), affine=_ixi_affine(), world_from_mni=np.eye(4), rotation_deg=4.0,
+        shift_mm=5.0, unit=420.0, noise=0.018, bias=0.25, dtype=np.int16, lesion=None,
+        brain_only=False,
+    ),
+    "brats21": Native(
+        shape=SRI24_SHAPE, affine=SRI24_AFFINE, world_from_mni=SRI24_FROM_MNI, rotation_deg=0.7,
+        shift_mm=0.7, unit=600.0, noise=0.015, bias=0.15, dtype=np.int16, lesion="glioma",
+        brain_only=True,
+    ),
+    "atlas_v2": Native(
+        shape=(197, 233, 189), affine=nib.affines.from_matvec(np.eye(3),
+        phantom.TEMPLATE_ORIGIN_MM), world_from_mni=np.eye(4), rotation_deg=1.0, shift_mm=1.0,
+        unit=85.0, noise=0.018, bias=0.20, dtype=np.float32, lesion="stroke", brain_only=False,
+    ),
+    "mslub": Native(  # on the grid of FLAIR, sagittal
+        shape=(192, 512, 512), affine=_grid((0.8, 0.47, 0.47), (192, 512, 512)),
+        world_from_mni=np.eye(4), rotation_deg=4.0, shift_mm=5.0, unit=300.0, noise=0.02, bias=0.25,
+        dtype=np.float32, lesion="white matter", brain_only=False,
+    ),
+    "wmh": Native(  # on the grid of FLAIR, thick axial slices
+        shape=(240, 240, 48), affine=_grid((0.96, 0.96, 3.0), (240, 240, 48)),
+        world_from_mni=np.eye(4), rotation_deg=4.0, shift_mm=5.0, unit=500.0, noise=0.018, bias=0.2,
+        dtype=np.float32, lesion="white matter", brain_only=False,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A simulated scan: `image`, and `lesion` or None, as nibabel images on the native grid."""
+
+    image: nib.Nifti1Image
+    lesion: nib.Nifti1Image | None
+
+
+def simulate(dataset, scan, age, seed, head):
+    """One subject's raw scan.
+
+    Parameters
+    ----------
+    dataset : str
+        Key of `NATIVE`.
+    scan : str
+        Native name of the scan; with `seed` it determines every voxel.
+    age : float
+        Years; ventricles and sulci widen with it.
+    seed : int
+    head : phantom.Phantom
+
+    Returns
+    -------
+    Scan
+    """
+    native = NATIVE[dataset]
+    rng, fields, signal, warp = _draw(dataset, scan, age, seed, head)
+    coordinates = _phantom_coordinates(native, warp, pose(dataset, scan, seed))
+
+    image = ndimage.map_coordinates(signal, coordinates, order=1, cval=0.0)
+    in_box = coordinates - head.low[:, None, None, None].astype(np.float32)
+    if native.brain_only:
+        brain = ndimage.map_coordinates(head.brain.astype(np.float32), in_box, order=1) > 0.5
+    image = _acquire(image, native, rng)
+    if native.brain_only:
+        image[~brain] = 0
+    mask = None
+    if fields:
+        field = ndimage.map_coordinates(np.max(fields, axis=0), in_box, order=1, cval=-1.0)
+        mask = _nifti(lesions.labels(field, native.lesion), native.affine)
+    return Scan(_nifti(image.astype(native.dtype), native.affine), mask)
+
+
+def _draw(dataset, scan, age, seed, head):
+    """What is particular to a subject: generator for the scanner, lesion fields, signal, warp."""
+    rng = seeding.generator(seed, "simulation", dataset, scan)
+    lesion = NATIVE[dataset].lesion
+    found = lesions.draw(lesion, head, rng) if lesion else []
+    fields = [lesions.depth(one, head, rng) for one in found]
+    signal = _signal(head, age, found, fields, rng)
+    return rng, fields, signal, _warp(head, age, found, rng)
+
+
+def true_affine(dataset, scan, age, seed, head):
+    """Atlas to native millimetres (4, 4), RAS: the affine nearest to the true deformation.
+
+    Least squares over the native voxels that lie in the subject's brain; what a perfect affine
+    registration of the scan to the simulated atlas returns.
+    """
+    native = NATIVE[dataset]
+    warp = _draw(dataset, scan, age, seed, head)[-1]
+    coordinates = _phantom_coordinates(native, warp, pose(dataset, scan, seed))
+    in_box = coordinates - head.low[:, None, None, None].astype(np.float32)
+    brain = ndimage.map_coordinates(head.brain.astype(np.float32), in_box, order=1) > 0.5
+    voxels = np.argwhere(brain)
+    in_mni = coordinates[:, brain].T + phantom.ORIGIN_MM
+    in_atlas = nib.affines.apply_affine(SRI24_FROM_MNI, in_mni)
+    in_native = nib.affines.apply_affine(native.affine, voxels)
+    ones = np.ones((len(voxels), 1))
+    solution, *_ = np.linalg.lstsq(np.hstack([in_atlas, ones]), in_native, rcond=None)
+    return nib.affines.from_matvec(solution[:3].T, solution[3])
+
+
+def atlas(head):
+    """The simulated atlas: head and brain on an SRI24-like grid, without warp, bias or noise.
+
+    Returns
+    -------
+    dict of str to Nifti1Image
+        ``"T1"`` and ``"T1_brain"``, white matter at 1000, named as in the SRI24 archive.
+    """
+    signal = _signal(head, age=45.0, found=[], fields=[], rng=None)
+    native = NATIVE["brats21"]
+    coordinates = _phantom_coordinates(native, None, native.world_from_mni)
+    image = 1000 * ndimage.map_coordinates(signal, coordinates, order=1)
+    in_box = coordinates - head.low[:, None, None, None].astype(np.float32)
+    brain = ndimage.map_coordinates(head.brain.astype(np.float32), in_box, order=1) > 0.5
+    return {
+        "T1": _nifti(image.astype(np.int16), native.affine),
+        "T1_brain": _nifti((image * brain).astype(np.int16), native.affine),
+    }
+
+
+def pose(dataset, scan, seed):
+    """True affine of a scan, MNI to native world (4, 4), before the subject's smooth warp."""
+    native = NATIVE[dataset]
+    rng = seeding.generator(seed, "pose", dataset, scan)
+    angles = np.radians(rng.normal(0, native.rotation_deg, 3))
+    size = np.exp(rng.normal(0, 0.03, 3))
+    centre = np.array([0.0, -18.0, 10.0])
+    matrix = _rotation(angles) @ np.diag(size)
+    shift = rng.normal(0, native.shift_mm, 3)
+    return native.world_from_mni @ nib.affines.from_matvec(matrix, centre - matrix @ centre + shift)
+
+
+def _rotation(angles):
+    """Rotation about x, then y, then z, by `angles` in radians."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
+    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return about_z @ about_y @ about_x
+
+
+def _signal(head, age, found, fields, rng):
+    """T1-weighted signal on the phantom's grid, white matter near 1."""
+    jitter = (
+        (lambda spread: float(rng.normal(0, spread))) if rng is not None else lambda spread: 0.0
+    )
+    levels = {"white": 1.0, "grey": 0.64 + jitter(0.03), "fluid": 0.16 + jitter(0.02)}
+    outside = [phantom.SIGNAL[name] * (1 + jitter(0.08)) for name in phantom.TISSUES]
+    signal = np.asarray(outside, np.float32)[head.tissue]
+
+    # The template averages 152 brains, which blurs the cortex; raising the fractions to a power
+    # sharpens it, and a larger share of fluid widens the sulci with age.
+    fluid = np.clip(1 - head.grey - head.white, 0, 1) * (1 + 0.012 * (age - 45) + jitter(0.1))
+    power = 1.8
+    shares = [np.maximum(part, 1e-3) ** power for part in (head.white, head.grey, fluid)]
+    total = sum(shares)
+    brain = sum(level * share for level, share in zip(levels.values(), shares)) / total
+    brain += 0.7 * head.detail
+    if rng is not None:
+        texture = rng.standard_normal(brain.shape, dtype=np.float32)
+        brain *= 1 + 0.08 * ndimage.gaussian_filter(texture, 1.0)
+    for lesion, field in zip(found, fields):
+        lesions.paint(brain, field, lesion)
+    box = signal[head.box]
+    box[head.brain] = np.maximum(brain, 0.02)[head.brain]
+    return signal
+
+
+def _warp(head, age, found, rng):
+    """Displacement (3, x, y, z) in mm, from a point to where it reads, on a 4 mm grid."""
+    shape = [int(np.ceil(n / WARP_SPACING_MM)) + 1 for n in phantom.SHAPE]
+    warp = np.zeros((3, *shape), np.float32)
+    for spread_mm, amplitude_mm in ((24.0, 2.5), (9.0, 0.9)):
+        noise = rng.standard_normal(warp.shape, dtype=np.float32)
+        sigma = spread_mm / WARP_SPACING_MM
+        smooth = ndimage.gaussian_filter(noise, (0, sigma, sigma, sigma))
+        warp += amplitude_mm * smooth / smooth.std()
+
+    # Ventricles: read from closer to their middle and they appear larger. The gradient of the
+    # smoothed ventricles points there.
+    deep = ndimage.binary_erosion(head.brain[::2, ::2, ::2], iterations=9)
+    fluid = np.clip(1 - head.grey - head.white, 0, 1)[::2, ::2, ::2] * deep
+    ventricles = np.zeros([-(-n // 2) for n in phantom.SHAPE], np.float32)
+    start = head.low // 2
+    ventricles[tuple(slice(a, a + n) for a, n in zip(start, fluid.shape))] = fluid
+    ventricles = ndimage.gaussian_filter(ventricles, 2.5)[::2, ::2, ::2]
+    gradient = np.stack(np.gradient(ventricles))
+    strength_mm = np.clip(0.06 * (age - 45) + rng.normal(0, 0.8), -2.0, 4.0)
+    warp[:, *map(slice, ventricles.shape)] += strength_mm * gradient / np.abs(gradient).max()
+
+    axes = [o + WARP_SPACING_MM * np.arange(n) for o, n in zip(phantom.ORIGIN_MM, shape)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"))
+    for lesion in found:
+        if lesion.push_mm:
+            away = grid - lesion.centre_mm[:, None, None, None]
+            distance = np.sqrt((away**2).sum(axis=0)) + 1e-3
+            reach = 1.8 * lesion.radii_mm.mean()
+            strength = (
+                lesion.push_mm * (distance / reach) * np.exp(0.5 - 0.5 * (distance / reach) ** 2)
+            )
+            warp -= (away / distance * strength).astype(np.float32)
+    return warp
+
+
+def _phantom_coordinates(native, warp, world_from_mni):
+    """Phantom voxel coordinates (3, *shape), float32, of every native voxel."""
+    to_phantom = np.linalg.inv(world_from_mni) @ native.affine
+    to_phantom[:3, 3] -= phantom.ORIGIN_MM
+    axes = [np.arange(n, dtype=np.float32) for n in native.shape]
+    i, j, k = np.meshgrid(*axes, indexing="ij", sparse=True)
+    coordinates = np.empty((3, *native.shape), np.float32)
+    for row in range(3):
+        a, b, c, d = to_phantom[row].astype(np.float32)
+        coordinates[row] = a * i + (b * j + (c * k + d))
+    if warp is not None:
+        at = coordinates / np.float32(WARP_SPACING_MM)
+        for row in range(3):
+            coordinates[row] += ndimage.map_coordinates(warp[row], at, order=1, mode="nearest")
+    return coordinates
+
+
+def _acquire(image, native, rng):
+    """Bias field, Rician noise and scaling to stored units."""
+    axes = [np.linspace(-1, 1, n, dtype=np.float32) for n in native.shape]
+    x, y, z = np.meshgrid(*axes, indexing="ij", sparse=True)
+    c = rng.uniform(-1, 1, 9).astype(np.float32)
+    field = (c[0] * x + c[1] * x * x) + (c[2] * y + c[3] * y * y) + (c[4] * z + c[5] * z * z)
+    field = field + (c[6] * x * y + c[7] * y * z) + c[8] * x * z
+    field *= native.bias / np.abs(field).max()
+    image *= np.exp(field)
+    noise = rng.standard_normal((2, *native.shape), dtype=np.float32) * np.float32(native.noise)
+    np.hypot(image + noise[0], noise[1], out=image)
+    image *= native.unit
+    if np.issubdtype(native.dtype, np.integer):
+        np.rint(image, out=image)
+    return image
+
+
+def _nifti(array, affine):
+    """A NIfTI image that declares millimetres and scanner coordinates."""
+    image = nib.Nifti1Image(array, affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(affine, 1)
+    image.set_qform(affine, 1)
+    return image

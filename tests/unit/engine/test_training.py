@@ -1,0 +1,349 @@
+"""The training loop: same bytes after SIGKILL, the best state is kept, bad input is named."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, write_pack
+
+from uad.base import devices, tsv
+from uad.base.errors import InputError
+from uad.engine import checkpoints, loop, training
+
+BLOCK = {
+    "upstream": None,
+    "pretrained": None,
+    "reconstructs": False,
+    "widths": [4, 8],
+    "training": {
+        "learning_rate": 0.01, "betas": [0.9, 0.999], "weight_decay": 0, "epochs": 6,
+        "batch_size": 4, "slices_per_volume": 4, "drop_last": False, "augment": True,
+        "precision": "32-true", "validate_every": 2, "validation_slices": 3, "save_minutes": 0,
+    },
+}  # fmt: skip
+
+
+def data(folder):
+    """Packed phantoms and a split; the inputs of a training job."""
+    write_pack(folder / "packed", 4)
+    lines = [("S0", "train"), ("S1", "train"), ("S2", "val"), ("S3", "test")]
+    split = folder / "split.tsv"
+    split.write_text("subject\tfold\trole\n" + "".join(f"{s}\t0\t{role}\n" for s, role in lines))
+    files = [str(folder / "packed" / n) for n in ("image.npy", "subjects.tsv")]
+    return Inputs(train=files, val=files, train_split=str(split), val_split=str(split))
+
+
+class Inputs(dict):
+    """Like Snakemake's input: named, and iterable over files."""
+
+    def __iter__(self):
+        return (
+            f for value in self.values() for f in (value if isinstance(value, list) else [value])
+        )
+
+
+def train(folder, out, inputs, block=BLOCK, model="unet-brats"):
+    out.mkdir(exist_ok=True)
+    training.train(
+        model=model, fold=0, block=block, inputs=inputs, seed=1,
+        device=torch.device("cpu"), threads=1, code="code", model_path=out / "model.pt",
+        history_path=out / "history.tsv",
+    )  # fmt: skip
+    return torch.load(out / "model.pt", weights_only=True)
+
+
+def assert_same_weights(first, second):
+    for name, tensor in first["network"].items():
+        assert torch.equal(tensor, second["network"][name]), name
+
+
+def test_slice_shape_comes_from_the_data(tmp_path):
+    block = {
+        **BLOCK,
+        "autoencoder": {"channels": [8, 8], "halvings": 2, "latent": 4, "slope": 0.01},
+        "dropout": 0.2,
+        "training": {**BLOCK["training"], "epochs": 1},
+    }
+    del block["widths"]
+    model = train(tmp_path, tmp_path / "ae", data(tmp_path), block, model="ae")
+    assert model["params"]["slice_shape"] == [48, 48]
+    loaded = checkpoints.load(tmp_path / "ae/model.pt")
+    assert loaded.network(torch.rand(1, 1, 48, 48)).shape == (1, 1, 48, 48)
+
+
+# Runs the same training in another process, which gets a signal when it asks for the given batch
+# (there are two per epoch).
+INTERRUPTED = """
+import os, signal, sys
+sys.path[:0] = [{scripts!r}, {tests!r}, {unit!r}]
+from pathlib import Path
+from uad.base import logs
+from uad.data import slices
+import test_training as t
+original = slices.TrainingSlices._batch
+calls = []
+def batch(*arguments):
+    calls.append(1)
+    if len(calls) == {at}:
+        os.kill(os.getpid(), signal.{signal})
+    return original(*arguments)
+slices.TrainingSlices._batch = batch
+folder = Path({folder!r})
+with logs.job(folder / "log"):
+    t.train(folder, folder / "out", t.data(folder), t.saving({save_minutes}))
+"""
+
+
+def saving(minutes):
+    return {**BLOCK, "training": {**BLOCK["training"], "save_minutes": minutes}}
+
+
+def interrupt(folder, at, signal, save_minutes):
+    """Train in another process, with a signal at a batch; the process and the state it left."""
+    code = INTERRUPTED.format(
+        scripts=str(ROOT / "src"), tests=str(ROOT / "tests"),
+        unit=str(ROOT / "tests/unit/engine"), folder=str(folder), at=at, signal=signal,
+        save_minutes=save_minutes,
+    )  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    state = folder / "out/.state.pt"
+    return done, torch.load(state, weights_only=True) if state.exists() else None
+
+
+def losses(folder):
+    with open(folder / "history.tsv") as file:
+        return [
+            (line["train_loss"], line["val_loss"]) for line in csv.DictReader(file, delimiter="\t")
+        ]
+
+
+def assert_goes_on_to_the_same_bytes(folder, block):
+    inputs = data(folder)
+    whole = train(folder, folder / "whole", inputs, block)
+    resumed = train(folder, folder / "out", inputs, block)
+    assert_same_weights(whole, resumed)
+    assert not list((folder / "out").glob(".*"))
+    assert losses(folder / "out") == losses(folder / "whole")
+    assert len(losses(folder / "out")) == 6
+
+
+@pytest.mark.parametrize(
+    ("at", "epochs", "batches"),
+    [(2, 0, 1), (3, 1, 0), (8, 3, 1)],  # within an epoch, and between two
+)
+def test_resumes_after_sigkill_to_the_same_bytes(tmp_path, at, epochs, batches):
+    done, state = interrupt(tmp_path, at, "SIGKILL", save_minutes=0)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not (tmp_path / "out/model.pt").exists()
+    assert (state["epoch"], len(state["losses"])) == (epochs, batches)
+    (tmp_path / "out/.99999999..state.pt").touch()  # what a process killed while saving leaves
+    assert_goes_on_to_the_same_bytes(tmp_path, saving(0))
+
+
+def test_sigterm_saves_and_ends(tmp_path):
+    done, state = interrupt(tmp_path, 4, "SIGTERM", save_minutes=1000)
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "Error: unet-brats fold 0: told to end (SIGTERM); the next start goes on here\n"
+    )
+    assert (state["epoch"], len(state["losses"])) == (1, 2)  # the fourth batch was still learned
+    assert_goes_on_to_the_same_bytes(tmp_path, saving(1000))
+
+
+def test_sigusr1_saves_and_goes_on(tmp_path):
+    done, state = interrupt(tmp_path, 4, "SIGUSR1", save_minutes=1000)
+    assert done.returncode == 0, done.stderr
+    assert "saved the state: 1 epochs and 2 batches" in (tmp_path / "log").read_text()
+    assert state is None and (tmp_path / "out/model.pt").exists()
+
+
+def test_state_of_the_gradient_scaler_is_resumed(tmp_path):
+    # In use on GPUs only; put in by hand here.
+    run = loop._Run(
+        torch.nn.ModuleDict({"network": torch.nn.Linear(1, 1)}), None,
+        loop.Settings(**{**BLOCK["training"], "precision": "32-true"}), torch.device("cpu"),
+        tmp_path / "state.pt", "same", "label",
+    )  # fmt: skip
+    run.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    run.save()
+    other = loop._Run(
+        run.method, None, run.settings, run.device, run.path, "same", "label"
+    )  # fmt: skip
+    other.scaler = torch.amp.GradScaler("cpu")
+    other.resume()
+    assert other.scaler.get_scale() == 8.0
+
+
+def test_same_seed_same_bytes_other_seed_not(tmp_path):
+    inputs = data(tmp_path)
+    first, second = (train(tmp_path, tmp_path / name, inputs) for name in "ab")
+    assert_same_weights(first, second)
+    other = train(tmp_path, tmp_path / "c", inputs, model="unet-atlas")
+    assert not torch.equal(first["network"]["head.weight"], other["network"]["head.weight"])
+
+
+def test_state_of_another_configuration_is_not_resumed(tmp_path):
+    inputs, out = data(tmp_path), tmp_path / "out"
+    clean = train(tmp_path, tmp_path / "clean", inputs)
+    out.mkdir()
+    checkpoints.write({"fingerprint": "other", "network": {}}, out / ".state.pt")
+    assert_same_weights(clean, train(tmp_path, out, inputs))
+
+
+def test_damaged_state_is_not_resumed(tmp_path):
+    inputs, out = data(tmp_path), tmp_path / "out"
+    out.mkdir()
+    (out / ".state.pt").write_bytes(b"half a file")
+    assert_same_weights(train(tmp_path, tmp_path / "clean", inputs), train(tmp_path, out, inputs))
+
+
+def test_model_file_says_how_it_was_made(tmp_path):
+    content = train(tmp_path, tmp_path / "out", data(tmp_path))
+    assert content["method"] == "unet"
+    assert content["params"] == {"widths": [4, 8]}
+    assert content["training"] == BLOCK["training"]
+    assert content["code"] == "code" and content["fold"] == 0
+    assert "torch" in content["versions"]
+    assert content["val_loss"] < 1
+    about = json.loads((tmp_path / "out/about.json").read_text())
+    assert about == {key: value for key, value in content.items() if key != "network"}
+    weights = (t for name, t in content["network"].items() if "running" not in name)
+    assert about["parameters"] == {"trained": sum(t.numel() for t in weights), "frozen": 0}
+
+
+def test_best_state_is_kept(tmp_path):
+    content = train(tmp_path, tmp_path / "out", data(tmp_path))
+    history = tsv.read(tmp_path / "out/history.tsv")
+    assert history["val_loss"].notna().sum() == 3
+    assert content["val_loss"] == pytest.approx(history["val_loss"].min())
+
+
+def test_training_lowers_the_loss(tmp_path):
+    block = {**BLOCK, "training": {**BLOCK["training"], "epochs": 12}}
+    train(tmp_path, tmp_path / "out", data(tmp_path), block)
+    history = tsv.read(tmp_path / "out/history.tsv")
+    assert history["val_loss"].iloc[-1] < 0.7 * history["train_loss"].iloc[0]
+
+
+def test_a_model_starts_from_the_one_that_was_pretrained_for_it(tmp_path):
+    inputs = data(tmp_path)
+    size = {"width": 4, "blocks": [1, 1], "drop_path": 0.1}
+    settings = {**BLOCK["training"], "epochs": 2, "augment": False}
+    spark = {"pretrained": None, "encoder": size, "mask_ratio": 0.65, "training": settings}
+    first = train(tmp_path, tmp_path / "spark", inputs, spark, "spark")["network"]
+    inputs["pretrained"] = str(tmp_path / "spark/model.pt")
+    cddpm = {
+        "pretrained": "spark",
+        "unet": {
+            "channels": 8, "multipliers": [1], "res_blocks": 1, "head_channels": 8,
+            "norm_groups": 4,
+        },
+        "encoder": {**size, "features": 8},
+        "steps": 1000,
+        "test_levels": [500],
+        "noise": {"octaves": 1, "persistence": 0.8, "wavelength": 16},
+        "training": {**settings, "learning_rate": 1e-9},  # stays where it starts
+    }  # fmt: skip
+    found = train(tmp_path, tmp_path / "cddpm", inputs, cddpm, "cddpm")["network"]
+    for name, value in first.items():
+        if name.startswith("encoder.") and name.endswith(".weight"):
+            torch.testing.assert_close(found[name], value, atol=1e-6, rtol=0)
+
+
+def test_zero_gpus_where_one_is_demanded():
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InputError, match="accelerator: cuda is configured, but torch sees no GPU"):
+        devices.choose("cuda")
+    assert devices.choose("auto").type == "cpu"
+    assert devices.choose("cpu").type == "cpu"
+
+
+def test_a_loss_that_is_not_finite_is_named(tmp_path):
+    block = {**BLOCK, "training": {**BLOCK["training"], "learning_rate": 1e30}}
+    with pytest.raises(InputError, match="unet-brats fold 0: the training loss became nan"):
+        train(tmp_path, tmp_path / "out", data(tmp_path), block)
+
+
+def test_damaged_model_file_is_named(tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"PK\x03\x04 half")
+    with pytest.raises(InputError, match="model.pt: cannot be read as a model file"):
+        checkpoints.load(tmp_path / "model.pt")
+    with pytest.raises(InputError, match="none.pt: no such file"):
+        checkpoints.load(tmp_path / "none.pt")
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path):
+    checkpoints.save(
+        tmp_path / "m.pt", "unet", {"widths": [4, 8]}, {"head.weight": torch.zeros(1)}, "c"
+    )
+    with pytest.raises(InputError, match="m.pt: the weights do not fit"):
+        checkpoints.load(tmp_path / "m.pt")
+
+
+def test_validation_uses_the_same_numbers_every_time(tmp_path):
+    seen = []
+
+    class Method(torch.nn.Module):
+        network = torch.nn.Linear(1, 1)
+
+        def loss(self, batch, rng):
+            seen.append(rng.random())
+            return torch.tensor(len(batch) * 1.0)
+
+    from uad.base import seeding
+
+    run = loop._Run(
+        Method(), None, loop.Settings(**BLOCK["training"]), torch.device("cpu"), "", "", ""
+    )
+    for _ in range(2):
+        value = run.validate([[1, 2], [1]], seeding.generator(1, "validation"))
+    assert seen[:2] == seen[2:]
+    assert value == pytest.approx((2 * 2 + 1 * 1) / 3)
+
+
+def test_kill_leaves_no_partial_model(tmp_path):
+    # A writer that dies between writing and renaming leaves the old file as it was.
+    target = tmp_path / "model.pt"
+    checkpoints.write({"a": torch.ones(1)}, target)
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"""
+import sys, time; sys.path.insert(0, {str(ROOT / 'src')!r})
+from uad.base.files import replacing
+with replacing({str(target)!r}) as temporary:
+    temporary.write_bytes(b'half'); print('writing', flush=True); time.sleep(60)
+"""],
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    child.stdout.readline()
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    time.sleep(0.05)
+    assert checkpoints.read(target)["a"].item() == 1
+    (litter,) = tmp_path.glob(".*")
+    other = tmp_path / f".{os.getpid()}.other.pt"  # of a living process, and of another file
+    other.touch()
+    checkpoints.write({"a": torch.ones(1)}, target)
+    assert not litter.exists() and other.exists()
+    assert np.isfinite(checkpoints.read(target)["a"].numpy()).all()
+
+
+def test_precision_on_the_cpu(tmp_path):
+    """There 16-mixed means 32 bits; bfloat16 is in effect, and trains about as well."""
+    inputs, weights, losses = data(tmp_path), {}, {}
+    for precision in ("32-true", "16-mixed", "bf16-mixed"):
+        block = {**BLOCK, "training": {**BLOCK["training"], "precision": precision}}
+        stored = train(tmp_path, tmp_path / precision, inputs, block)
+        weights[precision] = torch.cat([w.flatten() for w in stored["network"].values()])
+        losses[precision] = stored["val_loss"]
+    assert torch.equal(weights["16-mixed"], weights["32-true"])
+    assert weights["bf16-mixed"].dtype == torch.float32
+    assert not torch.equal(weights["bf16-mixed"], weights["32-true"])
+    assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=0.1)

@@ -1,0 +1,290 @@
+"""Rows: maps added up, thresholds from validation subjects, healthy subjects, empty references."""
+
+from functools import partial
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, write_pack
+from scipy import ndimage
+
+from uad.base import tsv
+from uad.base.errors import InputError
+from uad.data import packed
+from uad.evaluation import metrics, row_metrics
+
+FOLD = 1
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/metrics.schema.yaml").read_text())
+ORDER = ["S1", "S3", "S2", "S4"]  # two validation, two test subjects
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Results with one test set, healthy subjects, two models' maps, and reconstructions."""
+    roles = {"S0": "train", "S1": "val", "S2": "test", "S3": "val", "S4": "test"}
+    split = pd.DataFrame(
+        [(s, FOLD, r) for s, r in roles.items()], columns=["subject", "fold", "role"]
+    )
+    rng = np.random.default_rng(1)
+    for seed, dataset in enumerate(("brats21", "ixi")):
+        pack = write_pack(tmp_path / "packed" / dataset, 5, seed)
+        if dataset == "ixi":
+            np.save(tmp_path / "packed/ixi/lesion.npy", np.zeros(pack.lesion.shape, np.uint8))
+            pack = packed.Pack(tmp_path / "packed/ixi")
+        tsv.write(split, tmp_path / f"splits/{dataset}.tsv")
+        volumes = [pack.volume(s) for s in ORDER]
+        for model, quality in (("cddpm", 0.2), ("unet-brats", 0.8)):
+            maps = [(rng.random(v.brain.shape) + quality * v.lesion) * v.brain for v in volumes]
+            save(tmp_path, "scores", model, dataset, "anomaly_map", np.float32(maps))
+        levels = [[v.image + 0.1 + 0.4 * v.lesion, v.image - 0.3 + 0.4 * v.lesion] for v in volumes]
+        save(tmp_path, "reconstructions", "cddpm", dataset, "reconstruction", np.float16(levels))
+    return tmp_path
+
+
+def save(root, stage, model, dataset, name, array):
+    folder = root / stage / model / f"fold-{FOLD}" / dataset
+    folder.mkdir(parents=True)
+    np.save(folder / f"{name}.npy", array)
+
+
+def load_maps(root, model, dataset="brats21"):
+    return np.load(root / f"scores/{model}/fold-{FOLD}/{dataset}/anomaly_map.npy")
+
+
+def change_maps(root, model, change, dataset="brats21"):
+    maps = load_maps(root, model, dataset)
+    change(maps)
+    np.save(root / f"scores/{model}/fold-{FOLD}/{dataset}/anomaly_map.npy", maps)
+
+
+def evaluate_all(results, maps, reconstruction=None):
+    return row_metrics.evaluate_row(
+        results, maps, reconstruction, {"brats": "brats21"}, "ixi", 2.0, FOLD, seed=1
+    )
+
+
+def evaluate(results, maps):
+    return evaluate_all(results, maps).subjects
+
+
+@pytest.mark.parametrize("maps", [["cddpm", "unet-brats"], ["perfect"]])
+def test_tables_are_as_the_schema_says(results, maps, tmp_path):
+    lesion = np.load(results / "packed/brats21/lesion.npy")
+    lesion[4] = 0  # one subject without a lesion, so that everything that may be missing is
+    np.save(results / "packed/brats21/lesion.npy", lesion)
+    reconstruction = "cddpm" if "cddpm" in maps else None
+    for name, table in evaluate_all(results, maps, reconstruction)._asdict().items():
+        schema = SCHEMA["$defs"][name]
+        assert list(table.columns) == schema["required"] == list(schema["properties"])
+        tsv.write(table, tmp_path / "t.tsv")
+        again = tsv.read(tmp_path / "t.tsv")
+        validator = jsonschema.Draft202012Validator(
+            {"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{name}"}
+        )
+        assert len(again) == {"subjects": 2, "healthy": 2, "pooled": 1}[name]
+        for line in again.astype(object).where(again.notna(), None).to_dict("records"):
+            validator.validate(line)
+
+
+def test_one_line_per_test_subject(results):
+    table = evaluate(results, ["cddpm"])
+    assert table["subject"].tolist() == ["S2", "S4"]
+    assert set(table["test_set"]) == {"brats"} and set(table["fold"]) == {FOLD}
+
+
+def test_score_is_the_sum_of_the_maps(results):
+    table = evaluate(results, ["cddpm", "unet-brats"]).set_index("subject")
+    volume = packed.Pack(results / "packed/brats21").volume("S4")
+    total = sum(load_maps(results, model)[3] for model in ("cddpm", "unet-brats"))
+    counts = metrics.count(total, volume.lesion)
+    assert table.loc["S4", "dice_best"] == pytest.approx(metrics.best_dice(counts)[0])
+    assert table.loc["S4", "auprc"] == pytest.approx(metrics.average_precision(counts))
+
+
+def test_threshold_comes_from_the_pooled_validation_subjects(results):
+    table = evaluate(results, ["unet-brats"])
+    pack = packed.Pack(results / "packed/brats21")
+    maps = load_maps(results, "unet-brats")
+    lesions = np.stack([pack.volume(s).lesion for s in ("S1", "S3")])
+    best, exact = metrics.best_dice(metrics.count(maps[:2], lesions))
+    (threshold,) = set(table["threshold"])
+    assert threshold == pytest.approx(exact, rel=2e-4)  # a bin's width
+    assert metrics.dice(maps[:2] > threshold, lesions) == pytest.approx(best, abs=1e-3)
+    by_hand = metrics.dice(maps[2] > threshold, pack.volume("S2").lesion)
+    assert table.set_index("subject").loc["S2", "dice_val"] == pytest.approx(by_hand)
+    assert (table["dice_val"] <= table["dice_best"] + 1e-12).all()
+    assert best > 0.3
+
+
+def test_small_components_do_not_count_for_the_thresholded_dice(results):
+    volume = packed.Pack(results / "packed/brats21").volume("S2")
+    path = results / "scores/unet-brats/fold-1/brats21/anomaly_map.npy"
+    maps = np.load(path)
+    far = ndimage.distance_transform_edt(~volume.lesion) * volume.brain
+    maps[2].flat[far.argmax()] = 9  # one voxel away from all others that are found
+    np.save(path, maps)
+    table, found = (
+        row_metrics.evaluate_row(
+            results, ["unet-brats"], None, {"brats": "brats21"}, "ixi", 2.0, FOLD, 1, size
+        ).subjects
+        for size in (0, 8)
+    )
+    predicted = maps[2] * volume.brain > table["threshold"][0]
+    assert table["dice_val"][0] == pytest.approx(metrics.dice(predicted, volume.lesion))
+    predicted.flat[far.argmax()] = False
+    assert found["dice_val"][0] == pytest.approx(metrics.dice(predicted, volume.lesion))
+    assert found["dice_val"][0] > table["dice_val"][0]
+    columns = ["dice_best", "auprc", "threshold"]
+    assert found[columns].equals(table[columns])
+
+
+def test_released_threshold_is_tuned_on_training_subjects_too(results):
+    pack = packed.Pack(results / "packed/brats21")
+    maps = load_maps(results, "unet-brats")
+    training = pack.volume("S0")
+    scored = np.float32((3 + 2 * training.lesion) * training.brain)
+    maps = np.concatenate([maps, scored[None]])  # training subjects come last
+    np.save(results / f"scores/unet-brats/fold-{FOLD}/brats21/anomaly_map.npy", maps)
+
+    def run(threshold):
+        return row_metrics.evaluate_row(
+            results, ["unet-brats"], None, {"brats": "brats21"}, "ixi", 2.0, FOLD, 1, 0, threshold
+        )
+
+    lesions = np.stack([pack.volume(s).lesion for s in ("S1", "S3", "S0")])
+    _, exact = metrics.best_dice(metrics.count(maps[[0, 1, 4]], lesions))
+    ours, theirs = run("validation").subjects, run("released").subjects
+    assert theirs["threshold"][0] == pytest.approx(exact, rel=2e-4)
+    assert abs(ours["threshold"][0] - exact) > 1e-3
+    assert theirs["subject"].tolist() == ours["subject"].tolist()
+    untouched = ["dice_best", "auprc", "auroc", "dice_fpr1", "dice_fpr5", "dice_fpr10"]
+    assert theirs[untouched].equals(ours[untouched])
+
+
+def test_thresholds_ignore_test_subjects(results):
+    def lower_test(maps):
+        maps[2:] = maps[2:] ** 3
+
+    before = evaluate_all(results, ["unet-brats"]).pooled.filter(like="threshold")
+    for dataset in ("brats21", "ixi"):
+        change_maps(results, "unet-brats", lower_test, dataset)
+    assert evaluate_all(results, ["unet-brats"]).pooled.filter(like="threshold").equals(before)
+
+
+def test_thresholds_of_false_positive_rates_are_of_healthy_brains(results):
+    evaluated = evaluate_all(results, ["unet-brats"])
+    pack, maps = packed.Pack(results / "packed/ixi"), load_maps(results, "unet-brats", "ixi")
+    scores = np.concatenate([maps[i][pack.volume(s).brain] for i, s in enumerate(ORDER[:2])])
+    line = evaluated.pooled.iloc[0]
+    truth = packed.Pack(results / "packed/brats21").volume("S4").lesion
+    score = load_maps(results, "unet-brats")[3]
+    for rate, share in (("fpr1", 0.01), ("fpr5", 0.05), ("fpr10", 0.1)):
+        threshold = line[f"threshold_{rate}"]
+        assert threshold == pytest.approx(np.quantile(scores, 1 - share), rel=1e-3)
+        assert (scores > threshold).mean() <= share
+        found = evaluated.subjects.set_index("subject").loc["S4", f"dice_{rate}"]
+        assert found == pytest.approx(metrics.dice(score > threshold, truth))
+
+
+def test_healthy_subjects_by_hand(results):
+    change_maps(results, "unet-brats", lambda maps: np.multiply(maps, 1.5, out=maps), "ixi")
+    evaluated = evaluate_all(results, ["unet-brats"])
+    maps, brain = load_maps(results, "unet-brats", "ixi"), packed.Pack(results / "packed/ixi").brain
+    threshold = evaluated.subjects["threshold"].iloc[0]
+    expected = [(maps[i] > threshold).sum() * 0.008 for i in (2, 3)]
+    assert list(evaluated.healthy["fp_ml"]) == pytest.approx(expected) and min(expected) > 0
+    means = [maps[i][brain[row] > 0].mean() for i, row in ((2, 2), (3, 4))]
+    assert list(evaluated.healthy["score_mean"]) == pytest.approx(means)
+
+
+def test_mean_score_of_a_patient_is_that_of_the_brain(results):
+    table = evaluate(results, ["unet-brats"])
+    maps, pack = load_maps(results, "unet-brats"), packed.Pack(results / "packed/brats21")
+    means = [maps[i][pack.volume(s).brain].mean() for i, s in ((2, "S2"), (3, "S4"))]
+    assert list(table["score_mean"]) == pytest.approx(means)
+
+
+def test_pooled_metrics_are_those_of_all_test_voxels(results):
+    evaluated = evaluate_all(results, ["unet-brats"])
+    lesion = packed.Pack(results / "packed/brats21").lesion[[2, 4]] > 0
+    counts = metrics.count(load_maps(results, "unet-brats")[2:], lesion)
+    line = evaluated.pooled.iloc[0]
+    assert 0 <= metrics.best_dice(counts)[0] - line["dice_pooled_best"] <= line["dice_pooled_bound"]
+    error = abs(metrics.average_precision(counts) - line["auprc_pooled"])
+    assert error <= line["auprc_pooled_bound"] < 0.01
+    patients, healthy = evaluated.subjects["score_mean"], evaluated.healthy["score_mean"]
+    wins = np.mean([p > h for p in patients for h in healthy])
+    assert line["auroc_subjects"] == wins
+
+
+def test_prediction_and_reference_are_not_swapped(results):
+    # The score finds the lesion and, away from it, a false component of 27 voxels.
+    pack = packed.Pack(results / "packed/brats21")
+
+    def plant(maps):
+        for score, subject in zip(maps, ORDER):
+            volume, cube = pack.volume(subject), np.ones((3, 3, 3))
+            near = ndimage.binary_dilation(volume.lesion, cube, iterations=4)
+            z, x, y = np.argwhere(ndimage.binary_erosion(volume.brain, cube) & ~near)[0]
+            score[:] = 0.9 * volume.lesion
+            score[z - 1 : z + 2, x - 1 : x + 2, y - 1 : y + 2] = 0.9
+
+    change_maps(results, "unet-brats", plant)
+    for _, line in evaluate(results, ["unet-brats"]).iterrows():
+        assert line["n_lesions"] == 1 and line["lesion_recall"] == 1
+        assert line["lesion_precision"] == 0.5
+        assert line["volume_error_ml"] == pytest.approx(27 * 0.008)
+        prediction = load_maps(results, "unet-brats")[ORDER.index(line["subject"])] > 0
+        lesion = pack.volume(line["subject"]).lesion
+        assert line["hd95_mm"] == metrics.hd95(prediction, lesion, 2) > 0
+
+
+def test_what_a_model_says_outside_the_brain_does_not_count(results):
+    before = evaluate_all(results, ["unet-brats"])
+    for dataset in ("brats21", "ixi"):
+        outside = packed.Pack(results / "packed" / dataset).brain[[1, 3, 2, 4]] == 0
+        change_maps(results, "unet-brats", partial(np.putmask, mask=outside, values=9), dataset)
+    after = evaluate_all(results, ["unet-brats"])
+    assert all(a.equals(b) for a, b in zip(after, before))
+
+
+def test_map_that_is_not_finite_is_named(results):
+    change_maps(results, "unet-brats", lambda maps: maps.__setitem__((3, 6, 24, 24), np.nan))
+    with pytest.raises(InputError, match="brats21, subject S4, fold 1: the anomaly map has values"):
+        evaluate(results, ["unet-brats"])
+
+
+def test_reconstruction_error_by_hand(results):
+    # The levels are off by +0.1 and -0.3, inside the lesion by 0.4 more each.
+    found = evaluate_all(results, ["cddpm"], "cddpm").subjects
+    np.testing.assert_allclose(found["recon_l1_healthy"], 0.1, atol=1e-3)
+    np.testing.assert_allclose(found["recon_l1_lesion"], 0.3, atol=1e-3)
+    assert evaluate(results, ["cddpm"]).filter(like="recon").isna().all(axis=None)
+
+
+def test_controls(results):
+    perfect = evaluate(results, ["perfect"])
+    ones = ["dice_best", "dice_val", "auprc", "auroc", "lesion_recall", "lesion_precision"]
+    assert (perfect[ones] == 1).all(axis=None)
+    assert (perfect[["hd95_mm", "volume_error_ml"]] == 0).all(axis=None)
+    chance = evaluate(results, ["chance"])
+    np.testing.assert_allclose(chance["auprc"], chance["prevalence"], rtol=0.3)
+    # The phantoms' lesions are darker than their surroundings, but not as dark as ventricles.
+    intensity = evaluate(results, ["intensity"])
+    assert (intensity["auprc"] > 1.5 * chance["auprc"]).all()
+
+
+def test_controls_are_reproducible(results):
+    assert evaluate(results, ["chance"]).equals(evaluate(results, ["chance"]))
+
+
+def test_subject_without_lesion_counts_as_zero_and_lacks_precision(results):
+    lesion = np.load(results / "packed/brats21/lesion.npy")
+    lesion[4] = 0
+    np.save(results / "packed/brats21/lesion.npy", lesion)
+    line = evaluate(results, ["unet-brats"]).set_index("subject").loc["S4"]
+    assert line["dice_best"] == 0 and line["lesion_ml"] == 0
+    assert line[["auprc", "auroc", "lesion_recall", "hd95_mm"]].isna().all()
+    assert line["volume_error_ml"] > 0

@@ -1,0 +1,157 @@
+"""Brain masks, bias correction, down-sampling: known truths and library oracles."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torchio as tio
+from scipy import ndimage
+
+import phantoms
+from uad.imaging import brain_masks, downsample, intensity
+from uad.imaging.volumes import Volume, bounding_box, cut
+
+
+def dice(a, b):
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+def test_atlas_mask_is_fitted_to_the_head(rng):
+    shape = (90, 104, 80)
+    image, brain, _ = phantoms.head(rng, shape)
+    size = np.array(shape) * 0.36
+    atlas_mask = phantoms.ellipsoid(shape, np.array(shape) / 2 + [1.5, -1, 1], 1.03 * size)
+    found = brain_masks.from_atlas(image, atlas_mask)
+    assert dice(found, brain) > 0.96
+    assert dice(found, brain) > dice(atlas_mask, brain)
+    assert ndimage.label(found)[1] == 1
+
+
+def test_masks_of_stripped_images(rng):
+    image, brain, _ = phantoms.head(rng, skull=False)
+    assert dice(brain_masks.from_support(image), brain) > 0.999
+    assert dice(brain_masks.from_threshold(image), brain) > 0.95
+
+
+def test_masks_of_an_empty_image_are_empty():
+    empty = np.zeros((20, 20, 20), np.float32)
+    assert not brain_masks.from_threshold(empty).any()
+    assert not brain_masks.from_support(empty).any()
+
+
+def test_bias_correction_flattens_white_matter(rng):
+    shape = (64, 72, 56)
+    image, brain, _ = phantoms.head(rng, shape, lesion_radius=0.1, skull=False)
+    x = np.linspace(-1, 1, shape[0])[:, None, None]
+    y = np.linspace(-1, 1, shape[1])[None, :, None]
+    biased = (image * np.exp(0.4 * x - 0.3 * y * y)).astype(np.float32)
+    affine = np.diag([-3.0, -3, 3, 1])
+    corrected, (low, high) = intensity.correct_bias(
+        Volume(biased, affine), Volume(brain, affine), 2, [50, 50, 50], 5e-4
+    )
+    white = (image > 900) & brain
+
+    def spread(array):
+        return array[white].std() / array[white].mean()
+
+    assert spread(corrected) < 0.4 * spread(biased)
+    assert (corrected[~brain] == 0).all()
+    assert high / low > 1.3
+
+
+def test_curvature_flow_smooths_and_can_be_switched_off(rng):
+    image, brain, _ = phantoms.head(rng)
+    volume = Volume(image, np.diag([-1.0, -1, 1, 1]))
+    smooth = intensity.smooth(volume, time_step=0.125, iterations=3)
+    assert smooth.dtype == np.float32
+    white = ndimage.binary_erosion((image > 900) & (image < 1100) & brain, iterations=2)
+    assert smooth[white].std() < 0.8 * image[white].std()
+    assert intensity.smooth(volume, time_step=0.125, iterations=0) is image
+
+
+SETTINGS = downsample.Settings({"time_step": 0.125, "iterations": 0}, [32, 36, 20], [1, 99], 2)
+
+
+@pytest.fixture
+def one_mm(rng):
+    """A stripped head with a lesion on a 1 mm grid that is smaller and larger than the crop."""
+    image, brain, lesion = phantoms.head(rng, (44, 40, 36), skull=False)
+    affine = np.array([[-1.0, 0, 0, 7], [0, -1, 0, 11], [0, 0, 1, -5], [0, 0, 0, 1]])
+    return tuple(
+        Volume(a.astype(d), affine) for a, d in ((image, "f4"), (brain, "u1"), (lesion, "u1"))
+    )
+
+
+def test_downsampled_shapes_types_and_range(one_mm):
+    image, brain, lesion = downsample.downsample(*one_mm, SETTINGS)
+    for volume in (image, brain, lesion):
+        assert volume.array.shape == (16, 18, 10)
+        np.testing.assert_allclose(volume.spacing_mm, 2)
+    assert image.array.dtype == np.float32
+    assert brain.array.dtype == lesion.array.dtype == np.uint8
+    assert set(np.unique(brain.array)) <= {0, 1}
+    # Scaled to [0, 1]; the spline overshoots a little, and that is kept.
+    assert -0.3 < image.array.min() < 0.05
+    assert 0.9 < image.array.max() < 1.3
+
+
+def test_downsampling_follows_the_reference_step_by_step(one_mm):
+    image, brain, _ = one_mm
+    box = tuple(slice(i.min(), i.max() + 1) for i in np.nonzero(brain.array))
+    cut, mask = image.array[box], brain.array[box] > 0
+
+    def crop_or_pad(array):
+        """Centre crop or pad; of an odd difference the larger half at the low end."""
+        for axis, n in enumerate(SETTINGS.crop):
+            change = n - array.shape[axis]
+            if change < 0:
+                low = -(change // 2)
+                array = np.take(array, range(low, low + n), axis)
+            else:
+                widths = [(0, 0)] * 3
+                widths[axis] = (change - change // 2, change // 2)
+                array = np.pad(array, widths)
+        return array
+
+    cut, mask = crop_or_pad(cut), crop_or_pad(mask)
+    low, high = np.percentile(cut[mask], (1, 99))
+    scaled = np.clip(cut, low, high)
+    scaled = (scaled - scaled.min()) / (scaled.max() - scaled.min())
+    # Samples at 0.5, 2.5, 4.5, ... of a cubic spline; nearest takes the upper neighbour 1, 3, 5.
+    at = np.meshgrid(*(np.arange(0.5, n, 2) for n in cut.shape), indexing="ij")
+    expected = ndimage.map_coordinates(scaled, at, order=3, mode="mirror")
+    found_image, found_brain, _ = downsample.downsample(*one_mm, SETTINGS)
+    np.testing.assert_allclose(found_image.array, expected, atol=2e-4)
+    np.testing.assert_array_equal(found_brain.array, mask[1::2, 1::2, 1::2])
+
+
+@pytest.mark.parametrize("crop", [[32, 36, 20], [31, 50, 21]])
+@pytest.mark.parametrize("spacing_mm", [2, 3])
+def test_downsampling_equals_torchio(one_mm, crop, spacing_mm):
+    settings = downsample.Settings(SETTINGS.smoothing, crop, [1, 99], spacing_mm)
+    box = bounding_box(one_mm[1].array)
+    image, brain, lesion = (v.array[box][None] for v in one_mm)
+    affine = cut(one_mm[0], box).affine
+    subject = tio.Subject(
+        image=tio.ScalarImage(tensor=image, affine=affine),
+        brain=tio.LabelMap(tensor=brain, affine=affine),
+        lesion=tio.LabelMap(tensor=lesion, affine=affine),
+    )
+    steps = [
+        tio.CropOrPad(crop),
+        tio.RescaleIntensity((0, 1), (1, 99), masking_method="brain"),
+        tio.Resample(spacing_mm, image_interpolation="bspline"),
+    ]
+    expected = tio.Compose(steps)(subject)
+    found = downsample.downsample(*one_mm, settings)
+    for volume, name in zip(found, ("image", "brain", "lesion")):
+        np.testing.assert_array_equal(volume.array, expected[name].numpy()[0])
+        np.testing.assert_allclose(volume.affine, expected[name].affine, atol=1e-12)
+
+
+def test_downsampling_keeps_positions(one_mm):
+    _, _, lesion = downsample.downsample(*one_mm, SETTINGS)
+    # The lesion's centre of mass stays where it was in the world.
+    before = ndimage.center_of_mass(one_mm[2].array)
+    after = ndimage.center_of_mass(lesion.array)
+    where = nib.affines.apply_affine(one_mm[2].affine, before)
+    np.testing.assert_allclose(nib.affines.apply_affine(lesion.affine, after), where, atol=1.2)

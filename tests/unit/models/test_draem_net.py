@@ -1,0 +1,137 @@
+"""DRAEM-Net: its three losses by hand values and oracles, and what the networks are given."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from uad.data import slices
+from uad.models import methods
+from uad.models.anomalies import draem
+from uad.models.methods import draem_net
+
+
+def logits_of(p):
+    """Logits (1, 2, 1, 1) with probability `p` of class 1."""
+    return torch.tensor([np.log(1 - p), np.log(p)], dtype=torch.float64).view(1, 2, 1, 1)
+
+
+@pytest.mark.parametrize(("p", "expected"), [(0.5, 0.17329), (0.9, 0.0010536), (0.1, 1.8651)])
+def test_focal_loss_by_hand(p, expected):
+    found = draem_net.focal_loss(logits_of(p), torch.ones(1, 1, 1, dtype=torch.int64))
+    assert found.item() == pytest.approx(expected, rel=1e-4)
+    mirrored = draem_net.focal_loss(logits_of(1 - p), torch.zeros(1, 1, 1, dtype=torch.int64))
+    assert mirrored.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_focal_loss_is_finite_for_extreme_logits():
+    logits = torch.tensor([200.0, -200.0]).view(1, 2, 1, 1).requires_grad_()
+    loss = draem_net.focal_loss(logits, torch.ones(1, 1, 1, dtype=torch.int64))
+    loss.backward()
+    assert loss.item() == pytest.approx(400)
+    assert logits.grad.isfinite().all()
+
+
+def ssim_by_scipy(x, y):
+    """Gaussian filter of SciPy, 11 x 11 and zeros beyond the border, in double precision."""
+
+    def mean(a):
+        return ndimage.gaussian_filter(a, 1.5, mode="constant", radius=5)
+
+    mx, my = mean(x), mean(y)
+    vx, vy, cov = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
+    c1, c2 = 1e-4, 9e-4
+    return ((2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean()
+
+
+def test_ssim_equals_scipys_filters(rng):
+    x, y = rng.random((2, 3, 24, 31))
+    expected = np.mean([ssim_by_scipy(a, b) for a, b in zip(x, y)])
+    found = draem_net.ssim(*(torch.from_numpy(v).float()[:, None] for v in (x, y)))
+    assert found.item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_ssim_of_equal_slices_is_one_and_of_constants_known():
+    x = torch.rand(2, 1, 32, 32)
+    assert draem_net.ssim(x, x).item() == pytest.approx(1, abs=1e-6)
+    # Far from the border of constants only the luminance differs: see spec value 0.47067.
+    size = 400
+    dark, bright = torch.full((1, 1, size, size), 0.2), torch.full((1, 1, size, size), 0.8)
+    assert draem_net.ssim(dark, bright).item() == pytest.approx(0.47067, abs=0.03)
+
+
+def test_ssim_keeps_single_precision_in_mixed_precision():
+    x, y = torch.rand(2, 1, 1, 32, 32)
+    exact = draem_net.ssim(x, y)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert draem_net.ssim(x, y).item() == exact.item()
+
+
+class Perfect(torch.nn.Module):
+    """Restores the clean slice, is certain of the right answer; remembers what it saw."""
+
+    def __init__(self, clean, lesion):
+        super().__init__()
+        self.clean, self.lesion = clean, lesion
+
+    def forward(self, x):
+        self.seen = x
+        if x.shape[1] == 1:
+            return self.clean
+        return torch.stack([1 - self.lesion, self.lesion], dim=1) * 100
+
+
+def build(probability=0.5, **changes):
+    torch.manual_seed(0)
+    params = {"reconstructive": [4, 8], "discriminative": [4, 8, 8], "probability": probability}
+    return methods.build("draem_net", {**params, **changes})
+
+
+@pytest.fixture
+def batch(pack):
+    return slices.fixed(pack, np.arange(4), 3, 12)[0]
+
+
+def test_perfect_networks_have_no_loss(batch):
+    clean = batch.image.clone()
+    rng, images, lesions = np.random.default_rng(4), [], []
+    for x in clean[:, 0].numpy():
+        changed, lesion = (x, np.zeros(x.shape, bool)) if rng.random() >= 0.5 else (
+            draem.add_anomaly(x, rng)
+        )  # fmt: skip
+        images.append(changed)
+        lesions.append(lesion)
+    lesions = torch.from_numpy(np.stack(lesions)).float()
+    method = build()
+    method.network = torch.nn.ModuleDict(
+        {name: Perfect(clean, lesions) for name in ("reconstructive", "discriminative")}
+    )
+    assert method.loss(batch, np.random.default_rng(4)).item() == pytest.approx(0, abs=1e-5)
+    # The first network saw the anomalies, the second one slice and reconstruction, in this order.
+    images = torch.from_numpy(np.stack(images))[:, None]
+    assert torch.equal(method.network["reconstructive"].seen, images)
+    assert torch.equal(method.network["discriminative"].seen, torch.cat([images, clean], dim=1))
+    assert torch.equal(batch.image, clean)
+
+
+@pytest.mark.parametrize(("probability", "low", "high"), [(1.0, 40, 48), (0.5, 14, 34)])
+def test_share_of_slices_with_an_anomaly(pack, monkeypatch, probability, low, high):
+    calls = []
+    original = draem.add_anomaly
+    monkeypatch.setattr(draem, "add_anomaly", lambda *a: calls.append(original(*a)) or calls[-1])
+    batch = slices.fixed(pack, np.arange(4), 12, 48)[0]
+    build(probability).loss(batch, np.random.default_rng(0))
+    assert low <= len(calls) <= high
+    assert len(calls) == 48 or probability < 1
+
+
+def test_map_is_the_second_class(pack):
+    method = build().eval()
+    volume = pack.volume("S0")
+    image = torch.from_numpy(volume.image)
+    with torch.no_grad():
+        found = method.anomaly_map(image, volume.brain)
+        _, logits = method.run(image[:, None])
+    both = logits.softmax(dim=1).numpy()
+    np.testing.assert_allclose(found, both[:, 1] * volume.brain, atol=1e-6)
+    np.testing.assert_allclose(both.sum(axis=1), 1, atol=1e-6)

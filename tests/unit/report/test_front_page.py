@@ -1,0 +1,237 @@
+"""The front page: controls, failures, exclusions, costs, and text that is not HTML."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from uad.base import logs
+from uad.base.files import write_json
+from uad.report import costs, front_page
+
+RUN = {
+    "simulated": True, "configs": ["config/config.yaml", "a <b>.yaml"], "modality": "T1",
+    "scheme": "clean", "folds": [0], "n_folds": 5, "seed": 7, "accelerator": "cpu",
+    "rows": {
+        "cddpm": {"block": "I", "maps": ["cddpm"]},
+        "sadm_res-brats": {"block": "III", "maps": ["cddpm", "unet_res-brats"]},
+        "perfect": {"block": "control", "maps": ["perfect"]},
+        "chance": {"block": "control", "maps": ["chance"]},
+    },
+    "models": ["cddpm"], "test_sets": ["brats"], "datasets": ["ixi", "brats21"],
+    "figures": ["figures/cases_brats.svg", "figures/none.png"], "code": "0123", "revision": "r+",
+}  # fmt: skip
+PLAN = [
+    {"rule": "train_model", "of": "cddpm", "files": ["train_model/cddpm/fold-0.tsv"], "jobs": 1,
+     "jobs_full": 5, "gpu": True},
+]  # fmt: skip
+FINISHED = "2026-01-01 00:00:00,000 finished after 1.0 s\n"
+
+
+def text_file(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A small finished run."""
+    for name in RUN["datasets"]:
+        (tmp_path / "inventory").mkdir(exist_ok=True)
+        line = {"found": 9, "left_out": [], "unreadable": []}
+        write_json(line, tmp_path / f"inventory/{name}.json")
+        text_file(tmp_path / f"packed/{name}/excluded.tsv", "subject\tstatus\n")
+        split = "subject\tfold\trole\nA\t0\ttrain\nB\t0\tval\nC\t0\ttest\nD\t0\ttest\nA\t1\ttest\n"
+        text_file(tmp_path / f"splits/{name}.tsv", split)
+    roles = "train_test\ttrain_val\tval_test"
+    text_file(tmp_path / "splits/audit.tsv", f"stage\t{roles}\nlisted\t5\t5\t5\nused\t0\t0\t0\n")
+    columns = "block,method,d_unhealthy,test_set,dice_best_mean,auprc_mean,paper_dice_mean\n"
+    text_file(
+        tmp_path / "tables/table1.csv",
+        columns + "I,cddpm,none,brats,0.5,0.4,0.5857\nIII,sadm_res,brats,brats,0.7,0.7,0.6974\n"
+        "control,perfect,none,brats,1,1,\ncontrol,chance,none,brats,0.04,0.021,\n",
+    )
+    text_file(
+        tmp_path / "tables/agreement.tsv",
+        "test_set\tmetric\tn_rows\ttau_b\twithin\tabove\tbelow\n"
+        "brats\tdice_best\t2\t1\t1\t0\t1\nbrats\tauprc\t0\tn/a\t0\t0\t0\n",
+    )
+    text_file(tmp_path / "logs/compare.log", FINISHED)
+    text_file(tmp_path / "logs/train_model/cddpm/fold-0.log", FINISHED)
+    text_file(tmp_path / "logs/front_page.log", "")  # of the job that is running
+    history = "epoch\tval_loss\tseconds\n1\t0.1\t5\n2\t0.2\t5\n"
+    text_file(tmp_path / "models/cddpm/fold-0/history.tsv", history)
+    text_file(tmp_path / "models/cddpm/fold-0/about.json", json.dumps({"device": "cpu"}))
+    text_file(
+        tmp_path / "benchmarks/train_model/cddpm/fold-0.tsv",
+        "s\tmax_rss\tcpu_time\n7200\t1024\t3600\n",
+    )
+    text_file(tmp_path / "figures/cases_brats.svg", "<svg></svg>")
+    text_file(tmp_path / "qc/ixi.html", "")
+    return tmp_path
+
+
+def page(root, finished=True, **changes):
+    run = RUN | changes
+    front_page.write(
+        root / "index.html", root, run, front_page.measure(root, PLAN, run), finished=finished
+    )
+    return (root / "index.html").read_text()
+
+
+def checks(text):
+    """State and words of each check."""
+    return re.findall(r'<li class="(\w+)"><b>.</b> (.*?)</li>', text)
+
+
+def test_a_run_that_worked(root):
+    text = page(root)
+    found = checks(text)
+    assert {state for state, _ in found} == {"good"}
+    words = " ".join(words for _, words in found)
+    for part in (
+        "<i>perfect</i> has [DICE] 100.0 (brats)", "<i>chance</i> has AUPRC 2.1 (brats)",
+        "No job failed", "Every subject", "No subject has two roles", "0 of 1 trainings",
+    ):  # fmt: skip
+        assert part in words, part
+    assert "Computed on simulated scans" in text and "not finished" not in text
+    assert "50.0 <span>58.6</span>" in text and "70.0 <span>69.7</span>" in text
+    assert "1 of 2 <span>τ 1.00</span>" in text
+    ixi = re.search(r"<tr><td>ixi</td>(.*?)</tr>", text)[1]
+    assert re.findall(r">(\w+)</td>", ixi) == ["9", "0", "0", "0", "1", "1", "2"]
+    assert '1 of 1</td><td class="n">2 h 0 min</td><td class="n">1 h 0 min' in text
+    assert (
+        "All 5 folds of this configuration: about <b>10 h 0 min</b>, from 1 measured of 5" in text
+    )
+    assert "not extrapolated" in text and "2 rows and 2 controls, tested on brats" in text
+    assert page(root) == text
+
+
+def test_a_failing_control(root):
+    sentence = "control perfect: dice_best of brats, subject <S> is 0.98 and must be 1"
+    text_file(root / "logs/compare.log", f"2026-01-01 00:00:00,000 Error: {sentence}\n")
+    text = page(root, finished=False)
+    assert checks(text)[0] == (
+        "bad", f"Controls and tables: {sentence.replace('<S>', '&lt;S&gt;')}"
+    )  # fmt: skip
+    assert "read as they must" not in text and "the run is not finished" in text
+    assert "No job failed" not in text
+
+
+def test_a_table_without_controls_or_no_table_yet(root):
+    state, words = checks(page(root, rows={"cddpm": {"block": "I", "maps": ["cddpm"]}}))[0]
+    assert state == "look" and "nothing vouches" in words
+    (root / "tables/table1.csv").unlink()
+    text = page(root)
+    assert checks(text)[0][0] == "look" and "There is no Table 1 yet" in text
+
+
+def test_failed_jobs(root):
+    trace = "2026-01-01 00:00:00,000 Traceback:\n  File\nValueError: no <value>\n"
+    text_file(root / "logs/evaluate/cddpm/fold-0.log", trace)
+    text_file(root / "logs/pack/ixi.log", "2026-01-01 00:00:00,000 reading\n")
+    text_file(
+        root / "logs/check.log", "2026-01-01 00:00:00,000 no data\n"
+    )  # says nothing of results
+    for k in range(5):
+        text_file(root / f"logs/score/m/fold-{k}.log", "2026 Error: disk full\n")
+    state, words = checks(page(root, finished=False))[1]
+    assert state == "bad" and words.startswith("7 job(s) failed: ")
+    assert "<code>logs/evaluate/cddpm/fold-0.log</code>: no &lt;value&gt;" in words
+    assert "<code>logs/pack/ixi.log</code>: ended without a reason" in words
+    assert words.endswith("… and 2 more.") and "check.log" not in words
+    # A run that came to its end did not need them.
+    state, words = checks(page(root))[1]
+    assert state == "look" and words.startswith("7 earlier job(s) failed that this run does")
+
+
+def test_excluded_left_out_and_unreadable(root):
+    names = [f"IXI{k:03}" for k in range(7)]
+    lines = "".join(f"{name}\tlow similarity\n" for name in names)
+    text_file(root / "packed/ixi/excluded.tsv", f"subject\tstatus\n{lines}")
+    line = {"found": 3, "left_out": [["<x>", "no lesion"]], "unreadable": [["raw/f.nii", "cut"]]}
+    write_json(line, root / "inventory/brats21.json")
+    # The table of the excluded repeats what was left out.
+    text_file(root / "packed/brats21/excluded.tsv", "subject\tstatus\n<x>\tno lesion\nB\tlow\n")
+    text = page(root)
+    words = [words for state, words in checks(text) if state == "look"]
+    assert words[0] == (
+        "ixi: 7 excluded by preprocessing (IXI000, IXI001, IXI002, IXI003, IXI004, …)."
+    )
+    assert words[1] == (
+        "brats21: 1 left out as incomplete or doubled (&lt;x&gt;); 1 unreadable files (f.nii); "
+        "1 excluded by preprocessing (B)."
+    )
+    assert "Every subject" not in text and "<x>" not in text
+
+
+def test_leaking_splits(root):
+    audit = "stage\ttrain_test\ttrain_val\tval_test\nused\t2\t0\t1\n"
+    text_file(root / "splits/audit.tsv", audit)
+    assert ("bad", "Splits leak: 3 times a subject has two roles in a fold.") in checks(page(root))
+
+
+def test_trainings_that_should_go_on(root):
+    history = "epoch\tval_loss\tseconds\n1\t0.3\t5\n2\t0.2\t5\n"
+    text_file(root / "models/cddpm/fold-0/history.tsv", history)
+    state, words = checks(page(root))[-1]
+    assert state == "look" and words.startswith("1 of 1 trainings are best at their last epoch")
+
+
+def test_gpu_hours_only_where_there_was_a_gpu(root):
+    def hours(accelerator):
+        return front_page.measure(root, PLAN, RUN | {"accelerator": accelerator})["gpu_hours"][0]
+
+    assert hours("cpu") == hours("auto") == 0 and hours("cuda") == 2
+    text_file(root / "models/cddpm/fold-0/about.json", json.dumps({"device": "cuda"}))
+    assert hours("auto") == 2
+
+
+def test_an_empty_folder_has_a_page_too(tmp_path):
+    text = page(tmp_path, finished=False)
+    assert "Nothing was measured" in text and "no log says why" in text
+    assert "ixi: not preprocessed yet" in text
+
+
+def test_what_was_never_measured_is_named_not_guessed(root):
+    run = RUN | {"simulated": False}
+    plan = [*PLAN, {**PLAN[0], "rule": "score", "files": ["score/cddpm/fold-0.tsv"]}]
+    table = front_page.measure(root, plan, run)
+    front_page.write(root / "index.html", root, run, table)
+    text = (root / "index.html").read_text()
+    assert "Not in it, since never measured: score cddpm." in text
+    assert "10 h 0 min" in text and "imulated" not in text
+    assert isinstance(costs.by_rule(table), pd.DataFrame)
+
+
+def test_page_is_whole_escaped_and_its_links_lead_somewhere(root):
+    text = page(root)
+    assert "a &lt;b&gt;.yaml" in text and "a <b>" not in text
+    links = re.findall(r'href="([^"]*)"', text)
+    assert "qc/ixi.html" in links and "figures/cases_brats.svg" in links
+    for link in links:
+        assert (root / link).is_file() and not link.startswith(("/", "http")), link
+    assert all(source.startswith("data:image/") for source in re.findall(r'src="([^"]*)"', text))
+    assert "r+ (uncommitted changes)" in text
+
+
+def test_failure_of_a_job_that_finished(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_text("2026 Error: is only a word here\n" + FINISHED)
+    assert logs.failure(path) is None
+    with pytest.raises(ValueError), logs.job(path):
+        raise ValueError("bad <value>")
+    assert logs.failure(path) == "bad <value>"
+    with logs.job(path) as log:
+        log.info("working")
+    assert logs.failure(path) is None
+
+
+def test_a_run_of_which_every_job_was_measured_guesses_nothing(root):
+    run = RUN | {"n_folds": 1}
+    plan = [{**PLAN[0], "jobs_full": 1}]
+    front_page.write(root / "index.html", root, run, front_page.measure(root, plan, run))
+    text = (root / "index.html").read_text()
+    assert "<b>2 h 0 min</b>, every one of these jobs measured" in text
+    assert "is taken to last" not in text and "about <b>" not in text

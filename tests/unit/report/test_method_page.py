@@ -1,0 +1,137 @@
+"""Method cards: what they must say, text that is not HTML, benchmarks that are not there."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from uad.base import digests
+from uad.evaluation import controls
+from uad.report import method_page
+
+DOCSTRING = """Unet: a method of its <own> (Somebody 2024).
+
+It learns from `lesions` & slices,
+over two lines.
+
+Differs from the paper: nothing is "quoted".
+"""
+BLOCK = {
+    "upstream": "cddpm",
+    "pretrained": "data/weights/<file>.pth",
+    "widths": [4, 8],
+    "training": {"epochs": 4, "augment": False, "precision": "32-true"},
+}
+HISTORY = """epoch\ttrain_loss\tval_loss\tseconds
+1\t0.9\tn/a\t2
+2\t0.7\t0.5\t2
+3\t0.6\tn/a\t2
+4\t0.5\t0.25\t4
+"""
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Records of one model in two folds; the second has no benchmarks."""
+    for fold in (0, 1):
+        folder = tmp_path / f"models/unet-brats/fold-{fold}"
+        folder.mkdir(parents=True)
+        (folder / "history.tsv").write_text(HISTORY)
+        about = {
+            "code": "0123456789abcdef", "seed": 77 + fold, "revision": "abc<1>",
+            "versions": {"torch": "2.13.0"}, "parameters": {"trained": 1234567, "frozen": 89},
+        }  # fmt: skip
+        (folder / "about.json").write_text(json.dumps(about))
+    benchmark(tmp_path, "train_model/unet-brats/fold-0", "4000.2", "2048.0")
+    benchmark(tmp_path, "reconstruct/unet-brats/fold-0/brats21", "50", "100")
+    benchmark(tmp_path, "reconstruct/unet-brats/fold-0/atlas_v2", "25.4", "1536")
+    benchmark(tmp_path, "score/unet-brats/fold-0", "0.4", "-")
+    return tmp_path
+
+
+def benchmark(root, name, seconds, memory):
+    path = root / f"benchmarks/{name}.tsv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"s\th:m:s\tmax_rss\tmax_vms\n{seconds}\t0:00:00\t{memory}\t-\n")
+
+
+def write(results, **changes):
+    folders = [results / f"models/unet-brats/fold-{fold}" for fold in (0, 1)]
+    arguments = {
+        "path": results / "methods/unet.html",
+        "method": "unet",
+        "docstring": DOCSTRING,
+        "block": BLOCK,
+        "rows": ["unet-brats", "sadm-brats"],
+        "models": ["unet-brats"],
+        "folds": [0, 1],
+        "abouts": [folder / "about.json" for folder in folders],
+        "histories": [folder / "history.tsv" for folder in folders],
+        "simulated": True,
+    }
+    method_page.write(**(arguments | changes))
+    return (results / "methods/unet.html").read_text()
+
+
+def cells(page, table):
+    """Texts of the cells of a table, line by line."""
+    body = re.search(rf'<table class="{table}">.*?<tbody>(.*?)</tbody>', page, re.S)[1]
+    return [re.findall(r"<td>(.*?)</td>", line) for line in body.strip().split("\n")]
+
+
+def test_card_says_what_it_must(results):
+    page = write(results)
+    for text in (
+        "Method unet", "It learns from <code>lesions</code> &amp; slices, over two lines.",
+        "unet-brats, sadm-brats", "0123456789abcdef", "torch 2.13.0",
+        '<a href="cddpm.html">cddpm</a>', "Links work", "Computed on simulated scans", "<svg",
+    ):  # fmt: skip
+        assert text in page, text
+    departures = page.partition("<h2>Departures</h2>")[2].partition("<h2>")[0]
+    assert "Differs from the paper: nothing" in departures
+    assert "Differs" not in page.partition("<h2>Departures</h2>")[0]
+    settings = dict(cells(page, "settings"))
+    assert settings["<code>widths</code>"] == "[4, 8]"
+    assert settings["<code>training.augment</code>"] == "false"
+    assert settings["<code>training.precision</code>"] == "32-true"
+
+
+def test_costs_and_a_missing_benchmark(results):
+    first, second = cells(write(results), "models")
+    best = ["unet-brats", "0", "1,234,567 + 89 frozen", "4", "4", "0.25", "2.5 s"]
+    assert first[:7] == best
+    assert first[7:] == ["1 h 6 min", "2.0 GiB", "1 min 15 s", "1.5 GiB", "0 s", "–"]
+    assert second[7:] == ["–"] * 6
+
+
+@pytest.mark.parametrize("content", ["", "s\n3\n", "\n"])
+def test_a_damaged_benchmark_is_a_missing_one(results, content):
+    (results / "benchmarks/train_model/unet-brats/fold-0.tsv").write_text(content)
+    assert np.isnan(method_page.costs(results, "unet-brats", 0)["train_model"]).all()
+
+
+def test_text_is_escaped(results):
+    page = write(results, rows=["<b>row</b>"])
+    assert "its &lt;own&gt;" in page and "<own>" not in page
+    assert "<code>data/weights/&lt;file&gt;.pth</code>" in page
+    assert "abc&lt;1&gt;" in page and "&lt;b&gt;row" in page
+
+
+def test_page_needs_no_other_file_and_real_data_no_warning(results):
+    page = write(results, simulated=False, block=BLOCK | {"upstream": None, "pretrained": None})
+    assert 'warning">' not in page and "Links work" not in page
+    assert not re.search(r'(?:src|href)="(?!#)', page)
+    assert page.count("<html") == 1 and "<!DOCTYPE svg" not in page
+
+
+def test_same_records_same_page(results):
+    assert write(results) == write(results)
+
+
+def test_every_method_has_a_docstring_for_its_card():
+    for path in sorted((digests.LIBRARY / "methods").glob("[a-z]*.py")):
+        if path.stem in controls.CONTROLS:
+            continue
+        title, idea, _ = method_page.sections(digests.docstring(f"uad.models.methods.{path.stem}"))
+        assert title.endswith(".") and idea, path.stem

@@ -1,0 +1,116 @@
+"""Table 2: intervals, verdicts and comparisons of Table 1's rows, and its page."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from uad.evaluation import statistics
+from uad.report import table1, table2
+
+ROWS = {
+    "cddpm": {"block": "I", "label": "cDDPM", "healthy": "ixi"},
+    "pii-pii": {"block": "II", "label": "PII", "healthy": "none"},
+    "sadm_res-draem": {"block": "II", "label": "SADM_res", "healthy": "ixi"},
+    "unet-brats": {"block": "III", "label": "Unet", "healthy": "none"},
+    "sadm_res-brats": {"block": "III", "label": "SADM_res", "healthy": "ixi"},
+    "unet-atlas": {"block": "III", "label": "Unet", "healthy": "none"},
+    "sadm_res-atlas": {"block": "III", "label": "SADM_res", "healthy": "ixi"},
+    "perfect": {"block": "control", "label": "perfect", "healthy": "none"},
+}
+LABELS = {row: block["label"] for row, block in ROWS.items()}
+SUBJECTS = [f"S{i}" for i in range(12)]
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """Tables 1 and 2 and what they are made of; every row has a level of its own."""
+    rng = np.random.default_rng(1)
+    lines = [
+        {"row": row, "test_set": test_set, "subject": subject, "fold": fold,
+         "dice_best": 1.0 if row == "perfect" else 0.08 * r + 0.1 * rng.random(),
+         "dice_val": 0.05 * r + 0.1 * rng.random(), "auprc": 0.06 * r + 0.1 * rng.random(),
+         "lesion_ml": 2.0 + i}
+        for r, row in enumerate(ROWS) for test_set in ("brats", "atlas")
+        for i, subject in enumerate(SUBJECTS) for fold in (0, 1)
+    ]  # fmt: skip
+    subjects = pd.DataFrame(lines)
+    known = dict.fromkeys(("brats", "atlas"), pd.DataFrame({"subject": SUBJECTS}))
+    intervals = statistics.intervals(subjects, known, seed=1)
+    comparisons = statistics.comparisons(subjects, ROWS)
+    first = table1.table1(subjects, ROWS, ROOT / "workflow/resources/table1_paper.csv")
+    second = table2.table2(first, intervals, comparisons)
+    return first, second, intervals, comparisons
+
+
+def test_columns_are_explained(parts):
+    page = (ROOT / "docs/metrics.md").read_text()
+    _, second, intervals, comparisons = parts
+    for column in {*second.columns, *intervals.columns, *comparisons.columns}:
+        metric = next((m for m in statistics.METRICS if column.startswith(f"{m}_")), None)
+        assert f"`{column.replace(metric, '<metric>') if metric else column}`" in page, column
+
+
+def test_lines_and_columns(parts):
+    first, second, *_ = parts
+    assert len(second) == 8 * 2 and second.index.equals(first.index)
+    assert list(second.columns) == [
+        "block", "method", "d_healthy", "d_unhealthy", "test_set",
+        "dice_best_mean", "dice_best_low", "dice_best_high", "dice_best_verdict",
+        "dice_best_difference", "dice_best_p_holm",
+        "dice_val_mean", "dice_val_low", "dice_val_high", "dice_val_difference", "dice_val_p_holm",
+        "auprc_mean", "auprc_low", "auprc_high", "auprc_verdict", "auprc_difference",
+        "auprc_p_holm", "reference", "n_subjects",
+    ]  # fmt: skip
+
+
+def test_means_are_those_of_table_1_inside_their_intervals(parts):
+    first, second, *_ = parts
+    for metric in ("dice_best", "auprc"):
+        np.testing.assert_allclose(second[f"{metric}_mean"], first[f"{metric}_mean"])
+        assert (second[f"{metric}_low"] <= second[f"{metric}_mean"]).all()
+        assert (second[f"{metric}_high"] >= second[f"{metric}_mean"]).all()
+
+
+def test_verdicts_are_those_of_the_numbers_beside_them(parts):
+    _, second, *_ = parts
+    line = second.query("method == 'cddpm' and test_set == 'brats'").iloc[0]
+    assert line["dice_best_high"] < 0.2 and line["dice_best_verdict"] == "below"  # paper 0.5855
+    line = second.query("method == 'unet' and d_unhealthy == 'brats' and test_set == 'atlas'").iloc[
+        0
+    ]
+    assert line["dice_best_low"] > 0.2 and line["dice_best_verdict"] == "above"  # paper 0.1182
+    controls = second.query("block == 'control'")
+    assert (controls[["dice_best_verdict", "auprc_verdict"]] == "no data").all(axis=None)
+
+
+def test_each_row_is_compared_with_the_one_of_its_training_data(parts):
+    _, second, _, comparisons = parts
+    names = [table1.row_name(m, u) for m, u in zip(second["method"], second["d_unhealthy"])]
+    reference = dict(zip(names, second["reference"]))
+    assert reference["pii-pii"] == "sadm_res-draem"  # the only one of its block
+    assert reference["unet-brats"] == "sadm_res-brats"
+    assert reference["unet-atlas"] == "sadm_res-atlas"
+    assert pd.isna([reference[row] for row in ("cddpm", "perfect", "sadm_res-draem")]).all()
+    key = {"row": "unet-brats", "reference": "sadm_res-brats", "test_set": "atlas"}
+    expected = comparisons[(comparisons[list(key)] == pd.Series(key)).all(axis=1)]
+    expected = expected.set_index("metric").loc["auprc"]
+    line = second.query("method == 'unet' and d_unhealthy == 'brats' and test_set == 'atlas'").iloc[
+        0
+    ]
+    assert line["auprc_difference"] == expected["median_difference"] > 0
+    assert line["auprc_p_holm"] == expected["p_holm"] < 0.05
+
+
+def test_page(parts, tmp_path):
+    first, second, intervals, _ = parts
+    agreement = statistics.agreement(first, second)
+    table2.write_html(second, intervals, agreement, LABELS, True, tmp_path / "t.html")
+    page = (tmp_path / "t.html").read_text()
+    assert "<h2>BRATS (12 subjects)</h2>" in page and table1.SIMULATED in page
+    assert "100.0 [100.0, 100.0]" in page
+    assert "smallest third (2 to 5) ml<br>n = 4" in page
+    tau = agreement.query("test_set == 'brats' and metric == 'dice_best'")["tau_b"].iloc[0]
+    assert f"τ<sub>b</sub>) {tau:.2f}" in page
+    table2.write_html(second, intervals, agreement, LABELS, False, tmp_path / "real.html")
+    assert "imulated" not in (tmp_path / "real.html").read_text()
