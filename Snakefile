@@ -5,15 +5,6 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "config/config.yaml"
-
-
-pathvars:
-    results=config["results"],
-    weighted=f"{config['modality']}w",
-    resolution=f"{config['preprocessing']['spacing_mm']:g}mm",
-
-
 report: "workflow/report/workflow.rst"
 
 
@@ -47,14 +38,6 @@ rule all:
         rules.table1.input,
         rules.figures.input,
         rules.front_page.output,
-
-
-onstart:
-    # With a limit of jobs per time, and by default there is one of 100 a second, Snakemake 9 looks
-    # at all ready jobs every second anew for each job that has ended, and soon does little else.
-    limiter = workflow.scheduler.job_rate_limiter
-    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
 
 
 onerror:

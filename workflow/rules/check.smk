@@ -3,49 +3,46 @@
 
 rule inventory:
     input:
-        files=native_files,
+        files=cohort.native_files,
     output:
-        "<results>/inventory/{dataset}.json",
+        paths.inventory("{dataset}"),
     log:
-        "<results>/logs/inventory/{dataset}.log",
+        paths.log("inventory/{dataset}"),
     wildcard_constraints:
-        dataset="|".join(config["datasets"]),
+        dataset="|".join(PLAN.datasets),
     conda:
         "../../envs/imaging.yaml"
     threads: config["threads"]["infer"]
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **growing(mem_mb=1000, runtime=60),
     params:
-        known=known_of,
+        known=cohort.known,
         counts=lambda wildcards: config["splits"][wildcards.dataset],
         modality=config["modality"],
-        code=lambda wildcards: code("take_inventory.py", f"uad.data.datasets.{wildcards.dataset}"),
+        code=plan.dataset_code("take_inventory.py"),
     script:
         "../scripts/take_inventory.py"
 
 
 rule tabulate_inventory:
     input:
-        [f"{ROOT}/inventory/{dataset}.json" for dataset in config["datasets"]],
+        [paths.inventory(dataset) for dataset in PLAN.datasets],
     output:
         report(
-            "<results>/inventory/datasets.html",
+            paths.inventory_page,
             caption="../report/inventory.rst",
             category="1 Data",
             labels={"result": "data sets", "of": "all"},
         ),
     log:
-        "<results>/logs/tabulate_inventory.log",
+        paths.log("tabulate_inventory"),
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
+        **growing(mem_mb=500, runtime=5),
     params:
-        simulated=bool(SIMULATION),
-        code=code("tabulate_inventory.py"),
+        **shown("tabulate_inventory.py"),
     script:
         "../scripts/tabulate_inventory.py"
 
@@ -53,27 +50,22 @@ rule tabulate_inventory:
 # No output, so that it looks again every time.
 rule check:
     input:
-        [f"{ROOT}/inventory/{dataset}.json" for dataset in config["datasets"]],
+        [paths.inventory(dataset) for dataset in PLAN.datasets],
     log:
-        "<results>/logs/check.log",
+        paths.log("check"),
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        atlas=None if SIMULATION else ATLAS,
-        weights=config["hd_bet"]["weights"] if "hd_bet" in BRAIN_MASKS.values() else None,
-        pretrained=uad_config.weight_files(config),
+        atlas=None if simulated else (cohort.atlas("head"), cohort.atlas("brain"), *ATLAS_GRID),
+        weights=PLAN.hd_bet_weights,
+        pretrained=settings.weight_files(config),
         accelerator=config["accelerator"],
-        results=lambda wildcards: ROOT,
-        levels=[
-            len(config["methods"][uad_config.method(model)].get("test_levels", [1]))
-            for model in MODELS
-            if config["methods"][uad_config.method(model)]["reconstructs"]
-        ],
-        n_folds=len(config["folds"]),
-        code=code("check.py"),
+        results=lambda wildcards: paths.root,
+        levels=plan.levels(),
+        n_folds=len(PLAN.folds),
+        code=plan.code("check.py"),
     script:
         "../scripts/check.py"

@@ -1,6 +1,6 @@
 """What is public, into data/. Not part of `rule all`, and the only rule that uses the network."""
 
-DOWNLOADS = downloads.read_items(Path(workflow.basedir) / "workflow/resources/downloads.yaml")
+DOWNLOADS = downloads.read_items(HOME / "workflow/resources/downloads.yaml")
 
 
 rule fetch:
@@ -8,19 +8,18 @@ rule fetch:
         # update: what is known of a folder in place is kept when the rule runs again.
         record=update("data/downloads/{item}.json"),
     log:
-        "<results>/logs/fetch/{item}.log",
+        paths.log("fetch/{item}"),
     wildcard_constraints:
         item="|".join(DOWNLOADS),
     conda:
         "../../envs/download.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(600),
+        **growing(mem_mb=500, runtime=600),
     params:
         item=lambda wildcards: DOWNLOADS[wildcards.item],
         lock="data/downloads.lock",
-        code=code("fetch.py"),
+        code=plan.code("fetch.py"),
     script:
         "../scripts/fetch.py"
 

@@ -3,96 +3,84 @@
 
 rule evaluate:
     input:
-        unpack(test_packs),
-        maps=row_maps,
-        reconstructions=row_reconstructions,
-        splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in TEST_DATASETS],
+        unpack(plan.row_files),
     output:
-        subjects="<results>/metrics/{row}/fold-{fold}.tsv",
-        healthy="<results>/metrics/{row}/fold-{fold}_healthy.tsv",
-        pooled="<results>/metrics/{row}/fold-{fold}_pooled.tsv",
+        subjects=paths.metrics("{row}", "{fold}"),
+        healthy=paths.metrics("{row}", "{fold}", "healthy"),
+        pooled=paths.metrics("{row}", "{fold}", "pooled"),
+        curve=paths.metrics("{row}", "{fold}", "curve"),
     log:
-        "<results>/logs/evaluate/{row}/fold-{fold}.log",
+        paths.log("evaluate/{row}/fold-{fold}"),
     benchmark:
-        "<results>/benchmarks/evaluate/{row}/fold-{fold}.tsv"
+        paths.benchmark("evaluate/{row}/fold-{fold}")
     conda:
-        "../../envs/imaging.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        **growing(mem_mb=4000, runtime=240),
     params:
-        maps=lambda wildcards: config["rows"][wildcards.row]["maps"],
-        reconstruction=row_reconstruction,
-        test_sets=TEST_SETS,
+        row=plan.row_parameters,
+        datasets=PLAN.test_datasets,
+        test_sets=PLAN.test_sets,
         min_component=config["evaluation"]["min_component"],
         threshold=config["evaluation"]["threshold"],
         healthy=HEALTHY,
         spacing_mm=config["preprocessing"]["spacing_mm"],
         seed=config["seed"],
-        code=lambda wildcards: code(
-            "evaluate.py",
-            *(
-                f"uad.evaluation.controls.{name}"
-                for name in config["rows"][wildcards.row]["maps"]
-                if name in controls.CONTROLS
-            ),
-        ),
+        code=plan.row_code("evaluate.py"),
     script:
         "../scripts/evaluate.py"
 
 
 rule compare:
     input:
-        metrics=of_every_row("metrics/{row}/fold-{fold}.tsv"),
-        healthy=of_every_row("metrics/{row}/fold-{fold}_healthy.tsv"),
-        pooled=of_every_row("metrics/{row}/fold-{fold}_pooled.tsv"),
-        known=[f"{ROOT}/packed/{dataset}/subjects.tsv" for dataset in TEST_SETS.values()],
-        published=config["table"]["published"] or [],
-        splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in config["datasets"]],
+        metrics=plan.of_every_row(),
+        healthy=plan.of_every_row("healthy"),
+        pooled=plan.of_every_row("pooled"),
+        known=[paths.packed_file(name, "subjects.tsv") for name in PLAN.test_sets.values()],
+        published=plan.published(),
+        splits=plan.splits(PLAN.datasets),
     output:
-        csv="<results>/tables/table1.csv",
-        tex="<results>/tables/table1.tex",
+        csv=paths.table("table1.csv"),
+        tex=paths.table("table1.tex"),
         html=report(
-            "<results>/tables/table1.html",
+            paths.table("table1.html"),
             caption="../report/table1.rst",
             category="5 Tables",
             labels={"result": "Table 1"},
         ),
-        csv2="<results>/tables/table2.csv",
+        csv2=paths.table("table2.csv"),
         html2=report(
-            "<results>/tables/table2.html",
+            paths.table("table2.html"),
             caption="../report/table2.rst",
             category="5 Tables",
             labels={"result": "Table 2: intervals and tests"},
         ),
-        csv3="<results>/tables/table3.csv",
+        csv3=paths.table("table3.csv"),
         html3=report(
-            "<results>/tables/table3.html",
+            paths.table("table3.html"),
             caption="../report/table3.rst",
             category="5 Tables",
             labels={"result": "Table 3: further metrics"},
         ),
-        statistics="<results>/tables/statistics.tsv",
-        comparisons="<results>/tables/comparisons.tsv",
-        agreement="<results>/tables/agreement.tsv",
+        statistics=paths.table("statistics.tsv"),
+        comparisons=paths.table("comparisons.tsv"),
+        agreement=paths.table("agreement.tsv"),
     log:
-        "<results>/logs/compare.log",
+        paths.log("compare"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(20),
+        **growing(mem_mb=2000, runtime=20),
     params:
+        **shown("compare.py"),
         rows=config["rows"],
-        random_extractors=uad_config.random_extractors(config),
-        folds=config["folds"],
-        test_sets=list(TEST_SETS),
+        random_extractors=settings.random_extractors(config),
+        folds=PLAN.folds,
+        test_sets=list(PLAN.test_sets),
         seed=config["seed"],
-        simulated=bool(SIMULATION),
         threshold=config["evaluation"]["threshold"],
-        code=code("compare.py"),
     script:
         "../scripts/compare.py"
 

@@ -1,78 +1,63 @@
-"""Reconstructions, computed once per model, fold and data set, and anomaly maps."""
+"""Reconstructions, computed once per model, fold and data set, and anomaly maps of networks."""
 
 
 rule reconstruct:
     input:
-        packed=lambda wildcards: packed(wildcards.dataset),
-        split="<results>/splits/{dataset}.tsv",
-        model="<results>/models/{model}/fold-{fold}/model.pt",
+        packed=lambda wildcards: paths.packed(wildcards.dataset),
+        split=paths.split("{dataset}"),
+        model=paths.model("{model}", "{fold}"),
     output:
-        "<results>/reconstructions/{model}/fold-{fold}/{dataset}/reconstruction.npy",
+        paths.reconstruction("{model}", "{fold}", "{dataset}"),
     log:
-        "<results>/logs/reconstruct/{model}/fold-{fold}/{dataset}.log",
+        paths.log("reconstruct/{model}/fold-{fold}/{dataset}"),
     benchmark:
-        "<results>/benchmarks/reconstruct/{model}/fold-{fold}/{dataset}.tsv"
+        paths.benchmark("reconstruct/{model}/fold-{fold}/{dataset}")
     conda:
         "../../envs/torch.yaml"
     threads: config["threads"]["infer"]
     resources:
+        **growing(mem_mb=8000, runtime=600),
         gpu=gpus,
-        mem_mb=growing(8000),
-        runtime=growing(600),
     params:
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
-        with_training=lambda wildcards: tuned_on_training(wildcards.dataset),
+        with_training=lambda wildcards: plan.tuned_on_training(wildcards.dataset),
         seed=config["seed"],
-        code=model_code("reconstruct.py"),
+        code=plan.model_code("reconstruct.py"),
     script:
         "../scripts/reconstruct.py"
 
 
+# What a model's own reconstructions leave is computed where it is used: it takes less time than to
+# store it.
 rule score:
     input:
-        unpack(test_packs),
-        splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in TEST_DATASETS],
-        model="<results>/models/{model}/fold-{fold}/model.pt",
-        reconstructions=reconstructions,
+        unpack(plan.test_packs),
+        splits=plan.splits(),
+        model=paths.model("{model}", "{fold}"),
+        reconstructions=plan.upstream_reconstructions,
     output:
-        [path if config["keep_maps"] else temp(path) for path in anomaly_maps("{model}", "{fold}")],
+        [
+            path if config["keep_maps"] else temp(path)
+            for path in plan.anomaly_maps("{model}", "{fold}")
+        ],
     log:
-        "<results>/logs/score/{model}/fold-{fold}.log",
+        paths.log("score/{model}/fold-{fold}"),
     benchmark:
-        "<results>/benchmarks/score/{model}/fold-{fold}.tsv"
+        paths.benchmark("score/{model}/fold-{fold}")
     wildcard_constraints:
-        model="|".join(name for name in MODELS if name not in RECONSTRUCTING) or "none",
+        model="|".join(name for name in PLAN.models if name not in PLAN.reconstructing) or "none",
     conda:
         "../../envs/torch.yaml"
     threads: config["threads"]["infer"]
     resources:
+        **growing(mem_mb=8000, runtime=600),
         gpu=gpus,
-        mem_mb=growing(8000),
-        runtime=growing(600),
     params:
-        datasets=TEST_DATASETS,
-        with_training=[tuned_on_training(dataset) for dataset in TEST_DATASETS],
-        residual=config["residual"],
+        datasets=PLAN.test_datasets,
+        with_training=[plan.tuned_on_training(dataset) for dataset in PLAN.test_datasets],
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
-        code=model_code("score.py"),
+        code=plan.model_code("score.py"),
     script:
         "../scripts/score.py"
-
-
-# What a model's own reconstructions leave is measured without its network, so without a GPU.
-use rule score as score_residuals with:
-    wildcard_constraints:
-        model="|".join(RECONSTRUCTING) or "none",
-    threads: 1
-    resources:
-        mem_mb=growing(8000),
-        runtime=growing(600),
-    params:
-        datasets=TEST_DATASETS,
-        with_training=[tuned_on_training(dataset) for dataset in TEST_DATASETS],
-        residual=config["residual"],
-        accelerator="cpu",
-        local_gpus=local_gpus,
-        code=model_code("score.py"),

@@ -6,40 +6,45 @@ one step of a group and is needed by another would have to wait for itself. How 
 cluster job takes is in `slurm/config.yaml`.
 """
 
-BRAIN_MASK = "<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-brain_mask.nii.gz"
+
+def of_subject(kind):
+    """A file of the wildcard subject's preprocessing."""
+    return paths.preprocessed("{dataset}", "{subject}", kind)
+
+
+def extracted_by(*ways):
+    """Constraint: data sets whose brains are extracted in one of some ways."""
+    return "|".join(name for name, way in PLAN.brain_masks.items() if way in ways) or "none"
 
 
 rule register_to_sri24:
     input:
-        unpack(raw_files),
-        atlas_head=atlas_file("head"),
-        atlas_brain=atlas_file("brain"),
+        unpack(cohort.raw_files),
+        atlas_head=cohort.atlas("head"),
+        atlas_brain=cohort.atlas("brain"),
     output:
-        image=temp(
-            "<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-registered_<weighted>.nii"
-        ),
-        lesion="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_label-lesion_mask.nii.gz",
-        transform="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_from-native_to-SRI24_mode-image_xfm.txt",
-        qc="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_desc-registration_qc.json",
+        image=temp(of_subject("registered")),
+        lesion=of_subject("lesion"),
+        transform=of_subject("transform"),
+        qc=of_subject("registration"),
     log:
-        "<results>/logs/register_to_sri24/{dataset}/{subject}.log",
+        paths.log("register_to_sri24/{dataset}/{subject}"),
     benchmark:
-        "<results>/benchmarks/register_to_sri24/{dataset}/{subject}.tsv"
+        paths.benchmark("register_to_sri24/{dataset}/{subject}")
     group:
         "register"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(15),
+        **growing(mem_mb=3000, runtime=15),
     params:
         settings=config["preprocessing"]["registration"],
-        grid=(config["atlas"]["shape"], config["atlas"]["spacing_mm"]),
-        stripped=lambda wildcards: BRAIN_MASKS[wildcards.dataset] in ("threshold", "nonzero"),
-        lesion_labels=lambda wildcards: datasets.load(wildcards.dataset).LESION_LABELS,
+        grid=ATLAS_GRID,
+        stripped=plan.comes_stripped,
+        lesion_labels=cohort.lesion_labels,
         seed=config["seed"],
-        code=code("register_to_sri24.py"),
+        code=plan.code("register_to_sri24.py"),
     script:
         "../scripts/register_to_sri24.py"
 
@@ -47,24 +52,23 @@ rule register_to_sri24:
 rule strip_skull:
     input:
         image=rules.register_to_sri24.output.image,
-        atlas_brain=atlas_file("brain"),
+        atlas_brain=cohort.atlas("brain"),
     output:
-        mask=BRAIN_MASK,
+        mask=of_subject("brain"),
     log:
-        "<results>/logs/strip_skull/{dataset}/{subject}.log",
+        paths.log("strip_skull/{dataset}/{subject}"),
     wildcard_constraints:
-        dataset="|".join(d for d, how in BRAIN_MASKS.items() if how != "hd_bet") or "none",
+        dataset=extracted_by("atlas", "threshold", "nonzero"),
     group:
         "subject"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        **growing(mem_mb=2000, runtime=10),
     params:
-        how=lambda wildcards: BRAIN_MASKS[wildcards.dataset],
-        code=code("strip_skull.py"),
+        how=lambda wildcards: PLAN.brain_masks[wildcards.dataset],
+        code=plan.code("strip_skull.py"),
     script:
         "../scripts/strip_skull.py"
 
@@ -73,28 +77,27 @@ rule strip_skull_hd_bet:
     input:
         image=rules.register_to_sri24.output.image,
     output:
-        mask=BRAIN_MASK,
+        mask=of_subject("brain"),
     log:
-        "<results>/logs/strip_skull_hd_bet/{dataset}/{subject}.log",
+        paths.log("strip_skull_hd_bet/{dataset}/{subject}"),
     benchmark:
-        "<results>/benchmarks/strip_skull_hd_bet/{dataset}/{subject}.tsv"
+        paths.benchmark("strip_skull_hd_bet/{dataset}/{subject}")
     wildcard_constraints:
-        dataset="|".join(d for d, how in BRAIN_MASKS.items() if how == "hd_bet") or "none",
+        dataset=extracted_by("hd_bet"),
     group:
         "hd_bet"
     conda:
         "../../envs/skullstrip.yaml"
     threads: config["threads"]["infer"]
     resources:
+        **growing(mem_mb=8000, runtime=60),
         gpu=gpus,
-        mem_mb=growing(8000),
-        runtime=growing(60),
     params:
         program=hd_bet_program,
         weights=config["hd_bet"]["weights"],
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
-        code=code("strip_skull_hd_bet.py"),
+        code=plan.code("strip_skull_hd_bet.py"),
     shell:
         "{params.program} --image {input.image:q} --mask {output.mask:q} --weights {params.weights:q}"
         " --accelerator {params.accelerator} --local-gpus {params.local_gpus} --threads {threads}"
@@ -104,88 +107,85 @@ rule strip_skull_hd_bet:
 rule correct_bias:
     input:
         image=rules.register_to_sri24.output.image,
-        mask=BRAIN_MASK,
+        mask=of_subject("brain"),
     output:
-        image="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_desc-preproc_<weighted>.nii.gz",
-        field="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_desc-biasfield_qc.json",
+        image=of_subject("image"),
+        field=of_subject("field"),
     log:
-        "<results>/logs/correct_bias/{dataset}/{subject}.log",
+        paths.log("correct_bias/{dataset}/{subject}"),
     benchmark:
-        "<results>/benchmarks/correct_bias/{dataset}/{subject}.tsv"
+        paths.benchmark("correct_bias/{dataset}/{subject}")
     group:
         "subject"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        **growing(mem_mb=2000, runtime=10),
     params:
         settings=config["preprocessing"]["bias_field"],
-        code=code("correct_bias.py"),
+        code=plan.code("correct_bias.py"),
     script:
         "../scripts/correct_bias.py"
 
 
 rule downsample:
     input:
-        unpack(preprocessed_files),
+        unpack(cohort.preprocessed_files),
     output:
-        image="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-<resolution>_desc-preproc_<weighted>.nii.gz",
-        brain="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-<resolution>_desc-brain_mask.nii.gz",
-        lesion="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_space-SRI24_res-<resolution>_label-lesion_mask.nii.gz",
+        image=of_subject("small_image"),
+        brain=of_subject("small_brain"),
+        lesion=of_subject("small_lesion"),
     log:
-        "<results>/logs/downsample/{dataset}/{subject}.log",
+        paths.log("downsample/{dataset}/{subject}"),
     group:
         "subject"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        **growing(mem_mb=2000, runtime=10),
     params:
         settings={
             key: config["preprocessing"][key]
             for key in ("smoothing", "crop", "percentiles", "spacing_mm")
         },
-        code=code("downsample.py"),
+        code=plan.code("downsample.py"),
     script:
         "../scripts/downsample.py"
 
 
 rule pack:
     input:
-        image=of_every_subject("space-SRI24_res-{resolution}_desc-preproc_{weighted}.nii.gz"),
-        brain=of_every_subject("space-SRI24_res-{resolution}_desc-brain_mask.nii.gz"),
-        lesion=of_every_subject("space-SRI24_res-{resolution}_label-lesion_mask.nii.gz"),
-        qc=registration_quality,
-        demographics=demographics,
+        image=cohort.of_every_subject("small_image"),
+        brain=cohort.of_every_subject("small_brain"),
+        lesion=cohort.of_every_subject("small_lesion"),
+        qc=cohort.registration_quality,
+        demographics=cohort.demographics,
     output:
-        image="<results>/packed/{dataset}/image.npy",
-        brain="<results>/packed/{dataset}/brain.npy",
-        lesion="<results>/packed/{dataset}/lesion.npy",
-        subjects="<results>/packed/{dataset}/subjects.tsv",
-        excluded="<results>/packed/{dataset}/excluded.tsv",
+        image=paths.packed_file("{dataset}", "image.npy"),
+        brain=paths.packed_file("{dataset}", "brain.npy"),
+        lesion=paths.packed_file("{dataset}", "lesion.npy"),
+        subjects=paths.packed_file("{dataset}", "subjects.tsv"),
+        excluded=paths.packed_file("{dataset}", "excluded.tsv"),
     log:
-        "<results>/logs/pack/{dataset}.log",
+        paths.log("pack/{dataset}"),
     wildcard_constraints:
-        dataset="|".join(config["datasets"]),
+        dataset="|".join(PLAN.datasets),
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
+        **growing(mem_mb=2000, runtime=60),
     params:
-        subjects=lambda wildcards: list(subjects_of(wildcards.dataset).values()),
-        left_out=lambda wildcards: LISTINGS[wildcards.dataset].left_out,
-        code=lambda wildcards: code("pack.py", f"uad.data.datasets.{wildcards.dataset}"),
+        subjects=cohort.rows,
+        left_out=cohort.not_usable,
+        code=plan.dataset_code("pack.py"),
     script:
         "../scripts/pack.py"
 
 
 rule preprocess:
     input:
-        [packed(dataset) for dataset in config["datasets"]],
-        [f"{ROOT}/qc/{dataset}.html" for dataset in REGISTERED],
+        [paths.packed(dataset) for dataset in PLAN.datasets],
+        [paths.quality(dataset) for dataset in PLAN.cohort.registered],

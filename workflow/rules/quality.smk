@@ -4,56 +4,53 @@
 rule measure_quality:
     input:
         image=rules.correct_bias.output.image,
-        brain=BRAIN_MASK,
+        brain=of_subject("brain"),
         lesion=rules.register_to_sri24.output.lesion,
-        atlas_brain=atlas_file("brain"),
+        atlas_brain=cohort.atlas("brain"),
         registration=rules.register_to_sri24.output.qc,
         field=rules.correct_bias.output.field,
     output:
-        numbers="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_desc-quality_qc.json",
-        picture="<results>/preprocessed/{dataset}/sub-{subject}/sub-{subject}_desc-quality_qc.jpg",
+        numbers=of_subject("quality"),
+        picture=of_subject("picture"),
     log:
-        "<results>/logs/measure_quality/{dataset}/{subject}.log",
+        paths.log("measure_quality/{dataset}/{subject}"),
     group:
         "subject"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        **growing(mem_mb=2000, runtime=10),
     params:
-        code=code("measure_quality.py"),
+        code=plan.code("measure_quality.py"),
     script:
         "../scripts/measure_quality.py"
 
 
 rule quality_page:
     input:
-        numbers=of_every_subject("desc-quality_qc.json"),
-        pictures=of_every_subject("desc-quality_qc.jpg"),
-        excluded="<results>/packed/{dataset}/excluded.tsv",
+        numbers=cohort.of_every_subject("quality"),
+        pictures=cohort.of_every_subject("picture"),
+        excluded=paths.packed_file("{dataset}", "excluded.tsv"),
     output:
         page=report(
-            "<results>/qc/{dataset}.html",
+            paths.quality("{dataset}"),
             caption="../report/quality.rst",
             category="1 Data",
             labels={"result": "quality", "of": "{dataset}"},
         ),
-        table="<results>/qc/{dataset}.tsv",
+        table=paths.quality("{dataset}", "tsv"),
     log:
-        "<results>/logs/quality_page/{dataset}.log",
+        paths.log("quality_page/{dataset}"),
     wildcard_constraints:
-        dataset="|".join(config["datasets"]),
+        dataset="|".join(PLAN.datasets),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        title=lambda wildcards: datasets.load(wildcards.dataset).TITLE,
-        simulated=bool(SIMULATION),
-        code=code("quality_page.py"),
+        **shown("quality_page.py"),
+        title=cohort.title,
     script:
         "../scripts/quality_page.py"

@@ -3,123 +3,108 @@
 
 rule plot_cohort:
     input:
-        native=lambda wildcards: [
-            f"{raw_folder(wildcards.dataset)}/{subject.image}"
-            for subject in montage_subjects(wildcards.dataset)
-        ],
-        preprocessed=montage_files("image"),
-        masks=montage_files("brain"),
-        packed=lambda wildcards: packed(wildcards.dataset),
+        native=figures.montage_native,
+        preprocessed=figures.montage_files("image"),
+        masks=figures.montage_files("brain"),
+        packed=lambda wildcards: paths.packed(wildcards.dataset),
     output:
         report(
-            "<results>/figures/cohort_{dataset}.png",
+            paths.figure("cohort_{dataset}.png"),
             caption="../report/cohort.rst",
             category="1 Data",
             labels={"result": "preprocessing", "of": "{dataset}"},
         ),
     log:
-        "<results>/logs/plot_cohort/{dataset}.log",
+        paths.log("plot_cohort/{dataset}"),
     wildcard_constraints:
-        dataset="|".join(config["datasets"]),
+        dataset="|".join(PLAN.datasets),
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        **growing(mem_mb=2000, runtime=10),
     params:
-        subjects=lambda wildcards: [s.subject for s in montage_subjects(wildcards.dataset)],
-        title=lambda wildcards: datasets.load(wildcards.dataset).TITLE,
-        simulated=bool(SIMULATION),
-        code=code("plot_cohort.py"),
+        **shown("plot_cohort.py"),
+        subjects=figures.montage_names,
+        title=cohort.title,
     script:
         "../scripts/plot_cohort.py"
 
 
 rule plot_splits:
     input:
-        splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in SPLIT_DATASETS],
-        ages="<results>/packed/ixi/subjects.tsv",
+        splits=plan.splits(PLAN.split_datasets),
+        ages=paths.packed_file(HEALTHY, "subjects.tsv"),
     output:
         report(
-            "<results>/figures/splits.png",
+            paths.figure("splits.png"),
             caption="../report/splits.rst",
             category="1 Data",
             labels={"result": "splits", "of": "all"},
         ),
     log:
-        "<results>/logs/plot_splits.log",
+        paths.log("plot_splits"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        datasets=SPLIT_DATASETS,
-        simulated=bool(SIMULATION),
-        code=code("plot_splits.py"),
+        **shown("plot_splits.py"),
+        datasets=PLAN.split_datasets,
     script:
         "../scripts/plot_splits.py"
 
 
 rule plot_training:
     input:
-        [
-            path
-            for model in MODELS
-            for path in of_every_fold(f"models/{model}/fold-{{fold}}/history.tsv")
-        ],
+        plan.of_models("history.tsv"),
     output:
         report(
-            "<results>/figures/training.png",
+            paths.figure("training.png"),
             caption="../report/training.rst",
             category="2 Training",
             labels={"result": "loss", "of": "all models"},
         ),
     log:
-        "<results>/logs/plot_training.log",
+        paths.log("plot_training"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        models=MODELS,
-        folds=config["folds"],
-        simulated=bool(SIMULATION),
-        code=code("plot_training.py"),
+        **shown("plot_training.py"),
+        models=PLAN.models,
+        folds=PLAN.folds,
     script:
         "../scripts/plot_training.py"
 
 
 rule describe_method:
     input:
-        unpack(card_files),
+        unpack(plan.method_files),
     output:
         report(
-            "<results>/methods/{method}.html",
+            paths.method_page("{method}"),
             caption="../report/method.rst",
             category="3 Methods",
             labels={"method": "{method}"},
         ),
     log:
-        "<results>/logs/describe_method/{method}.log",
+        paths.log("describe_method/{method}"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        docstring=lambda wildcards: docstring(f"uad.models.methods.{wildcards.method}"),
+        **shown("describe_method.py"),
+        docstring=plan.docstring,
         block=lambda wildcards: config["methods"][wildcards.method],
-        rows=lambda wildcards: rows_of(wildcards.method),
-        models=lambda wildcards: models_of(wildcards.method),
-        folds=config["folds"],
-        simulated=bool(SIMULATION),
-        code=code("describe_method.py"),
+        rows=plan.rows_of,
+        models=plan.models_of,
+        folds=PLAN.folds,
     script:
         "../scripts/describe_method.py"
 
@@ -130,241 +115,197 @@ rule describe_method:
 
 rule collect_cases:
     input:
-        unpack(test_data),
-        metrics=f"{ROOT}/metrics/sadm_res-{{test_set}}/fold-{FIRST_FOLD}.tsv",
-        maps=lambda wildcards: maps_of(scored_rows(), [wildcards.test_set], FIRST_FOLD),
-        reconstruction=case_reconstruction,
+        unpack(figures.case_files),
     output:
-        "<results>/figures/data/cases_{test_set}.npz",
+        paths.cases("{row}"),
     log:
-        "<results>/logs/collect_cases/{test_set}.log",
+        paths.log("collect_cases/{row}"),
     conda:
-        "../../envs/report.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        **growing(mem_mb=2000, runtime=20),
     params:
-        rows=scored_rows(),
-        parts=lambda wildcards: branches(f"sadm_res-{wildcards.test_set}"),
-        dataset=lambda wildcards: TEST_SETS[wildcards.test_set],
-        fold=FIRST_FOLD,
+        row=plan.row_parameters,
+        parts=figures.parts,
+        test_sets={name: PLAN.test_sets[name] for name in figures.case_sets},
+        fold=figures.fold,
         seed=config["seed"],
-        code=code("collect_cases.py"),
+        code=plan.row_code("collect_cases.py"),
     script:
         "../scripts/collect_cases.py"
 
 
 rule plot_cases:
     input:
-        "<results>/figures/data/cases_{test_set}.npz",
+        paths.cases("sadm_res-{test_set}"),
     output:
         report(
-            "<results>/figures/cases_{test_set}.png",
+            paths.figure("cases_{test_set}.png"),
             caption="../report/cases.rst",
             category="4 Figures",
             labels={"result": "SADM_res, in-domain (Fig. 2)", "of": "{test_set}"},
         ),
     log:
-        "<results>/logs/plot_cases/{test_set}.log",
+        paths.log("plot_cases/{test_set}"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
+        **shown("plot_cases.py"),
         row=lambda wildcards: f"sadm_res-{wildcards.test_set}",
         title=lambda wildcards: f"SADM_res trained and tested on {wildcards.test_set.upper()}",
-        simulated=bool(SIMULATION),
-        code=code("plot_cases.py"),
     script:
         "../scripts/plot_cases.py"
 
 
 rule plot_comparison:
     input:
-        [f"{ROOT}/figures/data/cases_{test_set}.npz" for test_set in REAL_CASE_SETS],
+        [paths.cases(row) for row in figures.scored],
     output:
         report(
-            "<results>/figures/comparison.png",
+            paths.figure("comparison.png"),
             caption="../report/comparison.rst",
             category="4 Figures",
             labels={"result": "all rows (Fig. 3)", "of": "real lesions"},
         ),
     log:
-        "<results>/logs/plot_comparison.log",
+        paths.log("plot_comparison"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        test_sets=REAL_CASE_SETS,
-        labels={row: LABELS[row] for row in scored_rows()},
-        simulated=bool(SIMULATION),
-        code=code("plot_comparison.py"),
+        **shown("plot_comparison.py"),
+        test_sets=figures.real_case_sets,
+        labels=figures.labels_of(figures.scored),
     script:
         "../scripts/plot_comparison.py"
 
 
 rule plot_synthetic:
     input:
-        packed=packed("draem"),
-        split="<results>/splits/draem.tsv",
+        packed=paths.packed("draem"),
+        split=paths.split("draem"),
     output:
         report(
-            "<results>/figures/synthetic.png",
+            paths.figure("synthetic.png"),
             caption="../report/synthetic.rst",
             category="4 Figures",
             labels={"result": "synthetic anomalies (Fig. 4)", "of": "draem"},
         ),
     log:
-        "<results>/logs/plot_synthetic.log",
+        paths.log("plot_synthetic"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        fold=FIRST_FOLD,
-        simulated=bool(SIMULATION),
-        code=code("plot_synthetic.py"),
+        **shown("plot_synthetic.py"),
+        fold=figures.fold,
     script:
         "../scripts/plot_synthetic.py"
 
 
 rule weigh_maps:
     input:
-        unpack(test_data),
-        maps=lambda wildcards: maps_of(WEIGHTED_ROWS, TEST_SETS, wildcards.fold),
+        unpack(figures.weight_files),
     output:
-        "<results>/figures/data/weights_fold-{fold}.tsv",
+        paths.weights("{row}", "{fold}"),
     log:
-        "<results>/logs/weigh_maps/fold-{fold}.log",
+        paths.log("weigh_maps/{row}/fold-{fold}"),
     conda:
-        "../../envs/report.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(120),
+        **growing(mem_mb=2000, runtime=120),
     params:
-        rows={row: branches(row) for row in WEIGHTED_ROWS},
-        test_sets=TEST_SETS,
+        row=plan.row_parameters,
+        branches=lambda wildcards: figures.branches(wildcards.row),
+        test_sets=PLAN.test_sets,
         seed=config["seed"],
-        code=code("weigh_maps.py"),
+        code=plan.row_code("weigh_maps.py"),
     script:
         "../scripts/weigh_maps.py"
 
 
 rule plot_weights:
     input:
-        of_every_fold("figures/data/weights_fold-{fold}.tsv"),
+        figures.weights(),
     output:
         figure=report(
-            "<results>/figures/weights.svg",
+            paths.figure("weights.svg"),
             caption="../report/weights.rst",
             category="4 Figures",
             labels={"result": "weight of the residual map (Fig. 5)", "of": "SADM_res"},
         ),
-        table="<results>/figures/beta.tsv",
+        table=paths.figure("beta.tsv"),
     log:
-        "<results>/logs/plot_weights.log",
+        paths.log("plot_weights"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        unhealthy=list(TEST_SETS),
-        simulated=bool(SIMULATION),
-        code=code("plot_weights.py"),
+        **shown("plot_weights.py"),
+        unhealthy=list(PLAN.test_sets),
     script:
         "../scripts/plot_weights.py"
 
 
-rule pool_detections:
-    input:
-        unpack(test_data),
-        maps=maps_of(CURVE_ROWS, TEST_SETS, FIRST_FOLD),
-    output:
-        "<results>/figures/precision_recall.tsv",
-    log:
-        "<results>/logs/pool_detections.log",
-    conda:
-        "../../envs/report.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
-    params:
-        rows={row: config["rows"][row]["maps"] for row in CURVE_ROWS},
-        test_sets=TEST_SETS,
-        fold=FIRST_FOLD,
-        seed=config["seed"],
-        code=code("pool_detections.py"),
-    script:
-        "../scripts/pool_detections.py"
-
-
 rule plot_precision_recall:
     input:
-        "<results>/figures/precision_recall.tsv",
+        [paths.metrics(row, figures.fold, "curve") for row in figures.curves],
     output:
-        report(
-            "<results>/figures/precision_recall.svg",
+        figure=report(
+            paths.figure("precision_recall.svg"),
             caption="../report/precision_recall.rst",
             category="4 Figures",
             labels={"result": "precision and recall", "of": "cDDPM, Unet_res, SADM_res"},
         ),
+        table=paths.figure("precision_recall.tsv"),
     log:
-        "<results>/logs/plot_precision_recall.log",
+        paths.log("plot_precision_recall"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        labels={row: LABELS[row] for row in CURVE_ROWS},
-        unhealthy=list(TEST_SETS),
-        simulated=bool(SIMULATION),
-        code=code("plot_precision_recall.py"),
+        **shown("plot_precision_recall.py"),
+        labels=figures.labels_of(figures.curves),
+        unhealthy=list(PLAN.test_sets),
     script:
         "../scripts/plot_precision_recall.py"
 
 
 rule plot_lesion_volume:
     input:
-        [
-            path
-            for row in volume_rows()
-            for path in of_every_fold(f"metrics/{row}/fold-{{fold}}.tsv")
-        ],
+        plan.of_every_row(rows=figures.volume_rows()),
     output:
         report(
-            "<results>/figures/lesion_volume.svg",
+            paths.figure("lesion_volume.svg"),
             caption="../report/lesion_volume.rst",
             category="4 Figures",
             labels={"result": "Dice against lesion volume", "of": "cDDPM, SADM_res"},
         ),
     log:
-        "<results>/logs/plot_lesion_volume.log",
+        paths.log("plot_lesion_volume"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        labels={row: LABELS[row] for row in volume_rows()},
-        rows=VOLUME_ROWS,
-        folds=config["folds"],
-        simulated=bool(SIMULATION),
-        code=code("plot_lesion_volume.py"),
+        **shown("plot_lesion_volume.py"),
+        labels=figures.labels_of(figures.volume_rows()),
+        rows=figures.by_volume,
+        folds=PLAN.folds,
     script:
         "../scripts/plot_lesion_volume.py"
 
@@ -372,20 +313,20 @@ rule plot_lesion_volume:
 rule tabulate_deviations:
     output:
         report(
-            "<results>/tables/departures.html",
+            paths.table("departures.html"),
             caption="../report/departures.rst",
             category="5 Tables",
             labels={"result": "departures from paper and code"},
         ),
     log:
-        "<results>/logs/tabulate_deviations.log",
+        paths.log("tabulate_deviations"),
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
+        **growing(mem_mb=500, runtime=5),
     params:
+        **shown("tabulate_deviations.py"),
         blocks={
             key: config[key]
             for key in (
@@ -397,8 +338,6 @@ rule tabulate_deviations:
                 "evaluation",
             )
         },
-        simulated=bool(SIMULATION),
-        code=code("tabulate_deviations.py"),
     script:
         "../scripts/tabulate_deviations.py"
 
@@ -406,66 +345,60 @@ rule tabulate_deviations:
 rule figures:
     input:
         rules.tabulate_deviations.output,
-        f"{ROOT}/inventory/datasets.html",
-        [f"{ROOT}/qc/{dataset}.html" for dataset in REGISTERED],
-        [f"{ROOT}/figures/cohort_{dataset}.png" for dataset in config["datasets"]],
-        paper_figures(),
-        f"{ROOT}/figures/splits.png",
-        f"{ROOT}/splits/audit.html",
-        f"{ROOT}/figures/training.png",
-        [f"{ROOT}/methods/{method}.html" for method in TRAINED],
+        paths.inventory_page,
+        [paths.quality(dataset) for dataset in PLAN.cohort.registered],
+        [paths.figure(f"cohort_{dataset}.png") for dataset in PLAN.datasets],
+        figures.all(),
+        paths.figure("splits.png"),
+        paths.leaks(),
+        paths.figure("training.png"),
+        [paths.method_page(method) for method in PLAN.trained],
 
 
 rule write_methods:
     output:
         report(
-            "<results>/methods.md",
+            paths.methods_text,
             caption="../report/methods_text.rst",
             category="3 Methods",
             labels={"method": "all captions as one text"},
         ),
     log:
-        "<results>/logs/write_methods.log",
+        paths.log("write_methods"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
+        **growing(mem_mb=500, runtime=5),
     params:
-        text=methods_text,
-        code=code("write_methods.py"),
+        text=figures.methods_text,
+        code=plan.code("write_methods.py"),
     script:
         "../scripts/write_methods.py"
 
 
 rule record_provenance:
     input:
-        inventories=[f"{ROOT}/inventory/{dataset}.json" for dataset in config["datasets"]],
-        others=other_inputs,
-        splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in SPLIT_DATASETS],
-        abouts=[
-            path
-            for model in MODELS
-            for path in of_every_fold(f"models/{model}/fold-{{fold}}/about.json")
-        ],
-        results=[f"{ROOT}/tables/table{n}.csv" for n in (1, 2, 3)],
+        inventories=[paths.inventory(dataset) for dataset in PLAN.datasets],
+        others=plan.other_inputs,
+        splits=plan.splits(PLAN.split_datasets),
+        abouts=plan.of_models("about.json"),
+        results=[paths.table(f"table{n}.csv") for n in (1, 2, 3)],
     output:
-        "<results>/provenance.json",
+        paths.provenance,
     log:
-        "<results>/logs/record_provenance.log",
+        paths.log("record_provenance"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(20),
+        **growing(mem_mb=1000, runtime=20),
     params:
         config=config,
-        datasets=list(config["datasets"]),
-        folders=[config["hd_bet"]["weights"]] if "hd_bet" in BRAIN_MASKS.values() else [],
-        code_state=lambda wildcards: code_of_run(),
-        code=code("record_provenance.py"),
+        datasets=PLAN.datasets,
+        folders=list(filter(None, [PLAN.hd_bet_weights])),
+        code_state=lambda wildcards: PLAN.all_code,
+        code=plan.code("record_provenance.py"),
     script:
         "../scripts/record_provenance.py"
 
@@ -479,23 +412,22 @@ rule front_page:
         rules.record_provenance.output,
     output:
         page=report(
-            "<results>/index.html",
+            paths.front_page,
             caption="../report/overview.rst",
             category="0 Overview",
             labels={"result": "front page"},
         ),
-        costs="<results>/tables/costs.tsv",
+        costs=paths.table("costs.tsv"),
     log:
-        "<results>/logs/front_page.log",
+        paths.log("front_page"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         run=run_facts,
-        plan=costs_plan,
-        code=code("front_page.py"),
+        plan=lambda wildcards: costs(PLAN),
+        code=plan.code("front_page.py"),
     script:
         "../scripts/front_page.py"

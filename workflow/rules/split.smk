@@ -3,86 +3,78 @@
 
 rule make_splits:
     input:
-        subjects="<results>/packed/{dataset}/subjects.tsv",
-        lists=lambda wildcards: split_lists(wildcards.dataset),
+        subjects=paths.packed_file("{dataset}", "subjects.tsv"),
+        lists=lambda wildcards: cohort.split_lists(wildcards.dataset),
     output:
-        split="<results>/splits/{dataset}.tsv",
+        split=paths.split("{dataset}"),
     log:
-        "<results>/logs/make_splits/{dataset}.log",
+        paths.log("make_splits/{dataset}"),
     wildcard_constraints:
-        dataset="|".join(config["datasets"]),
+        dataset="|".join(PLAN.datasets),
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
+        **growing(mem_mb=500, runtime=5),
     params:
-        scheme=lambda wildcards: (
-            config["splits"]["scheme"] if split_lists(wildcards.dataset) else "clean"
-        ),
-        purge_leakage=RELEASED.get("purge_leakage", False),
+        scheme=cohort.split_scheme,
+        purge_leakage=PLAN.released_lists.get("purge_leakage", False),
         counts=lambda wildcards: config["splits"][wildcards.dataset],
         folds=config["splits"]["folds"],
         seed=config["seed"],
-        code=lambda wildcards: code("make_splits.py", f"uad.data.datasets.{wildcards.dataset}"),
+        code=plan.dataset_code("make_splits.py"),
     script:
         "../scripts/make_splits.py"
 
 
 rule audit_splits:
     input:
-        splits=[f"{ROOT}/splits/{dataset}.tsv" for dataset in config["datasets"]],
-        lists=lambda wildcards: [
-            path for dataset in config["datasets"] for path in split_lists(dataset)
-        ],
+        splits=plan.splits(PLAN.datasets),
+        lists=lambda wildcards: cohort.all_split_lists(),
     output:
-        table="<results>/splits/audit.tsv",
+        table=paths.leaks("tsv"),
         html=report(
-            "<results>/splits/audit.html",
+            paths.leaks(),
             caption="../report/audit.rst",
             category="1 Data",
             labels={"result": "leak report", "of": "all"},
         ),
     log:
-        "<results>/logs/audit_splits.log",
+        paths.log("audit_splits"),
     conda:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
+        **growing(mem_mb=500, runtime=5),
     params:
-        datasets=list(config["datasets"]),
+        **shown("audit_splits.py"),
+        datasets=PLAN.datasets,
         folds=config["splits"]["folds"],
-        released=RELEASED.get("folder"),
-        simulated=bool(SIMULATION),
-        code=code("audit_splits.py"),
+        released=PLAN.released_lists.get("folder"),
     script:
         "../scripts/audit_splits.py"
 
 
 rule synthesize:
     input:
-        image="<results>/packed/ixi/image.npy",
-        others=packed("ixi"),
-        split="<results>/splits/ixi.tsv",
+        image=paths.packed_file(HEALTHY, "image.npy"),
+        others=paths.packed(HEALTHY),
+        split=paths.split(HEALTHY),
     output:
-        image="<results>/packed/draem/image.npy",
-        brain="<results>/packed/draem/brain.npy",
-        lesion="<results>/packed/draem/lesion.npy",
-        subjects="<results>/packed/draem/subjects.tsv",
-        split="<results>/splits/draem.tsv",
+        image=paths.packed_file("draem", "image.npy"),
+        brain=paths.packed_file("draem", "brain.npy"),
+        lesion=paths.packed_file("draem", "lesion.npy"),
+        subjects=paths.packed_file("draem", "subjects.tsv"),
+        split=paths.split("draem"),
     log:
-        "<results>/logs/synthesize.log",
+        paths.log("synthesize"),
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        **growing(mem_mb=2000, runtime=30),
     params:
         seed=config["seed"],
-        code=code("synthesize.py"),
+        code=plan.code("synthesize.py"),
     script:
         "../scripts/synthesize.py"

@@ -3,30 +3,29 @@
 
 rule train_model:
     input:
-        unpack(training_data),
+        unpack(plan.training_data),
     output:
-        model="<results>/models/{model}/fold-{fold}/model.pt",
-        history="<results>/models/{model}/fold-{fold}/history.tsv",
-        about="<results>/models/{model}/fold-{fold}/about.json",
+        model=paths.model("{model}", "{fold}"),
+        history=paths.model("{model}", "{fold}", "history.tsv"),
+        about=paths.model("{model}", "{fold}", "about.json"),
     log:
-        "<results>/logs/train_model/{model}/fold-{fold}.log",
+        paths.log("train_model/{model}/fold-{fold}"),
     benchmark:
-        "<results>/benchmarks/train_model/{model}/fold-{fold}.tsv"
+        paths.benchmark("train_model/{model}/fold-{fold}")
     wildcard_constraints:
-        model="|".join(name for name in MODELS if name not in PRETRAINED) or "none",
+        model="|".join(name for name in PLAN.models if name not in PLAN.pretrained) or "none",
     conda:
         "../../envs/torch.yaml"
     threads: config["threads"]["train"]
     resources:
+        **growing(mem_mb=(16000, 32000), runtime=720),
         gpu=gpus,
-        mem_mb=growing(16000, on_cpu=32000),
-        runtime=growing(720),
     params:
-        block=method_block,
+        block=plan.method_block,
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
         seed=config["seed"],
-        code=model_code("train_model.py"),
+        code=plan.model_code("train_model.py"),
     script:
         "../scripts/train_model.py"
 
@@ -34,13 +33,9 @@ rule train_model:
 # Pretraining (SparK) is a training like any other; a rule of its own shows it in the DAG.
 use rule train_model as pretrain with:
     wildcard_constraints:
-        model="|".join(PRETRAINED) or "none",
+        model="|".join(PLAN.pretrained) or "none",
 
 
 rule train:
     input:
-        [
-            path
-            for model in MODELS
-            for path in of_every_fold(f"models/{model}/fold-{{fold}}/model.pt")
-        ],
+        plan.of_models("model.pt"),

@@ -1,23 +1,23 @@
-"""Rule collect_cases: slices and scores of the example cases of one test set."""
-
-from pathlib import Path
+"""Rule collect_cases: slices of the example cases as one row of the table sees them."""
 
 from uad.base import logs, tsv
-from uad.evaluation import cases
+from uad.evaluation import cases, scores
 
 with logs.job(snakemake.log[0]) as log:
-    params, test_set = snakemake.params, snakemake.wildcards.test_set
-    metrics = tsv.read(snakemake.input.metrics).query("test_set == @test_set")
-    subjects = cases.choose(metrics)
-    log.info("chosen: %s", ", ".join(subjects))
-    collected = cases.collect(
-        root=Path(snakemake.output[0]).parents[2],
-        rows=params.rows,
-        parts=params.parts,
-        dataset=params.dataset,
-        fold=params.fold,
-        subjects=subjects,
-        reconstruction=snakemake.input.reconstruction,
-        seed=params.seed,
-    )
+    inputs, params = snakemake.input, snakemake.params
+    row, datasets = params.row, list(params.test_sets.values())
+    stored = scores.stored(inputs, datasets, row["networks"], row["reconstructing"])
+    collected = {}
+    for (test_set, dataset), path in zip(params.test_sets.items(), inputs.metrics):
+        subjects = cases.choose(tsv.read(path).query("test_set == @test_set"))
+        log.info("%s: chosen are %s", test_set, ", ".join(subjects))
+        collected[test_set] = cases.collect(
+            row=snakemake.wildcards.row,
+            maps=row["maps"],
+            cohort=scores.Cohort(stored[dataset], params.fold),
+            subjects=subjects,
+            residual=row["residual"],
+            seed=params.seed,
+            parts=params.parts.get(test_set, ()),
+        )
     cases.write(collected, snakemake.output[0])

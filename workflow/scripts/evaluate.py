@@ -1,22 +1,27 @@
 """Rule evaluate: metrics of one row of the table on every test subject of one fold."""
 
-from pathlib import Path
-
-from uad.base import logs, tsv
-from uad.evaluation import row_metrics
+from uad.base import devices, logs, tsv
+from uad.evaluation import row_metrics, scores
 
 with logs.job(snakemake.log[0]):
-    evaluated = row_metrics.evaluate_row(
-        root=Path(snakemake.output.subjects).parents[2],
-        maps=snakemake.params.maps,
-        reconstruction=snakemake.params.reconstruction,
-        test_sets=snakemake.params.test_sets,
-        healthy=snakemake.params.healthy,
-        spacing_mm=snakemake.params.spacing_mm,
-        fold=int(snakemake.wildcards.fold),
-        seed=snakemake.params.seed,
-        min_component=snakemake.params.min_component,
-        threshold=snakemake.params.threshold,
+    inputs, params = snakemake.input, snakemake.params
+    row, fold = params.row, int(snakemake.wildcards.fold)
+    if row["reconstructing"]:
+        devices.set_up_cpu(snakemake.threads)
+    tables = row_metrics.evaluate_row(
+        row_metrics.Row(
+            maps=row["maps"],
+            reconstruction=next(iter(row["reconstructing"]), None),
+            residual=row["residual"],
+            fold=fold,
+            seed=params.seed,
+        ),
+        scores.stored(inputs, params.datasets, row["networks"], row["reconstructing"]),
+        test_sets=params.test_sets,
+        healthy=params.healthy,
+        spacing_mm=params.spacing_mm,
+        min_component=params.min_component,
+        threshold=params.threshold,
     )
-    for table, path in zip(evaluated, snakemake.output):
+    for table, path in zip(tables, snakemake.output):
         tsv.write(table, path)

@@ -6,6 +6,6 @@ from uad.report import canvas, pictures
 
 with logs.job(snakemake.log[0]):
     params = snakemake.params
-    figure = pictures.cases(cases.read(snakemake.input[0]), params.row)
+    figure = pictures.cases(cases.read(snakemake.input, snakemake.wildcards.test_set), params.row)
     canvas.heading(figure, params.title, params.simulated)
     canvas.save(figure, snakemake.output[0])

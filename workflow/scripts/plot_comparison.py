@@ -6,7 +6,7 @@ from uad.report import canvas, pictures
 
 with logs.job(snakemake.log[0]):
     params = snakemake.params
-    collected = dict(zip(params.test_sets, map(cases.read, snakemake.input)))
+    collected = {name: cases.read(snakemake.input, name) for name in params.test_sets}
     labels = {row: canvas.row_label(row, label) for row, label in params.labels.items()}
     figure = pictures.comparison(collected, labels)
     canvas.heading(figure, "Anomaly scores of all rows", params.simulated)

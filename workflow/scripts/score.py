@@ -16,7 +16,7 @@ with logs.job(snakemake.log[0]):
             if inputs.reconstructions
             else None,
             model_path=inputs.model,
-            residual=snakemake.params.residual,
+            residual={},
             device=device,
             threads=snakemake.threads,
             code=snakemake.params.code,

@@ -6,17 +6,19 @@ The slices are kept in a small file, so that a figure can be drawn again without
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from uad.base import tsv
 from uad.base.errors import InputError
 from uad.base.files import replacing
-from uad.data import packed, splits
 from uad.evaluation import metrics
-from uad.evaluation.row_metrics import Cohort, RowScore
+from uad.evaluation.scores import Cohort, RowScore
 
 PERCENTILES = (50, 75)
+# Of every row and part, beside what all share.
+SCORED = ("score", "peak", "dice", "threshold")
 SYNTHETIC = 6  # volumes shown in the figure of synthetic anomalies
 
 
@@ -48,71 +50,87 @@ def choose(table):
     return list(dict.fromkeys(ranked.iloc[rank - 1] for rank in ranks))
 
 
-def collect(root, rows, parts, dataset, fold, subjects, reconstruction, seed):
-    """Slices of the chosen subjects.
+def collect(
+    row: str,
+    maps: Sequence[str],
+    cohort: Cohort,
+    subjects: Sequence[str],
+    residual: dict,
+    seed: int,
+    parts: Sequence[str] = (),
+) -> dict[str, np.ndarray]:
+    """Slices of the chosen subjects as one row sees them.
 
     Parameters
     ----------
-    root : path-like
-        Results folder.
-    rows : dict of str to list of str
-        Rows of the table and their maps.
-    parts : list of str
-        The maps of SADM_res, shown one by one: residual map and prediction.
-    dataset : str
-    fold : int
-    subjects : list of str
+    row : str
+    maps : sequence of str
+        What it adds up.
+    cohort : Cohort
+    subjects : sequence of str
         From `choose`.
-    reconstruction : path-like
-        Of the residual map's model, (subjects, levels, Z, X, Y).
+    residual : dict
+        See `Cohort.anomaly_map`.
     seed : int
+    parts : sequence of str
+        Maps that are shown one by one too, and the first one's reconstruction: residual map and
+        prediction of SADM_res.
 
     Returns
     -------
     dict of str to ndarray
-        `subject` (cases); `image`, `brain`, `lesion` and `reconstruction` (mean over noise levels),
-        each (cases, X, Y); `names`, of the rows and then the parts; for each of them `score`
-        (cases, names, X, Y), and of the whole volume `peak`, `dice` and `threshold` (cases, names):
-        its highest score, its highest Dice and the threshold of that.
+        `subject` (cases); `image`, `brain`, `lesion` and, with parts, `reconstruction` (mean over
+        noise levels), each (cases, X, Y); `names`, of the row and then the parts; for each of them
+        `score` (cases, names, X, Y), and of the whole volume `peak`, `dice` and `threshold` (cases,
+        names): its highest score, its highest Dice and the threshold of that.
     """
-    pack = packed.Pack(root / "packed" / dataset)
-    split = tsv.read(root / "splits" / f"{dataset}.tsv")
-    order = splits.evaluated(split, fold)
-    stored = np.load(reconstruction, mmap_mode="r")
-    added = [*rows.values(), *([part] for part in parts)]
-    cohort = Cohort(root, dataset, fold)
-    scores = [RowScore(root, maps, cohort, seed) for maps in added]
-    kinds = (
-        "image", "brain", "lesion", "reconstruction", "score", "peak", "dice", "threshold",
-    )  # fmt: skip
+    added = [list(maps), *([part] for part in parts)]
+    scores = [RowScore(names, cohort, residual, seed) for names in added]
+    reconstruction = cohort.reconstruction(parts[0]) if parts else None
+    kinds = ["image", "brain", "lesion", *SCORED, *(["reconstruction"] if parts else [])]
     found = {kind: [] for kind in kinds}
     for subject in subjects:
-        volume = pack.volume(subject)
+        volume = cohort.volume(subject)
         z = int(volume.lesion.sum(axis=(1, 2)).argmax())
-        maps = [score(volume) for score in scores]
-        best = [metrics.best_dice(metrics.count(values, volume.lesion)) for values in maps]
+        values = [score(volume) for score in scores]
+        best = [metrics.best_dice(metrics.count(score, volume.lesion)) for score in values]
         found["image"].append(volume.image[z])
         found["brain"].append(volume.brain[z])
         found["lesion"].append(volume.lesion[z])
-        found["reconstruction"].append(stored[order.index(subject)][:, z].astype("f4").mean(axis=0))
-        found["score"].append([values[z] for values in maps])
-        found["peak"].append([values.max() for values in maps])
+        found["score"].append([score[z] for score in values])
+        found["peak"].append([score.max() for score in values])
         found["dice"].append([dice for dice, _ in best])
         found["threshold"].append([threshold for _, threshold in best])
+        if reconstruction:
+            found["reconstruction"].append(reconstruction(volume)[z])
     arrays = {kind: np.array(values) for kind, values in found.items()}
-    return {"subject": np.array(subjects), "names": np.array([*rows, *parts]), **arrays}
+    return {"subject": np.array(subjects), "names": np.array([row, *parts]), **arrays}
 
 
-def write(collected, path):
-    """Write what `collect` returned as `.npz`."""
+def write(collected: Mapping[str, Mapping[str, np.ndarray]], path: Any) -> None:
+    """Write what `collect` returned for some test sets as `.npz`."""
+    arrays = {
+        f"{test_set}/{kind}": array
+        for test_set, of in collected.items()
+        for kind, array in of.items()
+    }
     with replacing(path) as temporary:
-        np.savez_compressed(temporary, **collected)
+        np.savez_compressed(temporary, **arrays)
 
 
-def read(path):
-    """What `write` wrote."""
-    with np.load(path) as content:
-        return dict(content)
+def read(paths: Sequence[Any], test_set: str) -> dict[str, np.ndarray]:
+    """What `write` wrote of one test set, for one row or for several side by side."""
+    parts = []
+    for path in paths:
+        with np.load(path) as content:
+            start = f"{test_set}/"
+            parts.append(
+                {k.removeprefix(start): content[k] for k in content.files if k.startswith(start)}
+            )
+    if any(list(part["subject"]) != list(parts[0]["subject"]) for part in parts):
+        raise InputError(f"{paths[0]} and others beside it show different subjects; delete them")
+    joined = {kind: np.concatenate([part[kind] for part in parts], axis=1) for kind in SCORED}
+    return {**parts[0], **joined, "names": np.concatenate([part["names"] for part in parts])}
 
 
 def synthetic(pack, subjects):

@@ -4,12 +4,14 @@ Maps are read volume by volume, so that memory does not grow with the number of 
 these numbers are kept, not the maps: a figure can be drawn again without scoring again.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
 from uad.evaluation import metrics
-from uad.evaluation.histogram import ScoreHistogram
-from uad.evaluation.row_metrics import Cohort, RowScore
+from uad.evaluation.metrics import Counts
+from uad.evaluation.scores import Cohort, RowScore
 
 WEIGHTS = tuple(i / 10 for i in range(11))
 POINTS = 200  # kept of each precision-recall curve
@@ -42,19 +44,26 @@ def weighted_dice(residual_map, prediction, lesion):
     ]
 
 
-def weight_table(root, rows, test_sets, fold, seed):
-    """[DICE] against the weight of the residual map, for one fold.
+def weight_table(
+    row: str,
+    maps: Sequence[str],
+    cohorts: Mapping[str, Cohort],
+    residual: dict,
+    seed: int,
+) -> pd.DataFrame:
+    """[DICE] of a row against the weight of its residual map, for one fold.
 
     Parameters
     ----------
-    root : path-like
-        Results folder.
-    rows : dict of str to list of str
-        Rows, named with what they are trained on behind the hyphen; the first of their maps is the
-        residual map, the others make up the prediction.
-    test_sets : dict of str to str
-        Name in the table to data set.
-    fold, seed : int
+    row : str
+        What it is trained on stands behind the hyphen.
+    maps : sequence of str
+        The first is the residual map, the others make up the prediction.
+    cohorts : mapping of str to Cohort
+        Of each test set.
+    residual : dict
+        See `Cohort.anomaly_map`.
+    seed : int
 
     Returns
     -------
@@ -63,62 +72,25 @@ def weight_table(root, rows, test_sets, fold, seed):
         `n_subjects`.
     """
     lines = []
-    for test_set, dataset in test_sets.items():
-        cohort = Cohort(root, dataset, fold)
-        branches = {
-            row: [RowScore(root, part, cohort, seed) for part in parts]
-            for row, parts in ((row, (maps[:1], maps[1:])) for row, maps in rows.items())
-        }
-        dice = {row: [] for row in rows}
-        for volume in cohort.volumes("test"):
-            for row, scores in branches.items():
-                values = (score(volume) for score in scores)
-                dice[row].append(weighted_dice(*values, volume.lesion))
-        for row, values in dice.items():
-            trained_on = row.partition("-")[2]
-            for beta, mean in zip(WEIGHTS, np.mean(values, axis=0)):
-                lines.append((trained_on, test_set, fold, beta, mean, len(values)))
+    for test_set, cohort in cohorts.items():
+        parts = [RowScore(part, cohort, residual, seed) for part in (maps[:1], maps[1:])]
+        values = [
+            weighted_dice(*(score(volume) for score in parts), volume.lesion)
+            for volume in cohort.volumes("test")
+        ]
+        trained_on = row.partition("-")[2]
+        for beta, mean in zip(WEIGHTS, np.mean(values, axis=0)):
+            lines.append((trained_on, test_set, cohort.fold, beta, mean, len(values)))
     columns = ["d_unhealthy", "test_set", "fold", "beta", "dice_best", "n_subjects"]
     return pd.DataFrame(lines, columns=columns)
 
 
-def precision_table(root, rows, test_sets, fold, seed):
-    """Precision and recall of all voxels of a test set pooled, for one fold.
+def precision_recall(counts: Counts) -> pd.DataFrame:
+    """Recall and precision of pooled voxels, thinned evenly in recall.
 
-    Parameters
-    ----------
-    root, test_sets, fold, seed
-        As in `weight_table`.
-    rows : dict of str to list of str
-        Rows and their maps.
-
-    Returns
-    -------
-    DataFrame
-        `row`, `test_set`, `fold`, `recall`, `precision`, and `prevalence`, the lesions' share of
-        the brain; at most `POINTS` lines per curve, among them that with the highest Dice.
+    At most `POINTS` lines, among them that with the highest Dice. What is masked (score 0) is never
+    predicted.
     """
-    parts = []
-    for test_set, dataset in test_sets.items():
-        cohort = Cohort(root, dataset, fold)
-        scores = {row: RowScore(root, maps, cohort, seed) for row, maps in rows.items()}
-        pooled = {row: ScoreHistogram() for row in rows}
-        brain = lesion = 0
-        for volume in cohort.volumes("test"):
-            brain += int(volume.brain.sum())
-            lesion += int(volume.lesion.sum())
-            for row, score in scores.items():
-                pooled[row].add(score(volume), volume.lesion)
-        for row in rows:
-            part = _curve(pooled[row].counts())
-            about = {"row": row, "test_set": test_set, "fold": fold}
-            parts.append(part.assign(**about, prevalence=lesion / brain))
-    columns = ["row", "test_set", "fold", "recall", "precision", "prevalence"]
-    return pd.concat(parts, ignore_index=True)[columns]
-
-
-def _curve(counts):
-    """Recall and precision, thinned evenly in recall; what is masked is never predicted."""
     usable = counts.thresholds > 0
     recall = counts.true_positives[usable] / max(counts.positives, 1)
     precision = counts.true_positives[usable] / counts.predicted[usable]

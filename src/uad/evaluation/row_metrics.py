@@ -8,155 +8,93 @@ healthy voxels, and thresholds come from validation volumes only, not from train
 `evaluation.threshold: released` asks for that.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from uad.base import seeding, tsv
-from uad.base.errors import InputError
-from uad.data import packed, splits
-from uad.evaluation import histogram, metrics
-from uad.evaluation.controls import CONTROLS, load
+from uad.evaluation import curves, histogram, metrics
 from uad.evaluation.histogram import ScoreHistogram
+from uad.evaluation.scores import Cohort, ReconstructionError, RowScore, Stored
 
 # Share of the healthy validation subjects' brain voxels that a threshold lets through.
 FALSE_POSITIVE_RATES = {"fpr1": 0.01, "fpr5": 0.05, "fpr10": 0.1}
 
 
 class Evaluation(NamedTuple):
-    """Tables with one line per test set and: test subject, healthy test subject, no subject."""
+    """Tables with one line per test set and: test subject, healthy test subject, no subject, point
+    of the precision-recall curve of all voxels pooled."""
 
     subjects: pd.DataFrame
     healthy: pd.DataFrame
     pooled: pd.DataFrame
+    curve: pd.DataFrame
 
 
-def evaluate_row(
-    root, maps, reconstruction, test_sets, healthy, spacing_mm, fold, seed, min_component=0,
-    threshold="validation",
-):  # fmt: skip
-    """Evaluate one row on every test set.
+class Row(NamedTuple):
+    """A row of Table 1 in one fold.
 
-    Parameters
+    Attributes
     ----------
-    root : path-like
-        Results folder.
     maps : list of str
         Models and controls whose maps are added.
     reconstruction : str or None
         Model whose reconstruction error is measured.
-    test_sets : dict of str to str
+    residual : dict
+        `kind` and `erosion` of the residual map of models that reconstruct.
+    fold, seed : int
+    """
+
+    maps: list
+    reconstruction: str | None
+    residual: dict
+    fold: int
+    seed: int
+
+
+def evaluate_row(
+    row: Row,
+    stored: Mapping[str, Stored],
+    test_sets: Mapping[str, str],
+    healthy: str,
+    spacing_mm: float,
+    min_component: int = 0,
+    threshold: str = "validation",
+) -> Evaluation:
+    """Evaluate one row on every test set.
+
+    Parameters
+    ----------
+    row : Row
+    stored : mapping of str to Stored
+        By data set.
+    test_sets : mapping of str to str
         Name in the table to data set.
     healthy : str
         Data set of healthy subjects, whose scores tell false positives.
     spacing_mm : float
         Voxel size of the packed volumes.
-    fold, seed : int
     min_component : int
         Voxels; smaller components of a thresholded map do not count (`dice_val` and what else is
         measured at its threshold). 0 and 1 keep all.
     threshold : {"validation", "released"}
         What the threshold of `dice_val` is tuned on: validation subjects, or, as by the released
         code, these and the training subjects of the test set.
-
-    Returns
-    -------
-    Evaluation
     """
-    root = Path(root)
-    free_of_lesions = Cohort(root, healthy, fold)
+    free_of_lesions = Cohort(stored[healthy], row.fold)
     parts = []
     for name, dataset in test_sets.items():
-        cohort = Cohort(root, dataset, fold, with_training=threshold == "released")
-        patients = RowScore(root, maps, cohort, seed)
+        cohort = Cohort(stored[dataset], row.fold, with_training=threshold == "released")
+        patients = RowScore(row.maps, cohort, row.residual, row.seed)
         # Healthy subjects get the controls of the test set: `intensity` has the sign that it needs.
-        others = RowScore(root, maps, free_of_lesions, seed, patients.controls)
-        error = reconstruction and ReconstructionError(root, reconstruction, cohort)
+        others = RowScore(row.maps, free_of_lesions, row.residual, row.seed, patients.controls)
+        error = ReconstructionError(row.reconstruction, cohort) if row.reconstruction else None
         tables = _evaluate_test_set(patients, others, error, spacing_mm, min_component)
         for table in tables:
             table.insert(0, "test_set", name)
         parts.append(tables)
     return Evaluation(*(pd.concat(tables, ignore_index=True) for tables in zip(*parts)))
-
-
-class Cohort:
-    """Validation and test subjects of a data set in one fold; thresholds are tuned on some."""
-
-    def __init__(self, root, dataset, fold, with_training=False):
-        """`with_training`: thresholds are tuned on training subjects too."""
-        self.dataset, self.fold = dataset, fold
-        self.tuned_on = ("val", "train") if with_training else ("val",)
-        self._pack = packed.Pack(root / "packed" / dataset)
-        self._split = tsv.read(root / "splits" / f"{dataset}.tsv")
-        order = splits.evaluated(self._split, fold, with_training)
-        self._position = {s: i for i, s in enumerate(order)}
-        self.voxel_ml = float(self._pack.subjects["voxel_ml"].iloc[0])
-
-    def volumes(self, *roles):
-        """Volumes of the subjects with one of some roles, each once."""
-        subjects = [s for role in roles for s in splits.subjects(self._split, self.fold, role)]
-        return (self._pack.volume(s) for s in dict.fromkeys(subjects))
-
-    def stored(self, root, stage, model, name):
-        """Look-up of a volume in what a stage made of this cohort with a model."""
-        folder = root / stage / model / f"fold-{self.fold}" / self.dataset
-        array = np.load(folder / f"{name}.npy", mmap_mode="r")
-        return lambda volume: array[self._position[volume.subject]]
-
-
-class RowScore:
-    """Anomaly score of a row for the volumes of a cohort."""
-
-    def __init__(self, root, maps, cohort, seed, controls=None):
-        """`controls`: those among the maps; built from the cohort's validation subjects if None."""
-        self.cohort = cohort
-        models = [name for name in maps if name not in CONTROLS]
-        self._maps = [cohort.stored(root, "scores", model, "anomaly_map") for model in models]
-        if controls is None:
-            controls = [
-                load(name).build(
-                    cohort.volumes("val"),
-                    seeding.generator(seed, name, cohort.dataset, cohort.fold),
-                )
-                for name in maps
-                if name in CONTROLS
-            ]
-        self.controls = controls
-
-    def __call__(self, volume):
-        """Sum of the row's maps, (Z, X, Y) float32, zero outside the brain.
-
-        Models' maps are masked here too, so that none gains or loses by what lies outside. Those of
-        controls are taken as they are: `perfect` has to be perfect.
-        """
-        maps = [stored(volume) * volume.brain for stored in self._maps]
-        score = sum(maps + [control(volume) for control in self.controls])
-        if not np.isfinite(score).all():
-            raise InputError(
-                f"{self.cohort.dataset}, subject {volume.subject}, fold {self.cohort.fold}: the "
-                "anomaly map has values that are not finite"
-            )
-        return score
-
-    def of(self, *roles):
-        """Pairs of volume and score of the subjects with one of some roles."""
-        return ((volume, self(volume)) for volume in self.cohort.volumes(*roles))
-
-
-class ReconstructionError:
-    """How far the mean reconstruction of a volume is from the image, inside the brain."""
-
-    def __init__(self, root, model, cohort):
-        self._levels = cohort.stored(root, "reconstructions", model, "reconstruction")
-
-    def __call__(self, volume):
-        """Mean absolute difference outside and inside the lesion; NaN where there is no voxel."""
-        mean = self._levels(volume).mean(axis=0, dtype=np.float32)
-        error = np.abs(volume.image - mean)
-        regions = (volume.brain & ~volume.lesion, volume.brain & volume.lesion)
-        return [float(error[r].mean()) if r.any() else float("nan") for r in regions]
 
 
 def _evaluate_test_set(patients, healthy, reconstruction_error, spacing_mm, min_component):
@@ -176,9 +114,10 @@ def _evaluate_test_set(patients, healthy, reconstruction_error, spacing_mm, min_
         }
         for volume, score in healthy.of("test")
     ]
-    pooled, lines = ScoreHistogram(), []
+    pooled, lines, brain = ScoreHistogram(), [], 0
     for volume, score in patients.of("test"):
         pooled.add(score, volume.lesion)
+        brain += int(volume.brain.sum())
         errors = reconstruction_error(volume) if reconstruction_error else [float("nan")] * 2
         line = _subject_line(
             volume, score, predict(score), cuts, patients.cohort.voxel_ml, spacing_mm
@@ -187,7 +126,10 @@ def _evaluate_test_set(patients, healthy, reconstruction_error, spacing_mm, min_
         lines.append({"subject": volume.subject, "fold": fold, **line})
     pooled_line = {"fold": fold, **_pooled(pooled.counts(), lines, healthy_lines)}
     pooled_line |= {f"threshold_{name}": cut for name, cut in cuts.items()}
-    return pd.DataFrame(lines), pd.DataFrame(healthy_lines), pd.DataFrame([pooled_line])
+    counts = pooled.counts()
+    curve = curves.precision_recall(counts).assign(prevalence=counts.positives / brain)
+    curve.insert(0, "fold", fold)
+    return pd.DataFrame(lines), pd.DataFrame(healthy_lines), pd.DataFrame([pooled_line]), curve
 
 
 def _thresholds(patients, healthy):

@@ -7,8 +7,10 @@ from conftest import write_pack
 
 from uad.base import tsv
 from uad.base.errors import InputError
+from uad.base.paths import Paths
 from uad.data import packed
 from uad.evaluation import cases, metrics
+from uad.evaluation.scores import Cohort, Stored
 from uad.report import canvas, pictures
 
 SHAPE = (12, 48, 48)
@@ -71,12 +73,22 @@ ROWS = {
 }
 
 
+def collect(results, row, parts=()):
+    paths = Paths(str(results))
+    maps = {name: paths.anomaly_map(name, 0, "brats21") for name in ("cddpm", "unet_res-brats")}
+    stored = Stored(
+        "brats21",
+        paths.packed("brats21"),
+        paths.split("brats21"),
+        maps,
+        {"cddpm": results / "reconstruction.npy"},
+    )
+    return cases.collect(row, ROWS[row], Cohort(stored, 0), ["S2", "S1"], {}, 1, parts)
+
+
 @pytest.fixture
 def collected(results):
-    return cases.collect(
-        results, ROWS, ["cddpm", "unet_res-brats"], "brats21", 0, ["S2", "S1"],
-        results / "reconstruction.npy", seed=1,
-    )  # fmt: skip
+    return collect(results, "sadm_res-brats", parts=["cddpm", "unet_res-brats"])
 
 
 def test_what_is_kept_of_a_case(results, collected):
@@ -101,10 +113,24 @@ def test_what_is_kept_of_a_case(results, collected):
 
 
 def test_written_and_read_again(collected, tmp_path):
-    cases.write(collected, tmp_path / "cases.npz")
-    again = cases.read(tmp_path / "cases.npz")
+    cases.write({"brats": collected, "atlas": collected}, tmp_path / "cases.npz")
+    again = cases.read([tmp_path / "cases.npz"], "atlas")
     assert again.keys() == collected.keys()
     assert all(np.array_equal(again[kind], collected[kind]) for kind in collected)
+
+
+def test_rows_are_read_side_by_side(results, tmp_path):
+    files = [tmp_path / "a.npz", tmp_path / "b.npz"]
+    parts = [collect(results, row) for row in ("cddpm", "unet_res-brats")]
+    for part, file in zip(parts, files):
+        cases.write({"brats": part}, file)
+    joined = cases.read(files, "brats")
+    assert list(joined["names"]) == ["cddpm", "unet_res-brats"]
+    for position, part in enumerate(parts):
+        np.testing.assert_array_equal(joined["score"][:, position], part["score"][:, 0])
+    cases.write({"brats": {**parts[1], "subject": np.array(["S1", "S2"])}}, files[1])
+    with pytest.raises(InputError, match="show different subjects"):
+        cases.read(files, "brats")
 
 
 def test_detections_by_hand():
@@ -132,7 +158,7 @@ def test_pictures_are_drawn(collected, tmp_path):
     drawn = {
         "cases": pictures.cases(collected, "sadm_res-brats"),
         "two_blocks": pictures.comparison({"brats": {**collected, **more, "names": names}}, many),
-        "one_block": pictures.comparison({"brats": collected}, {"cddpm": "cDDPM"}),
+        "one_block": pictures.comparison({"brats": collected}, {"sadm_res-brats": "SADM_res"}),
     }
     for name, figure in drawn.items():
         canvas.heading(figure, name, simulated=True)

@@ -7,11 +7,12 @@ from conftest import write_pack
 from sklearn.metrics import precision_recall_curve
 
 from uad.base import tsv
+from uad.base.paths import Paths
 from uad.data import packed
-from uad.evaluation import curves, histogram, metrics, row_metrics
+from uad.evaluation import curves, histogram, metrics
+from uad.evaluation.scores import Cohort, RowScore, Stored
 from uad.report import canvas, plots
 
-TEST_SETS = {"brats": "brats21"}
 ROWS = {
     "cddpm": ["cddpm"],
     "unet_res-brats": ["unet_res-brats"],
@@ -36,15 +37,31 @@ def results(tmp_path):
     return tmp_path
 
 
+def cohort_of(results):
+    paths = Paths(str(results))
+    maps = {name: paths.anomaly_map(name, 0, "brats21") for name in ("cddpm", "unet_res-brats")}
+    packed_files, split = paths.packed("brats21"), paths.split("brats21")
+    return Cohort(Stored("brats21", packed_files, split, maps), 0)
+
+
+def curve_of(results, row):
+    """Precision and recall of a row's test voxels."""
+    pooled = histogram.ScoreHistogram()
+    for volume, score in RowScore(ROWS[row], cohort_of(results), {}, seed=1).of("test"):
+        pooled.add(score, volume.lesion)
+    return curves.precision_recall(pooled.counts())
+
+
 def test_ends_and_middle_are_rows_of_the_table(results):
-    rows = {"sadm_res-brats": ROWS["sadm_res-brats"]}
-    table = curves.weight_table(results, rows, TEST_SETS, 0, seed=1)
+    table = curves.weight_table(
+        "sadm_res-brats", ROWS["sadm_res-brats"], {"brats": cohort_of(results)}, {}, seed=1
+    )
     assert table["beta"].tolist() == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
     assert set(table["d_unhealthy"]) == {"brats"} and set(table["n_subjects"]) == {3}
     by_beta = table.set_index("beta")["dice_best"]
-    cohort = row_metrics.Cohort(results, "brats21", 0)
+    cohort = cohort_of(results)
     for beta, row in ((0, "unet_res-brats"), (0.5, "sadm_res-brats"), (1, "cddpm")):
-        score = row_metrics.RowScore(results, ROWS[row], cohort, seed=1)
+        score = RowScore(ROWS[row], cohort, {}, seed=1)
         exact = [metrics.best_dice(metrics.count(x, v.lesion))[0] for v, x in score.of("test")]
         assert by_beta[beta] == pytest.approx(np.mean(exact), abs=1e-12), row
     assert len({round(value, 6) for value in by_beta}) > 5
@@ -65,17 +82,16 @@ def test_weights_by_hand():
 
 
 def test_curve_is_that_of_scikit_learn(results):
-    table = curves.precision_table(results, {"cddpm": ["cddpm"]}, TEST_SETS, 0, seed=1)
+    table = curve_of(results, "cddpm")
     pack = packed.Pack(results / "packed/brats21")
     maps = np.load(results / "scores/cddpm/fold-0/brats21/anomaly_map.npy")[1:]
-    lesion, brain = np.asarray(pack.lesion[1:]) > 0, np.asarray(pack.brain[1:]) > 0
+    lesion = np.asarray(pack.lesion[1:]) > 0
     precision, recall, _ = precision_recall_curve(lesion.ravel(), maps.ravel())
     assert len(table) <= curves.POINTS
     # At each recall the curve has its highest precision, where the last lesion voxel was found.
     highest = pd.Series(precision).groupby(recall).max()
     expected = np.interp(table["recall"], highest.index, highest)
     np.testing.assert_allclose(table["precision"], expected, atol=0.02)
-    assert set(table["prevalence"]) == {lesion.sum() / brain.sum()}
     best, _ = metrics.best_dice(metrics.count(maps, lesion))
     dice = 2 * table["precision"] * table["recall"] / (table["precision"] + table["recall"])
     assert dice.max() == pytest.approx(best, abs=2e-3)
@@ -84,7 +100,7 @@ def test_curve_is_that_of_scikit_learn(results):
 def test_a_score_of_zeros_has_no_curve():
     pooled = histogram.ScoreHistogram()
     pooled.add(np.zeros((2, 4, 4), np.float32), np.ones((2, 4, 4), bool))
-    assert len(curves._curve(pooled.counts())) == 0
+    assert len(curves.precision_recall(pooled.counts())) == 0
 
 
 def test_line_of_weights_is_the_mean_over_folds(tmp_path):
@@ -99,7 +115,8 @@ def test_line_of_weights_is_the_mean_over_folds(tmp_path):
 
 
 def test_precision_recall_is_drawn_for_every_row(results):
-    table = curves.precision_table(results, ROWS, TEST_SETS, 0, seed=1)
+    parts = [curve_of(results, row).assign(row=row, test_set="brats") for row in ROWS]
+    table = pd.concat(parts).assign(prevalence=0.1)
     figure = plots.precision_recall(table, dict(zip(ROWS, "abc")), {"brats": "#0072B2"})
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert [lines[label].get_linestyle() for label in "abc"] == ["-", "--", "-"]

@@ -6,16 +6,21 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from conftest import ROOT, write_pack
 from scipy import ndimage
 
 from uad.base import tsv
 from uad.base.errors import InputError
+from uad.base.paths import Paths
 from uad.data import packed
 from uad.evaluation import metrics, row_metrics
+from uad.evaluation.scores import Stored
+from uad.models import residuals
 
 FOLD = 1
+SSIM = {"kind": "ssim", "erosion": 0}
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/metrics.schema.yaml").read_text())
 ORDER = ["S1", "S3", "S2", "S4"]  # two validation, two test subjects
 
@@ -59,9 +64,29 @@ def change_maps(root, model, change, dataset="brats21"):
     np.save(root / f"scores/{model}/fold-{FOLD}/{dataset}/anomaly_map.npy", maps)
 
 
-def evaluate_all(results, maps, reconstruction=None):
+def stored(results, without=()):
+    """Files of both data sets; `without` names models whose maps are not stored."""
+    paths = Paths(str(results))
+    return {
+        dataset: Stored(
+            dataset,
+            paths.packed(dataset),
+            paths.split(dataset),
+            {
+                model: paths.anomaly_map(model, FOLD, dataset)
+                for model in ("cddpm", "unet-brats")
+                if model not in without
+            },
+            {"cddpm": paths.reconstruction("cddpm", FOLD, dataset)},
+        )
+        for dataset in ("brats21", "ixi")
+    }
+
+
+def evaluate_all(results, maps, reconstruction=None, without=(), residual=SSIM, **settings):
+    row = row_metrics.Row(maps, reconstruction, residual, FOLD, seed=1)
     return row_metrics.evaluate_row(
-        results, maps, reconstruction, {"brats": "brats21"}, "ixi", 2.0, FOLD, seed=1
+        row, stored(results, without), {"brats": "brats21"}, "ixi", 2.0, **settings
     )
 
 
@@ -83,7 +108,7 @@ def test_tables_are_as_the_schema_says(results, maps, tmp_path):
         validator = jsonschema.Draft202012Validator(
             {"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{name}"}
         )
-        assert len(again) == {"subjects": 2, "healthy": 2, "pooled": 1}[name]
+        assert len(again) == {"subjects": 2, "healthy": 2, "pooled": 1}.get(name, len(table))
         for line in again.astype(object).where(again.notna(), None).to_dict("records"):
             validator.validate(line)
 
@@ -126,10 +151,7 @@ def test_small_components_do_not_count_for_the_thresholded_dice(results):
     maps[2].flat[far.argmax()] = 9  # one voxel away from all others that are found
     np.save(path, maps)
     table, found = (
-        row_metrics.evaluate_row(
-            results, ["unet-brats"], None, {"brats": "brats21"}, "ixi", 2.0, FOLD, 1, size
-        ).subjects
-        for size in (0, 8)
+        evaluate_all(results, ["unet-brats"], min_component=size).subjects for size in (0, 8)
     )
     predicted = maps[2] * volume.brain > table["threshold"][0]
     assert table["dice_val"][0] == pytest.approx(metrics.dice(predicted, volume.lesion))
@@ -149,9 +171,7 @@ def test_released_threshold_is_tuned_on_training_subjects_too(results):
     np.save(results / f"scores/unet-brats/fold-{FOLD}/brats21/anomaly_map.npy", maps)
 
     def run(threshold):
-        return row_metrics.evaluate_row(
-            results, ["unet-brats"], None, {"brats": "brats21"}, "ixi", 2.0, FOLD, 1, 0, threshold
-        )
+        return evaluate_all(results, ["unet-brats"], threshold=threshold)
 
     lesions = np.stack([pack.volume(s).lesion for s in ("S1", "S3", "S0")])
     _, exact = metrics.best_dice(metrics.count(maps[[0, 1, 4]], lesions))
@@ -262,6 +282,37 @@ def test_reconstruction_error_by_hand(results):
     np.testing.assert_allclose(found["recon_l1_healthy"], 0.1, atol=1e-3)
     np.testing.assert_allclose(found["recon_l1_lesion"], 0.3, atol=1e-3)
     assert evaluate(results, ["cddpm"]).filter(like="recon").isna().all(axis=None)
+
+
+@pytest.mark.parametrize("residual", [SSIM, {"kind": "l1", "erosion": 2}])
+def test_residual_of_a_reconstruction_is_computed_where_it_is_used(results, residual):
+    found = evaluate_all(results, ["cddpm"], without=("cddpm",), residual=residual)
+    folder = results / f"reconstructions/cddpm/fold-{FOLD}"
+    for dataset in ("brats21", "ixi"):
+        pack, levels = packed.Pack(results / "packed" / dataset), folder / dataset
+        levels = np.load(levels / "reconstruction.npy").astype(np.float32)
+        maps = [
+            residuals.anomaly_map(
+                torch.from_numpy(pack.volume(subject).image),
+                torch.from_numpy(of).mean(dim=0),
+                pack.volume(subject).brain,
+                **residual,
+            )
+            for subject, of in zip(ORDER, levels)
+        ]
+        change_maps(results, "cddpm", partial(np.copyto, src=np.stack(maps)), dataset)
+    for table, expected in zip(found, evaluate_all(results, ["cddpm"])):
+        pd.testing.assert_frame_equal(table, expected)
+
+
+def test_curve_of_the_pooled_voxels_ends_where_the_best_dice_is(results):
+    evaluated = evaluate_all(results, ["unet-brats"])
+    curve, pooled = evaluated.curve, evaluated.pooled.iloc[0]
+    dice = 2 * curve["precision"] * curve["recall"] / (curve["precision"] + curve["recall"])
+    assert dice.max() == pytest.approx(pooled["dice_pooled_best"], rel=1e-6)
+    pack = packed.Pack(results / "packed/brats21")
+    lesion, brain = pack.lesion[[2, 4]].sum(), pack.brain[[2, 4]].sum()
+    assert set(curve["prevalence"]) == {lesion / brain}
 
 
 def test_controls(results):

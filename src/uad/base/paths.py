@@ -1,0 +1,163 @@
+"""Where everything of a run is: each path below the results folder, written once.
+
+Rules give wildcards such as ``"{model}"`` for names, library code gives names.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+# Files of a subject's preprocessing, behind its label; BIDS derivative names.
+PREPROCESSED = {
+    "registered": "space-SRI24_desc-registered_{weighted}.nii",
+    "transform": "from-native_to-SRI24_mode-image_xfm.txt",
+    "registration": "desc-registration_qc.json",
+    "image": "space-SRI24_desc-preproc_{weighted}.nii.gz",
+    "brain": "space-SRI24_desc-brain_mask.nii.gz",
+    "lesion": "space-SRI24_label-lesion_mask.nii.gz",
+    "field": "desc-biasfield_qc.json",
+    "small_image": "space-SRI24_res-{resolution}_desc-preproc_{weighted}.nii.gz",
+    "small_brain": "space-SRI24_res-{resolution}_desc-brain_mask.nii.gz",
+    "small_lesion": "space-SRI24_res-{resolution}_label-lesion_mask.nii.gz",
+    "quality": "desc-quality_qc.json",
+    "picture": "desc-quality_qc.jpg",
+}
+PACKED = ("image.npy", "brain.npy", "lesion.npy", "subjects.tsv")
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Paths of one run.
+
+    Attributes
+    ----------
+    root : str
+        Results folder.
+    weighted : str
+        Contrast in names of images, such as ``T1w``.
+    resolution : str
+        Voxel size in names of downsampled volumes, such as ``2mm``.
+    """
+
+    root: str
+    weighted: str = "T1w"
+    resolution: str = "2mm"
+
+    def relative(self, path: str) -> str:
+        """A path below the results folder, as links of the front page have it."""
+        return Path(path).relative_to(self.root).as_posix()
+
+    # Data.
+
+    def raw(self, dataset: str) -> str:
+        """Folder of a simulated data set, in its native layout."""
+        return f"{self.root}/raw/{dataset}"
+
+    def atlas(self, name: str) -> str:
+        """A file of the simulated atlas."""
+        return f"{self.root}/atlas/{name}"
+
+    def inventory(self, dataset: str) -> str:
+        """What was found of a data set."""
+        return f"{self.root}/inventory/{dataset}.json"
+
+    @property
+    def inventory_page(self) -> str:
+        """All data sets on one page."""
+        return f"{self.root}/inventory/datasets.html"
+
+    def preprocessed(self, dataset: str, subject: str, kind: str) -> str:
+        """A file of a subject's preprocessing; `kind` is a key of `PREPROCESSED`."""
+        ending = PREPROCESSED[kind].format(weighted=self.weighted, resolution=self.resolution)
+        return f"{self.root}/preprocessed/{dataset}/sub-{subject}/sub-{subject}_{ending}"
+
+    def packed(self, dataset: str) -> list[str]:
+        """The files of a packed data set, in the order of `PACKED`."""
+        return [self.packed_file(dataset, name) for name in PACKED]
+
+    def packed_file(self, dataset: str, name: str) -> str:
+        """One file of a packed data set: of `PACKED`, or ``excluded.tsv``."""
+        return f"{self.root}/packed/{dataset}/{name}"
+
+    def quality(self, dataset: str, ending: str = "html") -> str:
+        """Page (``html``) or table (``tsv``) of a data set's preprocessing."""
+        return f"{self.root}/qc/{dataset}.{ending}"
+
+    def split(self, dataset: str) -> str:
+        """Subjects, folds and roles of a data set."""
+        return f"{self.root}/splits/{dataset}.tsv"
+
+    def leaks(self, ending: str = "html") -> str:
+        """Page (``html``) or table (``tsv``) of subjects with two roles in a fold."""
+        return f"{self.root}/splits/audit.{ending}"
+
+    # Models and what they make.
+
+    def model(self, model: str, fold: int | str, name: str = "model.pt") -> str:
+        """A file of a trained model: ``model.pt``, ``about.json`` or ``history.tsv``."""
+        return f"{self.root}/models/{model}/fold-{fold}/{name}"
+
+    def reconstruction(self, model: str, fold: int | str, dataset: str) -> str:
+        """Pseudo-healthy volumes of a data set."""
+        return f"{self.root}/reconstructions/{model}/fold-{fold}/{dataset}/reconstruction.npy"
+
+    def anomaly_map(self, model: str, fold: int | str, dataset: str) -> str:
+        """A network's anomaly maps of a data set."""
+        return f"{self.root}/scores/{model}/fold-{fold}/{dataset}/anomaly_map.npy"
+
+    def metrics(self, row: str, fold: int | str, of: str = "subjects") -> str:
+        """Metrics of a row: of test ``subjects``, ``healthy`` ones, all ``pooled``, or their
+        precision-recall ``curve``."""
+        suffix = "" if of == "subjects" else f"_{of}"
+        return f"{self.root}/metrics/{row}/fold-{fold}{suffix}.tsv"
+
+    # Report.
+
+    def cases(self, row: str) -> str:
+        """What figures of example cases show of a row."""
+        return f"{self.root}/figures/data/cases/{row}.npz"
+
+    def weights(self, row: str, fold: int | str) -> str:
+        """[DICE] of a row against the weight of its residual map."""
+        return f"{self.root}/figures/data/weights/{row}/fold-{fold}.tsv"
+
+    def figure(self, name: str) -> str:
+        """A figure, or a table of the numbers in one."""
+        return f"{self.root}/figures/{name}"
+
+    def table(self, name: str) -> str:
+        """A table of the report."""
+        return f"{self.root}/tables/{name}"
+
+    def method_page(self, method: str) -> str:
+        """The page of a method."""
+        return f"{self.root}/methods/{method}.html"
+
+    @property
+    def methods_text(self) -> str:
+        """The captions of the report in one text."""
+        return f"{self.root}/methods.md"
+
+    @property
+    def provenance(self) -> str:
+        """What tells this run from another."""
+        return f"{self.root}/provenance.json"
+
+    @property
+    def front_page(self) -> str:
+        """The whole run on one page."""
+        return f"{self.root}/index.html"
+
+    @property
+    def failed_page(self) -> str:
+        """The same of a run that stopped with an error."""
+        return f"{self.root}/failed.html"
+
+    # Records of jobs.
+
+    def log(self, job: str) -> str:
+        """Log of a job, such as ``pack/ixi``."""
+        return f"{self.root}/logs/{job}.log"
+
+    def benchmark(self, job: str) -> str:
+        """Time and memory of a job."""
+        return f"{self.root}/benchmarks/{job}.tsv"

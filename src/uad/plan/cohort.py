@@ -1,0 +1,211 @@
+"""Who is there: subjects of every data set, by the names of its files, and where their files are.
+
+Nothing is opened here, so that thousands of subjects are planned in a moment; simulated files need
+not exist yet.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+from uad.base.errors import InputError
+from uad.base.paths import Paths
+from uad.data import datasets, released
+from uad.data.datasets import Listing, Subject
+from uad.simulation import names as simulated
+
+
+class Cohort:
+    """Subjects of the data sets of a configuration.
+
+    Attributes
+    ----------
+    listings : dict of str to Listing or InputError
+        What was found of each data set, or why there is nothing.
+    registered : list of str
+        Data sets that are preprocessed here, not taken as the authors prepared them.
+    """
+
+    def __init__(self, config: dict, paths: Paths, resources: str = "workflow/resources"):
+        self.config, self.paths, self.resources = config, paths, resources
+        self.names = list(config["datasets"])
+        self.registered = [name for name in self.names if self.layout(name) == "native"]
+        self.listings = {name: self._find(name) for name in self.names}
+
+    # Data sets.
+
+    def folder(self, dataset: str) -> str:
+        """Where a data set's native files are."""
+        if self.config["simulation"]:
+            return self.paths.raw(dataset)
+        return self.config["datasets"][dataset]["folder"]
+
+    def layout(self, dataset: str) -> str:
+        """`native`, or `prepared` for the authors' preprocessed data."""
+        return "native" if self.config["simulation"] else self.config["datasets"][dataset]["layout"]
+
+    def _find(self, dataset: str) -> Listing | InputError:
+        simulation = self.config["simulation"]
+        try:
+            if simulation:
+                n = simulation["subjects"][dataset]
+                scans = simulated.scans(dataset, n, simulation["seed"])
+                files = [file for scan in scans for file in simulated.files(dataset, scan)]
+            else:
+                files = datasets.list_files(self.folder(dataset), f"datasets.{dataset}.folder")
+            return datasets.find(
+                dataset, files, self.folder(dataset), self.config["modality"], self.layout(dataset)
+            )
+        except InputError as error:
+            return error
+
+    def title(self, wildcards: Any) -> str:
+        """Name of the wildcard data set for readers."""
+        return datasets.load(wildcards.dataset).TITLE
+
+    def lesion_labels(self, wildcards: Any) -> list[int] | None:
+        """Values of a lesion in masks of the wildcard data set; None: anything above zero."""
+        return datasets.load(wildcards.dataset).LESION_LABELS
+
+    def check(self) -> None:
+        """Raise `InputError` if a data set, or a list that its split is read from, is missing."""
+        for dataset, listing in self.listings.items():
+            if isinstance(listing, InputError):
+                raise listing
+            self.split_lists(dataset)
+
+    def left_out(self) -> list[str]:
+        """A sentence for each data set of which something is left out."""
+        sentences = []
+        for dataset, listing in self.listings.items():
+            if not isinstance(listing, InputError) and listing.left_out:
+                (first, reason), *others = listing.left_out
+                more = f" and {len(others)} more (`snakemake check` lists them)" if others else ""
+                sentences.append(f"{dataset}: leaving out {first}: {reason}{more}")
+        return sentences
+
+    # Subjects.
+
+    def subjects(self, dataset: str) -> dict[str, Subject]:
+        """Subjects of a data set by label; `InputError` if there are none."""
+        listing = self.listings[dataset]
+        if isinstance(listing, InputError):
+            raise listing
+        return listing.subjects
+
+    def subject(self, wildcards: Any) -> Subject:
+        """The wildcards' subject; `InputError` if there is none of that label."""
+        found = self.subjects(wildcards.dataset).get(wildcards.subject)
+        if found is None:
+            raise InputError(f"{wildcards.dataset} has no subject {wildcards.subject}")
+        return found
+
+    def n_subjects(self, dataset: str) -> int:
+        """Subjects found; 0 if the data set is not there."""
+        listing = self.listings[dataset]
+        return 0 if isinstance(listing, InputError) else len(listing.subjects)
+
+    def rows(self, wildcards: Any) -> list[Subject]:
+        """Subjects of the wildcard data set, with the paths of their files."""
+        return list(self.subjects(wildcards.dataset).values())
+
+    def known(self, wildcards: Any) -> dict:
+        """What the names of a data set's files tell, for its inventory."""
+        listing = self.listings[wildcards.dataset]
+        there = not isinstance(listing, InputError)
+        return {
+            "folder": self.folder(wildcards.dataset),
+            "layout": self.layout(wildcards.dataset),
+            "missing": None if there else str(listing),
+            "found": len(listing.subjects) if there else 0,
+            "left_out": listing.left_out if there else [],
+        }
+
+    def not_usable(self, wildcards: Any) -> list[tuple[str, str]]:
+        """What is left out of the wildcard data set, with the reason."""
+        return self.listings[wildcards.dataset].left_out
+
+    # Files.
+
+    def found_files(self, dataset: str, subject: Subject) -> dict[str, str]:
+        """A subject's files by kind, as they were found."""
+        found = {"image": subject.image, "lesion": subject.lesion, "brain": subject.brain}
+        return {kind: f"{self.folder(dataset)}/{path}" for kind, path in found.items() if path}
+
+    def raw_files(self, wildcards: Any) -> dict[str, str]:
+        """The wildcard subject's files: image, and what there is of lesion and brain mask."""
+        return self.found_files(wildcards.dataset, self.subject(wildcards))
+
+    def native_files(self, wildcards: Any) -> list[str]:
+        """Every file of a data set's subjects; none if the data set is not there."""
+        listing = self.listings[wildcards.dataset]
+        if isinstance(listing, InputError):
+            return []
+        return [
+            path
+            for subject in listing.subjects.values()
+            for path in self.found_files(wildcards.dataset, subject).values()
+        ]
+
+    def files_at_1mm(self, dataset: str, subject: Subject) -> dict[str, str]:
+        """A subject's preprocessed image and masks: ours, or the authors' as found."""
+        if self.layout(dataset) == "prepared":
+            return self.found_files(dataset, subject)
+        kinds = ("image", "brain", "lesion")
+        return {kind: self.paths.preprocessed(dataset, subject.subject, kind) for kind in kinds}
+
+    def preprocessed_files(self, wildcards: Any) -> dict[str, str]:
+        """Of the wildcard subject: input of `downsample`."""
+        return self.files_at_1mm(wildcards.dataset, self.subject(wildcards))
+
+    def of_every_subject(self, kind: str):
+        """Input function: a file of every subject of the wildcard data set."""
+        return lambda wildcards: [
+            self.paths.preprocessed(wildcards.dataset, label, kind)
+            for label in self.subjects(wildcards.dataset)
+        ]
+
+    def registration_quality(self, wildcards: Any) -> list[str]:
+        """Quality of every subject's registration; none where the data came registered."""
+        if wildcards.dataset not in self.registered:
+            return []
+        return self.of_every_subject("registration")(wildcards)
+
+    def atlas(self, kind: str) -> str:
+        """Path of an atlas template, `head` or `brain`."""
+        if self.config["simulation"]:
+            return self.paths.atlas({"head": "T1.nii", "brain": "T1_brain.nii"}[kind])
+        return self.config["atlas"][kind]
+
+    def demographics(self, wildcards: Any) -> str | list:
+        """The data set's spreadsheet, if it has one."""
+        if self.config["simulation"]:
+            return f"{self.paths.raw('ixi')}/IXI.xls" if wildcards.dataset == "ixi" else []
+        return self.config["datasets"][wildcards.dataset]["demographics"] or []
+
+    def split_lists(self, dataset: str) -> list[str]:
+        """Files of a data set's lists; without any its split is drawn (`clean`).
+
+        The paper's own ids are known for ATLAS v2 only.
+        """
+        splits = self.config["splits"]
+        if splits["scheme"] == "released":
+            return released.paths(splits["released"]["folder"], dataset, splits["folds"])
+        if splits["scheme"] == "paper" and dataset == "atlas_v2":
+            return [f"{self.resources}/atlas_v2_paper_split.txt"]
+        return []
+
+    def all_split_lists(self) -> list[str]:
+        """Of every data set."""
+        return [path for dataset in self.names for path in self.split_lists(dataset)]
+
+    def split_scheme(self, wildcards: Any) -> str:
+        """How the wildcard data set is split: a drawn split where there are no lists."""
+        drawn = not self.split_lists(wildcards.dataset)
+        return "clean" if drawn else self.config["splits"]["scheme"]
+
+    def other_inputs(self) -> list[str]:
+        """Files that results depend on, beside scans and weights."""
+        files = [self.atlas("head"), self.atlas("brain")] if self.registered else []
+        files += self.all_split_lists()
+        files += [self.demographics(SimpleNamespace(dataset=dataset)) for dataset in self.names]
+        return [path for path in files if path]

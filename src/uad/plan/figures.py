@@ -1,0 +1,231 @@
+"""What the figures, the front page and the methods text of a run show."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from uad.plan import config as settings
+from uad.plan.plan import Plan
+from uad.report import captions
+
+MONTAGE_SUBJECTS = 4
+
+
+class Figures:
+    """Figures that the rows and test sets of a plan allow.
+
+    Attributes
+    ----------
+    fold : int
+        Shown where a figure shows one fold.
+    case_sets, real_case_sets : list of str
+        Test sets that SADM_res is also trained for: examples are chosen by it; without `draem`.
+    scored : list of str
+        Rows that are not controls.
+    weighted : list of str
+        Rows of SADM_res, whose two maps are weighted.
+    curves : list of str
+        Those, and the rows of what they are made of.
+    by_volume : dict of str to list of str
+        Rows compared by the volume of the lesion, by test set.
+    """
+
+    def __init__(self, plan: Plan):
+        self.plan, self.paths = plan, plan.paths
+        rows = plan.config["rows"]
+        self.labels = {row: block["label"] for row, block in rows.items()}
+        self.fold = plan.folds[0]
+        self.case_sets = [name for name in plan.test_sets if f"sadm_res-{name}" in rows]
+        self.real_case_sets = [name for name in self.case_sets if name != "draem"]
+        self.scored = [row for row, block in rows.items() if block["block"] != "control"]
+        self.weighted = self._of_methods("sadm_res")
+        self.curves = self._of_methods("cddpm", "unet_res", "sadm_res")
+        self.by_volume = {
+            name: ["cddpm", f"sadm_res-{name}"] for name in self.case_sets if "cddpm" in rows
+        }
+
+    def _of_methods(self, *methods):
+        return [row for row in self.plan.config["rows"] if settings.method(row) in methods]
+
+    def labels_of(self, rows: Iterable[str]) -> dict[str, str]:
+        """What is printed for rows."""
+        return {row: self.labels[row] for row in rows}
+
+    # Preprocessing.
+
+    def montage(self, wildcards: Any) -> list:
+        """The first subjects of the wildcard data set, as examples of its preprocessing."""
+        return self.plan.cohort.rows(wildcards)[:MONTAGE_SUBJECTS]
+
+    def montage_names(self, wildcards: Any) -> list[str]:
+        """Their labels."""
+        return [subject.subject for subject in self.montage(wildcards)]
+
+    def montage_native(self, wildcards: Any) -> list[str]:
+        """Their images as found."""
+        folder = self.plan.cohort.folder(wildcards.dataset)
+        return [f"{folder}/{subject.image}" for subject in self.montage(wildcards)]
+
+    def montage_files(self, kind: str):
+        """Input function: a preprocessed file of each."""
+        return lambda wildcards: [
+            self.plan.cohort.files_at_1mm(wildcards.dataset, subject)[kind]
+            for subject in self.montage(wildcards)
+        ]
+
+    # Examples and curves.
+
+    def branches(self, row: str) -> list[str]:
+        """Maps of a row of SADM_res: that of the reconstruction, then that of the segmentation."""
+        return [*self.plan.reconstructing_of(row), *self.plan.networks_of(row)]
+
+    def case_files(self, wildcards: Any) -> dict[str, list[str]]:
+        """What the wildcard row makes of the cases, and the metrics that they are chosen by."""
+        datasets = [self.plan.test_sets[name] for name in self.case_sets]
+        choice = [self.paths.metrics(f"sadm_res-{name}", self.fold) for name in self.case_sets]
+        return {
+            **self.plan.scored_files(wildcards.row, self.fold, datasets),
+            "metrics": choice,
+        }
+
+    def parts(self, wildcards: Any) -> dict[str, list[str]]:
+        """Test sets where maps of the wildcard row are shown one by one, and these maps."""
+        row = wildcards.row
+        return {s: self.branches(row) for s in self.case_sets if row == f"sadm_res-{s}"}
+
+    def weight_files(self, wildcards: Any) -> dict[str, list[str]]:
+        """What the weights of a row of SADM_res are varied on."""
+        datasets = list(self.plan.test_sets.values())
+        return self.plan.scored_files(wildcards.row, wildcards.fold, datasets)
+
+    def weights(self) -> list[str]:
+        """[DICE] against the weight, of every row of SADM_res and fold, fold by fold."""
+        return [self.paths.weights(row, f) for f in self.plan.folds for row in self.weighted]
+
+    def volume_rows(self) -> list[str]:
+        """Rows compared by the volume of the lesion, over all test sets."""
+        return list(dict.fromkeys(row for rows in self.by_volume.values() for row in rows))
+
+    def all(self) -> list[str]:
+        """Figures of results."""
+        names = [f"cases_{test_set}.png" for test_set in self.case_sets]
+        names += ["comparison.png"] * bool(self.real_case_sets)
+        names += ["lesion_volume.svg"] * bool(self.by_volume)
+        names += ["weights.svg"] * bool(self.weighted)
+        names += ["precision_recall.svg"] * bool(self.curves)
+        names += ["synthetic.png"] * ("draem" in self.plan.test_sets)
+        return [self.paths.figure(name) for name in names]
+
+    # Texts.
+
+    def methods_text(self, wildcards: Any) -> str:
+        """Captions of the report as one text."""
+        # A method says itself what it is, below the caption of all.
+        names = {
+            "dataset": self.plan.datasets,
+            "test_set": self.case_sets or [""],
+            "method": [", ".join(self.plan.trained)],
+        }
+        drawn = [Path(path).name for path in self.all()]
+        left_out = [
+            name
+            for name in captions.ORDER["Figures"]
+            if not any(file.startswith(name) for file in drawn)
+        ]
+        docstrings = {method: self.plan.docstring_of(method) for method in self.plan.trained}
+        folder = self.plan.home / "workflow/report"
+        return captions.text(folder, self.plan.config, names, left_out, docstrings)
+
+    def facts(self, configs: list[str]) -> dict[str, Any]:
+        """What the front page says of the run that is not in its results.
+
+        Parameters
+        ----------
+        configs : list of str
+            Names of the files of the configuration.
+        """
+        plan, config = self.plan, self.plan.config
+        shown = [
+            path
+            for name in ("cases", "weights", "precision")
+            for path in self.all()
+            if name in Path(path).name
+        ]
+        return {
+            "simulated": bool(config["simulation"]),
+            "configs": configs,
+            "modality": config["modality"],
+            "scheme": config["splits"]["scheme"],
+            "folds": plan.folds,
+            "n_folds": config["splits"]["folds"],
+            "seed": config["seed"],
+            "accelerator": config["accelerator"],
+            "rows": config["rows"],
+            "models": plan.models,
+            "test_sets": list(plan.test_sets),
+            "datasets": plan.datasets,
+            "figures": [self.paths.relative(path) for path in shown],
+            "code": plan.all_code["all"],
+        }
+
+
+# Costs.
+
+
+def costs(plan: Plan) -> list[dict[str, Any]]:
+    """Jobs whose cost is measured, in the data's way, for `uad.report.costs.table`."""
+    trained = [model for model in plan.models if model not in plan.pretrained]
+    scored = [model for model in trained if model not in plan.reconstructing]
+    run = "{name}/fold-{fold}"
+    reconstructed = [f"reconstruct/{run}/{dataset}.tsv" for dataset in plan.test_datasets]
+    with_hd_bet = [name for name in plan.cohort.registered if plan.brain_masks[name] == "hd_bet"]
+    return [
+        *_of_subjects(plan, "register_to_sri24", plan.cohort.registered),
+        *_of_subjects(plan, "strip_skull_hd_bet", with_hd_bet, gpu=True),
+        *_of_subjects(plan, "correct_bias", plan.cohort.registered),
+        *_of_folds(plan, "pretrain", plan.pretrained, [f"train_model/{run}.tsv"], True),
+        *_of_folds(plan, "train_model", trained, [f"train_model/{run}.tsv"], True),
+        *_of_folds(plan, "reconstruct", plan.reconstructing, reconstructed, True),
+        *_of_folds(plan, "score", scored, [f"score/{run}.tsv"], True),
+        *_of_folds(plan, "evaluate", plan.config["rows"], [f"evaluate/{run}.tsv"]),
+    ]
+
+
+def _of_subjects(
+    plan: Plan, rule: str, datasets: list[str], gpu: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Jobs of a rule that every subject of some data sets has, by data set."""
+    for dataset in datasets:
+        jobs = plan.cohort.n_subjects(dataset)
+        yield {
+            "rule": rule,
+            "of": dataset,
+            "files": [f"{rule}/{dataset}/*.tsv"],
+            "jobs": jobs,
+            "jobs_full": jobs,
+            "gpu": gpu,
+        }
+
+
+def _of_folds(
+    plan: Plan, rule: str, names: Iterable[str], files: list[str], gpu: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Jobs of a rule that every fold has for some models or rows, by method."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(settings.method(name), []).append(name)
+    for method, members in groups.items():
+        found = [
+            file.format(name=name, fold=fold)
+            for name in members
+            for fold in plan.folds
+            for file in files
+        ]
+        yield {
+            "rule": rule,
+            "of": method,
+            "files": found,
+            "jobs": len(found),
+            "jobs_full": len(members) * len(files) * plan.config["splits"]["folds"],
+            "gpu": gpu,
+        }

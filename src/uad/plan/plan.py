@@ -1,0 +1,292 @@
+"""What a run consists of: models, rows and test sets of a configuration, and the files jobs need.
+
+Methods that take `wildcards` are input or parameter functions of rules. Everything here is known
+from the configuration and the names of files; mistakes of the user raise `InputError`.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from uad.base.digests import code_digest, docstring
+from uad.base.paths import Paths
+from uad.evaluation.controls import CONTROLS
+from uad.plan import config as settings
+from uad.plan import published_weights
+from uad.plan.cohort import Cohort
+from uad.report import run_record
+
+# Healthy volumes, to train on and for false positives.
+HEALTHY = "ixi"
+
+
+class Plan:
+    """The plan of a run.
+
+    Parameters
+    ----------
+    config : dict
+        Complete and checked (`uad.plan.config.check`).
+    home : path-like
+        Folder of the `Snakefile`.
+
+    Attributes
+    ----------
+    models : list of str
+        Trained models, in the order of training; a method and, behind a hyphen, what it learns
+        anomalies from.
+    pretrained : list of str
+        Those that only give others the weights they start from.
+    reconstructing : list of str
+        Those that make pseudo-healthy volumes.
+    trained : list of str
+        Methods of the models.
+    test_sets : dict of str to str
+        Names in the table to data sets.
+    test_datasets : list of str
+        Data sets with test subjects: those of the table, and the healthy one.
+    split_datasets : list of str
+        Data sets that are split; with `draem`, where it is used.
+    """
+
+    def __init__(self, config: dict, home: Path | str):
+        self.config, self.home = config, Path(home)
+        resolution = f"{config['preprocessing']['spacing_mm']:g}mm"
+        self.paths = Paths(config["results"], f"{config['modality']}w", resolution)
+        self.cohort = Cohort(config, self.paths, str(self.home / "workflow/resources"))
+        self.datasets = list(config["datasets"])
+        self.folds = config["folds"]
+        self.models = settings.models(config)
+        starts = {block["pretrained"] for block in config["methods"].values()}
+        self.pretrained = [model for model in self.models if model in starts]
+        self.reconstructing = [m for m in self.models if self.block(m)["reconstructs"]]
+        self.trained = list(dict.fromkeys(map(settings.method, self.models)))
+        self.test_sets = settings.test_sets(config)
+        self.test_datasets = [*self.test_sets.values(), HEALTHY]
+        self.split_datasets = settings.used_datasets(config)
+        self.brain_masks = {n: block["brain_mask"] for n, block in config["datasets"].items()}
+
+    def block(self, model: str) -> dict:
+        """Block of the configuration of a model's method."""
+        return self.config["methods"][settings.method(model)]
+
+    def maps(self, row: str) -> list[str]:
+        """Models and controls whose maps a row adds up."""
+        return self.config["rows"][row]["maps"]
+
+    # Code.
+
+    def code(self, script: str, *modules: str) -> str:
+        """Digest of a script and of all library code it uses."""
+        return code_digest(self.home / "workflow/scripts" / script, *modules)
+
+    def model_code(self, script: str) -> Callable:
+        """The same for a script that runs the wildcard model's method and its upstream's."""
+
+        def digest(wildcards):
+            methods = [settings.method(wildcards.model), self.block(wildcards.model)["upstream"]]
+            return self.code(script, *(f"uad.models.methods.{name}" for name in methods if name))
+
+        return digest
+
+    def dataset_code(self, script: str) -> Callable:
+        """The same for a script that asks the wildcard data set's module."""
+        return lambda wildcards: self.code(script, f"uad.data.datasets.{wildcards.dataset}")
+
+    def row_code(self, script: str) -> Callable:
+        """The same for a script that scores the wildcard row."""
+
+        def digest(wildcards):
+            maps = self.maps(wildcards.row)
+            modules = [f"uad.evaluation.controls.{name}" for name in maps if name in CONTROLS]
+            residual = ["uad.models.residuals"] if set(maps) & set(self.reconstructing) else []
+            return self.code(script, *modules, *residual)
+
+        return digest
+
+    @cached_property
+    def all_code(self) -> dict:
+        """Digests of all code; not at the start, since every job plans anew."""
+        return run_record.code(self.home)
+
+    # Training.
+
+    def method_block(self, wildcards: Any) -> dict:
+        """The configuration block of the wildcard model's method."""
+        return self.block(wildcards.model)
+
+    def training_data(self, wildcards: Any) -> dict[str, Any]:
+        """What a model trains and validates on, the model it stands on, weights it starts from."""
+        train, val = settings.training_datasets(wildcards.model, self.config)
+        files = {
+            "train": self.paths.packed(train),
+            "train_split": self.paths.split(train),
+            "val": self.paths.packed(val),
+            "val_split": self.paths.split(val),
+        }
+        block = self.block(wildcards.model)
+        for part in ("upstream", "pretrained"):
+            source = block[part]
+            if source in self.config["methods"]:
+                files[part] = self.paths.model(source, wildcards.fold)
+            elif source:
+                method = settings.method(wildcards.model)
+                files[part] = published_weights.find(source, method)
+        return files
+
+    def of_every_fold(self, path: Callable, *names: str) -> list[str]:
+        """A file of `Paths` per fold that runs."""
+        return [path(names[0], fold, *names[1:]) for fold in self.folds]
+
+    def of_models(self, name: str, models: Iterable[str] | None = None) -> list[str]:
+        """A file of every model and fold, fold changing fastest."""
+        models = self.models if models is None else models
+        return [
+            path for model in models for path in self.of_every_fold(self.paths.model, model, name)
+        ]
+
+    # Inference and evaluation.
+
+    def tuned_on_training(self, dataset: str) -> bool:
+        """Whether thresholds are tuned on training subjects too, as by the released code."""
+        return self.config["evaluation"]["threshold"] == "released" and dataset != HEALTHY
+
+    def splits(self, datasets: Iterable[str] | None = None) -> list[str]:
+        """Splits of data sets, by default of those with test subjects."""
+        return [self.paths.split(n) for n in (self.test_datasets if datasets is None else datasets)]
+
+    def test_packs(self, wildcards: Any) -> dict[str, list[str]]:
+        """Packed volumes of every data set with test subjects, by its name."""
+        return {dataset: self.paths.packed(dataset) for dataset in self.test_datasets}
+
+    def upstream_reconstructions(self, wildcards: Any) -> list[str]:
+        """What a network that stands on another one sees of it, for every data set."""
+        upstream = self.block(wildcards.model)["upstream"]
+        if upstream is None:
+            return []
+        return [
+            self.paths.reconstruction(upstream, wildcards.fold, dataset)
+            for dataset in self.test_datasets
+        ]
+
+    def anomaly_maps(self, model: str, fold: int | str) -> list[str]:
+        """A network's anomaly maps for every data set with test subjects."""
+        return [self.paths.anomaly_map(model, fold, dataset) for dataset in self.test_datasets]
+
+    def networks_of(self, row: str) -> list[str]:
+        """Models of a row whose maps come from a network."""
+        return [n for n in self.maps(row) if n not in (*CONTROLS, *self.reconstructing)]
+
+    def reconstructing_of(self, row: str) -> list[str]:
+        """Models of a row whose maps are the residuals of their reconstructions."""
+        return [n for n in self.maps(row) if n in self.reconstructing]
+
+    def scored_files(self, row: str, fold: int | str, datasets: list[str]) -> dict[str, list[str]]:
+        """What the scores of a row are made of; `uad.evaluation.scores.stored` reads it.
+
+        Maps are deleted after their last use, so the models behind them are named too: a row is
+        scored again if one of them is newer.
+        """
+        networks, reconstructing = self.networks_of(row), self.reconstructing_of(row)
+        return {
+            "packed": [path for dataset in datasets for path in self.paths.packed(dataset)],
+            "splits": self.splits(datasets),
+            "maps": [
+                self.paths.anomaly_map(model, fold, dataset)
+                for dataset in datasets
+                for model in networks
+            ],
+            "reconstructions": [
+                self.paths.reconstruction(model, fold, dataset)
+                for dataset in datasets
+                for model in reconstructing
+            ],
+            "models": [self.paths.model(model, fold) for model in networks],
+        }
+
+    def row_files(self, wildcards: Any) -> dict[str, list[str]]:
+        """What the wildcard row is evaluated on."""
+        return self.scored_files(wildcards.row, wildcards.fold, self.test_datasets)
+
+    def row_parameters(self, wildcards: Any) -> dict:
+        """How the wildcard row's scores are put together."""
+        row = wildcards.row
+        reconstructing = self.reconstructing_of(row)
+        return {
+            "maps": self.maps(row),
+            "networks": self.networks_of(row),
+            "reconstructing": reconstructing,
+            "residual": self.config["residual"] if reconstructing else {},
+        }
+
+    def of_every_row(self, of: str = "subjects", rows: Iterable[str] | None = None) -> list[str]:
+        """Metrics of every row and fold that runs, fold changing fastest."""
+        rows = self.config["rows"] if rows is None else rows
+        return [self.paths.metrics(row, fold, of) for row in rows for fold in self.folds]
+
+    # Methods.
+
+    def models_of(self, wildcards: Any) -> list[str]:
+        """The wildcard method's models."""
+        return [model for model in self.models if settings.method(model) == wildcards.method]
+
+    def rows_of(self, wildcards: Any) -> list[str]:
+        """Rows of Table 1 that add up a map of one of the wildcard method's models."""
+        models = self.models_of(wildcards)
+        return [row for row in self.config["rows"] if set(models) & set(self.maps(row))]
+
+    def method_files(self, wildcards: Any) -> dict[str, list[str]]:
+        """Records of a method's models; metrics because its jobs have been measured by then."""
+        models = self.models_of(wildcards)
+        return {
+            "abouts": self.of_models("about.json", models),
+            "histories": self.of_models("history.tsv", models),
+            "metrics": self.of_every_row(rows=self.rows_of(wildcards)),
+        }
+
+    def docstring(self, wildcards: Any) -> str:
+        """What the wildcard method's module says of it."""
+        return self.docstring_of(wildcards.method)
+
+    def docstring_of(self, method: str) -> str:
+        """The docstring of a method's module, which is its page."""
+        return docstring(f"uad.models.methods.{method}")
+
+    # Preprocessing.
+
+    def comes_stripped(self, wildcards: Any) -> bool:
+        """Whether the wildcard data set's images have no skull."""
+        return self.brain_masks[wildcards.dataset] in ("threshold", "nonzero")
+
+    @property
+    def released_lists(self) -> dict[str, Any]:
+        """How the released split lists are used, if they are."""
+        splits = self.config["splits"]
+        return splits["released"] if splits["scheme"] == "released" else {}
+
+    # Inputs of the record.
+
+    @cached_property
+    def hd_bet_weights(self) -> str | None:
+        """Folder of HD-BET's weights, if it is used."""
+        return self.config["hd_bet"]["weights"] if "hd_bet" in self.brain_masks.values() else None
+
+    def resource(self, path: str) -> str:
+        """A file that the configuration names: here, or in the workflow's own folder."""
+        own = self.home / path
+        return path if Path(path).exists() or not own.exists() else str(own)
+
+    def published(self) -> list[str]:
+        """The table of published values, if there is one."""
+        path = self.config["table"]["published"]
+        return [self.resource(path)] if path else []
+
+    def other_inputs(self, wildcards: Any = None) -> list[str]:
+        """Files that results depend on, beside the data sets and HD-BET's weights."""
+        files = [*self.cohort.other_inputs(), *self.published()]
+        return list(dict.fromkeys([*files, *settings.weight_files(self.config).values()]))
+
+    def levels(self) -> list[int]:
+        """Reconstructions per volume that are kept, of each model that makes some."""
+        return [len(self.block(model).get("test_levels", [1])) for model in self.reconstructing]
