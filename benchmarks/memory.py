@@ -23,7 +23,6 @@ NETWORKS = {
     "train_model": "step",
     "reconstruct": "infer",
     "score": "infer",
-    "score_residuals": "infer",
 }
 
 
@@ -33,7 +32,7 @@ def asked():
     for path in sorted(Path("workflow/rules").glob("*.smk")):
         for text in re.split(r"^(?=(?:use )?rule )", path.read_text(), flags=re.M)[1:]:
             name = re.match(r"(?:use rule \w+ as|rule) (\w+)", text)[1]
-            memory = re.search(r"mem_mb=growing\((\d+)(?:, on_cpu=(\d+))?\)", text)
+            memory = re.search(r"growing\(mem_mb=\(?(\d+)(?:, (\d+)\))?", text)
             if memory:
                 found[name] = int(memory[1]), int(memory[2] or memory[1])
     return found

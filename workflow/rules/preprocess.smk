@@ -7,26 +7,16 @@ cluster job takes is in `slurm/config.yaml`.
 """
 
 
-def of_subject(kind):
-    """A file of the wildcard subject's preprocessing."""
-    return paths.preprocessed("{dataset}", "{subject}", kind)
-
-
-def extracted_by(*ways):
-    """Constraint: data sets whose brains are extracted in one of some ways."""
-    return "|".join(name for name, way in PLAN.brain_masks.items() if way in ways) or "none"
-
-
 rule register_to_sri24:
     input:
         unpack(cohort.raw_files),
         atlas_head=cohort.atlas("head"),
         atlas_brain=cohort.atlas("brain"),
     output:
-        image=temp(of_subject("registered")),
-        lesion=of_subject("lesion"),
-        transform=of_subject("transform"),
-        qc=of_subject("registration"),
+        image=temp(paths.of_subject("registered")),
+        lesion=paths.of_subject("lesion"),
+        transform=paths.of_subject("transform"),
+        qc=paths.of_subject("registration"),
     log:
         paths.log("register_to_sri24/{dataset}/{subject}"),
     benchmark:
@@ -54,11 +44,11 @@ rule strip_skull:
         image=rules.register_to_sri24.output.image,
         atlas_brain=cohort.atlas("brain"),
     output:
-        mask=of_subject("brain"),
+        mask=paths.of_subject("brain"),
     log:
         paths.log("strip_skull/{dataset}/{subject}"),
     wildcard_constraints:
-        dataset=extracted_by("atlas", "threshold", "nonzero"),
+        dataset=plan.extracted_by("atlas", "threshold", "nonzero"),
     group:
         "subject"
     conda:
@@ -77,13 +67,13 @@ rule strip_skull_hd_bet:
     input:
         image=rules.register_to_sri24.output.image,
     output:
-        mask=of_subject("brain"),
+        mask=paths.of_subject("brain"),
     log:
         paths.log("strip_skull_hd_bet/{dataset}/{subject}"),
     benchmark:
         paths.benchmark("strip_skull_hd_bet/{dataset}/{subject}")
     wildcard_constraints:
-        dataset=extracted_by("hd_bet"),
+        dataset=plan.extracted_by("hd_bet"),
     group:
         "hd_bet"
     conda:
@@ -107,10 +97,10 @@ rule strip_skull_hd_bet:
 rule correct_bias:
     input:
         image=rules.register_to_sri24.output.image,
-        mask=of_subject("brain"),
+        mask=paths.of_subject("brain"),
     output:
-        image=of_subject("image"),
-        field=of_subject("field"),
+        image=paths.of_subject("image"),
+        field=paths.of_subject("field"),
     log:
         paths.log("correct_bias/{dataset}/{subject}"),
     benchmark:
@@ -133,9 +123,9 @@ rule downsample:
     input:
         unpack(cohort.preprocessed_files),
     output:
-        image=of_subject("small_image"),
-        brain=of_subject("small_brain"),
-        lesion=of_subject("small_lesion"),
+        image=paths.of_subject("small_image"),
+        brain=paths.of_subject("small_brain"),
+        lesion=paths.of_subject("small_lesion"),
     log:
         paths.log("downsample/{dataset}/{subject}"),
     group:

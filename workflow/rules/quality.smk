@@ -4,14 +4,14 @@
 rule measure_quality:
     input:
         image=rules.correct_bias.output.image,
-        brain=of_subject("brain"),
+        brain=paths.of_subject("brain"),
         lesion=rules.register_to_sri24.output.lesion,
         atlas_brain=cohort.atlas("brain"),
         registration=rules.register_to_sri24.output.qc,
         field=rules.correct_bias.output.field,
     output:
-        numbers=of_subject("quality"),
-        picture=of_subject("picture"),
+        numbers=paths.of_subject("quality"),
+        picture=paths.of_subject("picture"),
     log:
         paths.log("measure_quality/{dataset}/{subject}"),
     group:

@@ -70,6 +70,10 @@ class Paths:
         ending = PREPROCESSED[kind].format(weighted=self.weighted, resolution=self.resolution)
         return f"{self.root}/preprocessed/{dataset}/sub-{subject}/sub-{subject}_{ending}"
 
+    def of_subject(self, kind: str) -> str:
+        """The same of the wildcard subject, for rules."""
+        return self.preprocessed("{dataset}", "{subject}", kind)
+
     def packed(self, dataset: str) -> list[str]:
         """The files of a packed data set, in the order of `PACKED`."""
         return [self.packed_file(dataset, name) for name in PACKED]

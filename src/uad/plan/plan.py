@@ -255,6 +255,10 @@ class Plan:
 
     # Preprocessing.
 
+    def extracted_by(self, *ways: str) -> str:
+        """Wildcard constraint: data sets whose brain masks are made in one of some ways."""
+        return "|".join(name for name, way in self.brain_masks.items() if way in ways) or "none"
+
     def comes_stripped(self, wildcards: Any) -> bool:
         """Whether the wildcard data set's images have no skull."""
         return self.brain_masks[wildcards.dataset] in ("threshold", "nonzero")

@@ -104,7 +104,7 @@ def test_code_sees_rules_and_modules_but_no_remark(tmp_path, monkeypatch):
     text = rules.read_text()
     rules.write_text(f"# A remark.\n\n{text}\n")
     assert code()["rules"] == before["rules"]
-    rules.write_text(text.replace("growing(720)", "growing(721)"))
+    rules.write_text(text.replace("runtime=720", "runtime=721"))
     assert code()["rules"] != before["rules"]
 
 
