@@ -12,6 +12,7 @@ BLOCKS = {
     "III": "III. Weakly supervised",
     "control": "Controls",
 }
+RANDOM_EXTRACTOR = "random extractor, not ImageNet weights"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Context:
     leaks: str = ""
     random_extractors: Collection[str] = ()
     released_threshold: bool = False
+
+    @property
+    def random_extractor(self) -> str:
+        """What a star means; empty if no row has one."""
+        return RANDOM_EXTRACTOR if self.random_extractors else ""
 
     @property
     def warnings(self) -> list[str]:

@@ -17,7 +17,6 @@ from uad.report import blocks, pages
 from uad.report.blocks import Cell, Context
 from uad.report.numbers import DASH, percent, percent_with_spread
 
-RANDOM_EXTRACTOR = "random extractor, not ImageNet weights"
 # Metric to its name in the columns of the published values; both are shown with a spread.
 PUBLISHED = {"dice_best": "dice", "auprc": "auprc"}
 
@@ -193,7 +192,7 @@ def _shared(table: pd.DataFrame, context: Context) -> dict[str, Any]:
     return {
         "simulated": context.simulated,
         "warnings": context.warnings,
-        "random_extractor": RANDOM_EXTRACTOR if context.random_extractors else "",
+        "random_extractor": context.random_extractor,
         "test_sets": [_set_name(n, context.simulated) for n in table["test_set"].unique()],
     }
 

@@ -125,6 +125,7 @@ def write_html(
         "table2.html.j2",
         title="Table 2. Intervals and tests",
         simulated=context.simulated,
+        random_extractor=context.random_extractor,
         headings=[h for name in NAMES.values() for h in (name, "SADM_res − row", "p")],
         sections=sections,
     )

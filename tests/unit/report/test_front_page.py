@@ -124,7 +124,7 @@ def test_a_run_that_worked(root):
     assert (
         "All 5 folds of this configuration: about <b>10 h 0 min</b>, from 1 measured of 5" in text
     )
-    assert "cannot be\nextrapolated" in text and "2 rows and 2 controls, tested on brats" in text
+    assert "do not extrapolate" in text and "2 rows and 2 controls, tested on brats" in text
     assert page(root) == text
 
 

@@ -1,5 +1,7 @@
 """Table 3: aggregation by hand, and its page."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,3 +96,14 @@ def test_page(parts, tmp_path):
     assert "40.0<br><span>± 20.0</span>" in page  # shares in per cent
     assert "−1.0<br><span>± 0.0</span>" in page  # ml as they are
     assert page.count("<th>") == 3 + len(table3.COLUMNS)
+
+
+def test_random_extractors_are_marked_and_explained(parts, tmp_path):
+    table = table3.table3(table1.table1(parts[0], ROWS, PAPER), *parts)
+    marked = replace(CONTEXT, random_extractors=["cddpm"])
+    table3.write_html(table, marked, tmp_path / "t.html")
+    page = (tmp_path / "t.html").read_text()
+    assert "<td>cDDPM<sup>*</sup></td>" in page and page.count("<sup>") == 1
+    assert "<p>* random extractor, not ImageNet weights</p>" in page
+    table3.write_html(table, CONTEXT, tmp_path / "t.html")
+    assert "random extractor" not in (tmp_path / "t.html").read_text()
