@@ -1,4 +1,4 @@
-"""What a run does otherwise than the paper or the authors' released code, topic by topic.
+"""Where a run departs from the paper or the authors' released code, topic by topic.
 
 One list serves the report's page, which compares it with the run's configuration, and the table in
 `config/README.md`, which shows the default configuration. The facts about paper and code are the

@@ -113,7 +113,13 @@ def comparison(
     return figure
 
 
-def _case_of_rows(panels, part, case, rows, window):
+def _case_of_rows(
+    panels: np.ndarray,
+    part: Mapping[str, np.ndarray],
+    case: int,
+    rows: Sequence[str],
+    window: tuple[slice, slice],
+) -> None:
     """A case in a column: input, then the score of each row with its best Dice."""
     lesion = part["lesion"][case][window]
     canvas.show(panels[0], part["image"][case][window], vmin=0, vmax=1)

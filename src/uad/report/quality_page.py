@@ -87,7 +87,7 @@ def robust_z(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
         return np.full(len(values), np.nan)
     away = np.abs(known - median)
     deviation = 1.4826 * np.median(away) or 1.2533 * away[np.isfinite(away)].mean()
-    # A data set of equal values still tells a different one, even if they are all zero.
+    # Where all others are equal, even if zero, a different value still stands out.
     return (values - median) / max(deviation, 0.005 * abs(median), 1e-9)
 
 
