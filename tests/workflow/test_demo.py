@@ -278,7 +278,7 @@ def test_cards_know_what_every_job_cost(demo, name):
 
 def test_front_page_says_that_it_worked(demo):
     page = (demo / "index.html").read_text()
-    assert 'class="bad"' not in page and "Controls read as they must" in page
+    assert 'class="bad"' not in page and "Control rows have their expected values" in page
     assert "Computed on simulated scans" in page
     for link in re.findall(r'href="([^"]*)"', page):
         assert (demo / link).is_file(), link
@@ -470,7 +470,7 @@ def test_a_caption_rewrites_the_texts_only(copy_of_demo):
 
 
 def test_the_front_page_s_template_rewrites_that_page_only(copy_of_demo):
-    edit(copy_of_demo, "front_page.py", "Controls read as they must", "Controls read well")
+    edit(copy_of_demo, "front_page.py", "Control rows have", "The control rows have")
     assert set(planned(copy_of_demo)) == {"record_provenance", "front_page"}
 
 

@@ -1,19 +1,20 @@
 """Rule describe_method: the card of one trained method."""
 
+from pathlib import Path
+
 from uad.base import logs
 from uad.report import method_page
 
 with logs.job(snakemake.log[0]):
-    params = snakemake.params
-    method_page.write(
-        path=snakemake.output[0],
-        method=snakemake.wildcards.method,
-        docstring=params.docstring,
-        block=params.block,
-        rows=params.rows,
-        models=params.models,
-        folds=params.folds,
-        abouts=snakemake.input.abouts,
-        histories=snakemake.input.histories,
-        simulated=params.simulated,
+    params, inputs = snakemake.params, snakemake.input
+    method = method_page.Method(
+        snakemake.wildcards.method, params.docstring, params.block, params.rows
     )
+    runs = method_page.read_runs(
+        params.models,
+        params.folds,
+        inputs.abouts,
+        inputs.histories,
+        root=Path(snakemake.output[0]).parents[1],
+    )
+    method_page.write(snakemake.output[0], method, runs, params.simulated)

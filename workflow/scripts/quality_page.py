@@ -5,17 +5,9 @@ from uad.report import quality_page
 
 with logs.job(snakemake.log[0]) as log:
     rows = quality_page.read_rows(snakemake.input.numbers)
-    excluded = tsv.read(snakemake.input.excluded)
-    subjects, scores = quality_page.table(rows, excluded)
+    quality = quality_page.table(rows, tsv.read(snakemake.input.excluded))
     pictures = {row["subject"]: path for row, path in zip(rows, snakemake.input.pictures)}
+    params, subjects = snakemake.params, quality.subjects
     quality_page.write_table(subjects, snakemake.output.table)
-    quality_page.write(
-        subjects,
-        scores,
-        pictures,
-        excluded,
-        snakemake.params.title,
-        snakemake.params.simulated,
-        snakemake.output.page,
-    )
+    quality_page.write(snakemake.output.page, quality, pictures, params.title, params.simulated)
     log.info("%d subjects, %d with remarks", len(subjects), (subjects["remarks"] != "").sum())

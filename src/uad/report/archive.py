@@ -14,20 +14,23 @@ import json
 import posixpath
 import re
 import sys
+from collections.abc import Mapping
 from html import escape, unescape
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from uad.base.errors import InputError
 from uad.base.files import replacing
+from uad.report import pages
 
 FRONT = "index.html"
+# What pages of ours are read by: links, and remarks on where they work (`macros.html.j2`).
 _LINK = re.compile(r'<a href="([^"#]+)">(.*?)</a>', re.DOTALL)
-_TO_REPORT = 'How each result was made: <a href="{report}">the report of the workflow</a>.'
+_WHERE = re.compile(r'<span class="where">.*?</span>', re.DOTALL)
 
 
-def front(path):
-    """Change a report that Snakemake wrote; one that is changed already stays as it is.
+def front(path: str | Path) -> None:
+    """Put the front page first in a report that Snakemake wrote; a second call changes nothing.
 
     Links of the front page to files outside the report are followed from the working directory,
     where Snakemake ran.
@@ -58,7 +61,7 @@ def front(path):
         places = held | {posixpath.join(root, unescape(href)): unescape(href) for href in added}
         sources = {name: source for source, name in held.items()}
         with replacing(path) as temporary, ZipFile(temporary, "w", ZIP_DEFLATED) as bundle:
-            note = _TO_REPORT.format(report=escape(report))
+            note = pages.render("report_link.html.j2", report=report)
             bundle.writestr(FRONT, _relinked(page, root, "", places, note))
             for source, name in places.items():
                 if source not in held:
@@ -71,8 +74,8 @@ def front(path):
                 bundle.writestr(name, content)
 
 
-def _results(html, folder):
-    """Where the archive holds each result: path of the file that Snakemake read to name."""
+def _results(html: str, folder: str) -> dict[str, str]:
+    """The name in the archive of each result, by the path of the file that Snakemake read."""
     _, found, rest = html.partition('id="results">')
     if not found:
         return {}
@@ -80,39 +83,38 @@ def _results(html, folder):
     return {path: f"{folder}/{result['data_uri']}" for path, result in results.items()}
 
 
-def _outside(root, href, held):
+def _outside(root: str, href: str, held: Mapping[str, str]) -> bool:
     """Whether a link of the front page leads to a file that the report does not hold."""
     source = posixpath.join(root, href)
     return source not in held and Path(source).is_file()
 
 
-def _relinked(page, folder, own, places, note=""):
+def _relinked(page: str, folder: str, own: str, places: Mapping[str, str], note: str = "") -> str:
     """A page for the archive.
 
     Parameters
     ----------
     page : str
     folder : str
-        That the page was read from.
+        Where the page was.
     own : str
-        That it gets in the archive.
+        The page's folder in the archive.
     places : dict of str to str
         File to name in the archive.
     note : str
-        HTML, instead of the remark on where links work.
+        HTML, in place of the remark on where links work.
     """
 
-    def link(found):
+    def link(found: re.Match) -> str:
         href = unescape(found[1])
         if "://" in href:
             return found[0]
         name = places.get(posixpath.normpath(posixpath.join(folder, href)))
         if name is None:
             return found[2]
-        return f'<a href="{escape(posixpath.relpath(name, own or "."))}">{found[2]}</a>'
+        return found[0].replace(found[1], escape(posixpath.relpath(name, own or ".")), 1)
 
-    page = _LINK.sub(link, page)
-    return re.sub(r'<span class="where">.*?</span>', lambda _: note, page, flags=re.DOTALL)
+    return _WHERE.sub(lambda _: note, _LINK.sub(link, page))
 
 
 if __name__ == "__main__":

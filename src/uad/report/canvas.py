@@ -1,6 +1,8 @@
 """Figures of the report: one style, and what several plots share."""
 
 import io
+from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -8,11 +10,10 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from uad.base.colours import (
-    LESION,  # noqa: F401 (scripts take them from here)
-)
 from uad.base.files import replacing
 
 plt.rcParams.update(
@@ -29,7 +30,7 @@ plt.rcParams.update(
 )
 
 
-def save(figure, path):
+def save(figure: Figure, path: str | Path) -> None:
     """Write a figure, complete or not at all, and close it."""
     with replacing(path) as temporary:
         if temporary.suffix == ".svg":  # of its parts only crowded points are pixels
@@ -39,7 +40,7 @@ def save(figure, path):
     plt.close(figure)
 
 
-def inline_svg(figure):
+def inline_svg(figure: Figure) -> str:
     """A figure as an `svg` element for a page; closes it."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
@@ -47,12 +48,12 @@ def inline_svg(figure):
     return text.getvalue().partition("?>")[2].partition(">")[2].strip()  # no XML heading, no DTD
 
 
-def heading(figure, title, simulated):
+def heading(figure: Figure, title: str, simulated: bool) -> None:
     """Title of a figure; simulated data are called so in the picture itself."""
     figure.suptitle(title + (" (simulated data)" if simulated else ""), fontsize=11)
 
 
-def show(axes, array, aspect=1.0, **kwargs):
+def show(axes: Axes, array: np.ndarray, aspect: float = 1.0, **kwargs: Any) -> None:
     """Show a slice (X, Y) with its second axis upright, without ticks.
 
     Arrays are in LPS order, so x runs to the patient's left and y to the back: the picture has the
@@ -65,13 +66,13 @@ def show(axes, array, aspect=1.0, **kwargs):
         spine.set_visible(False)
 
 
-def outline(axes, mask, colour, width=0.8):
+def outline(axes: Axes, mask: np.ndarray, colour: str, width: float = 0.8) -> None:
     """Outline of a mask over a slice that `show` has drawn."""
     if mask.any():
         axes.contour(mask.T, [0.5], colors=[colour], linewidths=width)
 
 
-def window(masks, margin=3):
+def window(masks: np.ndarray, margin: int = 3) -> tuple[slice, slice]:
     """The part of a slice that all masks (N, X, Y) lie in, as an index of arrays (X, Y)."""
     anywhere = masks.any(axis=0)
     sides = []
@@ -82,20 +83,25 @@ def window(masks, margin=3):
     return tuple(sides)
 
 
-def subscript(label):
+def subscript(label: str) -> str:
     """`SADM_res` with its ending lowered."""
     head, _, tail = label.partition("_")
     return head + (f"$_{{{tail}}}$" if tail else "")
 
 
-def row_label(row, label):
+def row_label(row: str, label: str) -> str:
     """Label of a row, and what it is trained on if its name says so."""
     trained_on = row.partition("-")[2].upper()
     return subscript(label) + (f" ({trained_on})" if trained_on else "")
 
 
-def middle_planes(volume):
+def middle_planes(volume: Any) -> list[tuple[np.ndarray, float]]:
     """Axial, coronal and sagittal plane through the middle, as pictures with the top up.
+
+    Parameters
+    ----------
+    volume : volumes.Volume
+        (X, Y, Z), LPS order.
 
     Returns
     -------
@@ -111,7 +117,9 @@ def middle_planes(volume):
     ]
 
 
-def grid(rows, columns, size, **kwargs):
+def grid(
+    rows: int, columns: int, size: tuple[float, float], **kwargs: Any
+) -> tuple[Figure, np.ndarray]:
     """Figure and axes (rows, columns), `size` inches (width, height) per panel."""
     figure, axes = plt.subplots(
         rows, columns, figsize=(columns * size[0], rows * size[1]), squeeze=False, **kwargs
@@ -119,12 +127,12 @@ def grid(rows, columns, size, **kwargs):
     return figure, axes
 
 
-def robust_maximum(array):
+def robust_maximum(array: np.ndarray) -> float:
     """99.5th percentile, the upper end of an image's grey scale."""
     return float(np.percentile(array, 99.5))
 
 
-def log_scale(panel, name):
+def log_scale(panel: Axes, name: str) -> None:
     """Make an axis ("x" or "y") logarithmic, with numbers that can be read off.
 
     Call it when everything is drawn. Below a decade the usual ticks, powers of ten, would leave the
@@ -142,7 +150,7 @@ def log_scale(panel, name):
     axis.set_major_formatter("{x:g}")
 
 
-def _sparse_labels(value, position):
+def _sparse_labels(value: float, position: int) -> str:
     """Labels for the minor ticks of a logarithmic axis: 2, 5, 20, 50, ... only."""
     first = f"{value:e}"[0]
     return f"{value:g}" if first in "25" else ""

@@ -1,13 +1,15 @@
 """The captions of the report as one Markdown text, which reads as a methods section.
 
 Captions are templates that Snakemake fills in for its report, one for each data set or test set.
-What they say of several is said once here, and that data are simulated in the introduction only.
+What applies to several is written once here, and that data are simulated only in the introduction.
 """
 
 import itertools
 import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import jinja2
 
@@ -16,16 +18,23 @@ ORDER = {
     "Training": ["training"],
     "Methods": ["method"],
     "Figures": [
-        "cases", "comparison", "synthetic", "weights", "precision_recall", "lesion_volume",
+        "cases",
+        "comparison",
+        "synthetic",
+        "weights",
+        "precision_recall",
+        "lesion_volume",
     ],
     "Tables": ["table1", "table2", "table3", "departures"],
-}  # fmt: skip
+}
 INTRODUCTION = "workflow"
 SIMULATED = "**Simulated data.** "
 FRONT = ("overview", "methods_text")  # captions of pages that are about the others
 
 
-def render(path, config, wildcards):
+def render(
+    path: str | Path, config: Mapping[str, Any], wildcards: Mapping[str, Sequence[str]]
+) -> str:
     """A caption as Markdown.
 
     Parameters
@@ -37,21 +46,21 @@ def render(path, config, wildcards):
         Values of each wildcard. A paragraph that says the same for several is there once.
     """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    template = environment.from_string(Path(path).read_text())
+    template = environment.from_string(Path(path).read_text(encoding="utf-8"))
     paragraphs = {}  # by their place in the caption, in the order of the wildcards' values
     for values in itertools.zip_longest(*wildcards.values()):
         filled = {
             name: names[0] if value is None else value
             for (name, names), value in zip(wildcards.items(), values)
         }
-        told = SimpleNamespace(config=config, wildcards=SimpleNamespace(**filled))
-        text = markdown(template.render(snakemake=told)).removeprefix(SIMULATED)
+        job = SimpleNamespace(config=config, wildcards=SimpleNamespace(**filled))
+        text = markdown(template.render(snakemake=job)).removeprefix(SIMULATED)
         for place, paragraph in enumerate(text.split("\n\n")):
             paragraphs.setdefault(place, {})[paragraph] = True
     return "\n\n".join(text for place in sorted(paragraphs) for text in paragraphs[place])
 
 
-def markdown(text):
+def markdown(text: str) -> str:
     """The little reStructuredText of captions as Markdown, one line per paragraph."""
     text = re.sub(r"\\ :(sub|sup):`([^`]*)`", r"<\1>\2</\1>", text)
     text = text.replace("``", "`")
@@ -60,7 +69,13 @@ def markdown(text):
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-def text(folder, config, wildcards, left_out, docstrings):
+def text(
+    folder: str | Path,
+    config: Mapping[str, Any],
+    wildcards: Mapping[str, Sequence[str]],
+    left_out: Collection[str],
+    docstrings: Mapping[str, str],
+) -> str:
     """All captions in the order of the data's way, and what the trained methods are.
 
     Parameters

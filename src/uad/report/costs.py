@@ -1,22 +1,23 @@
-"""What a run cost, from Snakemake's benchmark files, and what all its folds would.
+"""What a run cost, from Snakemake's benchmark files, and what all its folds would cost.
 
-A benchmark file holds the last run of a job: a training that was interrupted counts from where it
-went on. Its hours are therefore those of its epochs (`history.tsv`) where these are more. Hours are
-of single jobs, added up; jobs that ran at the same time took less of the day.
+A benchmark file describes the last run of a job: of an interrupted training, the time since its
+last restart. The hours of a training are therefore the sum of its epochs (`history.tsv`) if that is
+more. Hours are summed over jobs; jobs that ran at the same time took less wall-clock time.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-DASH = "–"
 ADDED = ["jobs_planned", "jobs_measured", "hours", "cpu_hours", "gpu_hours"]
 PROJECTED = ["jobs_full", "hours_full", "gpu_hours_full"]
 COLUMNS = ["rule", "of", *ADDED, "memory_gib", *PROJECTED]
 
 
-def read(path):
+def read(path: str | Path) -> tuple[float, float, float] | None:
     """Seconds, CPU seconds and highest memory in MiB of a job.
 
     Returns
@@ -34,14 +35,14 @@ def read(path):
     return tuple(map(float, numbers))
 
 
-def measured(paths):
+def measured(paths: Iterable[str | Path]) -> tuple[float, float]:
     """Sum of seconds and highest memory in MiB of several jobs, NaN where none is measured."""
     jobs = [job for job in map(read, paths) if job is not None]
     seconds, _, memory = pd.DataFrame(jobs, columns=["s", "cpu", "memory"]).T.to_numpy(float)
     return _sum(seconds), _max(memory)
 
 
-def table(root, plan, on_gpu):
+def table(root: str | Path, plan: Sequence[Mapping[str, Any]], on_gpu: bool) -> pd.DataFrame:
     """One line per rule and what it was run for.
 
     Parameters
@@ -87,26 +88,14 @@ def table(root, plan, on_gpu):
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def by_rule(costs):
+def by_rule(costs: pd.DataFrame) -> pd.DataFrame:
     """The table with one line per rule, in its order; `of` counts the lines."""
-    how = dict.fromkeys([*ADDED, *PROJECTED], lambda column: column.sum(min_count=1))
-    how |= {"memory_gib": "max", "of": "size"}
-    return costs.groupby("rule", sort=False).agg(how).reset_index()[COLUMNS]
+    aggregations = dict.fromkeys([*ADDED, *PROJECTED], lambda column: column.sum(min_count=1))
+    aggregations |= {"memory_gib": "max", "of": "size"}
+    return costs.groupby("rule", sort=False).agg(aggregations).reset_index()[COLUMNS]
 
 
-def duration(seconds):
-    """`43 s`, `12 min 5 s`, `31 h 12 min`."""
-    if not np.isfinite(seconds):
-        return DASH
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
-
-
-def _trained(root, path):
+def _trained(root: str | Path, path: Path) -> float:
     """Seconds of all epochs of the training with this benchmark; 0 for other jobs."""
     rule, *run = path.relative_to(Path(root) / "benchmarks").with_suffix("").parts
     history = Path(root, "models", *run, "history.tsv")
@@ -115,10 +104,10 @@ def _trained(root, path):
     return float(pd.read_csv(history, sep="\t")["seconds"].sum())
 
 
-def _sum(values):
+def _sum(values: np.ndarray) -> float:
     """Sum of what is known, NaN if nothing is."""
     return float(np.nansum(values)) if np.isfinite(values).any() else np.nan
 
 
-def _max(values):
+def _max(values: np.ndarray) -> float:
     return float(np.nanmax(values)) if np.isfinite(values).any() else np.nan

@@ -1,11 +1,13 @@
-"""What a run does otherwise than the paper or the authors' released code, topic by topic.
+"""Where a run departs from the paper or the authors' released code, topic by topic.
 
 One list serves the report's page, which compares it with the run's configuration, and the table in
 `config/README.md`, which shows the default configuration. The facts about paper and code are the
 project's reading of both; a dash says that the source is silent.
 """
 
-from html import escape
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from uad.report import pages
 
@@ -19,9 +21,11 @@ def _unet(config):
 
 def _masks(config):
     names = {
-        "hd_bet": "HD-BET", "atlas": "propagated from the atlas", "threshold": "image mean",
+        "hd_bet": "HD-BET",
+        "atlas": "propagated from the atlas",
+        "threshold": "image mean",
         "nonzero": "support of the image",
-    }  # fmt: skip
+    }
     blocks = config["datasets"].items()
     kinds = {
         name: "as prepared" if block["layout"] == "prepared" else names[block["brain_mask"]]
@@ -421,7 +425,7 @@ TOPICS = [
 ]
 
 
-def table(config):
+def table(config: Mapping[str, Any]) -> list[dict[str, str | None]]:
     """Each topic with what this configuration does.
 
     Parameters
@@ -440,26 +444,29 @@ def table(config):
         followed = [name for name, said in (("paper", paper), ("code", code)) if said == text]
         lines.append(
             {
-                "topic": topic, "key": key, "paper": paper, "code": code, "here": text,
+                "topic": topic,
+                "key": key,
+                "paper": paper,
+                "code": code,
+                "here": text,
                 "as_": " and ".join(followed),
             }
-        )  # fmt: skip
+        )
     return lines
 
 
-def write_html(config, simulated, path):
+def write_html(config: Mapping[str, Any], simulated: bool, path: str | Path) -> None:
     """The table as a page for the report; rows that follow neither source are marked."""
-    rows = []
-    for line in table(config):
-        key = f"<br><span>{escape(line['key'])}</span>" if line["key"] else ""
-        verdict = f"as the {line['as_']}" if line["as_"] else "<b>otherwise</b>"
-        cells = [escape(line["topic"]) + key, *(escape(line[k]) for k in ("paper", "code", "here"))]
-        rows.append("<tr>" + "".join(f"<td>{c}</td>" for c in [*cells, verdict]) + "</tr>")
-    warnings = [pages.SIMULATED] if simulated else []
-    pages.write(path, "Departures", _BODY.format(rows="\n".join(rows)), warnings, _STYLE)
+    pages.write(
+        path,
+        "departures.html.j2",
+        title="Departures",
+        simulated=simulated,
+        lines=table(config),
+    )
 
 
-def markdown(config):
+def markdown(config: Mapping[str, Any]) -> str:
     """The same as a Markdown table."""
     lines = ["| Topic | Paper | Released code | Here |", "| --- | --- | --- | --- |"]
     for line in table(config):
@@ -468,21 +475,3 @@ def markdown(config):
             f"| {line['topic']}{key} | {line['paper']} | {line['code']} | {line['here']} |"
         )
     return "\n".join(lines)
-
-
-_STYLE = """\
-table { white-space: normal; min-width: 46rem; }
-td { vertical-align: top; max-width: 22rem; }
-.scroll td:first-child { position: static; }
-"""
-
-_BODY = """\
-<p>What the paper says, what the authors' released code does, and what was done in this run. Grey:
-the key of the configuration that decides it; without one the workflow has no other way.
-<b>Otherwise</b>: neither source is followed to the letter.</p>
-<div class="scroll"><table>
-<thead><tr><th>Topic</th><th>Paper</th><th>Released code</th><th>This run</th><th></th></tr></thead>
-<tbody>
-{rows}
-</tbody></table></div>
-"""

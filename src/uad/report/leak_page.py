@@ -1,17 +1,20 @@
 """Leak report: which subjects have two roles in a fold, as published and as this run uses them."""
 
-from html import escape
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from uad.data import leakage, splits
 from uad.report import pages
+from uad.report.blocks import Cell
 
 PAIRS = {f"{a}_{b}": (a, b) for a, b in leakage.LEAKS}
 STAGES = {"listed": "released lists", "used": "used in this run"}
 
 
-def table(used, listed):
+def table(used: Mapping[str, pd.DataFrame], listed: Mapping[str, Sequence[tuple]]) -> pd.DataFrame:
     """Subjects per role, repeated rows and shared subjects of every data set and fold.
 
     Parameters
@@ -43,7 +46,7 @@ def table(used, listed):
     return pd.DataFrame(lines)
 
 
-def _line(rows, fold):
+def _line(rows: pd.DataFrame, fold: int) -> dict[str, Any]:
     """Counts and names of one fold."""
     members = {role: splits.subjects(rows, fold, role) for role in splits.ROLES}
     shared = leakage.overlaps(rows, fold)
@@ -55,7 +58,7 @@ def _line(rows, fold):
     }
 
 
-def write_html(audit, simulated, path):
+def write_html(audit: pd.DataFrame, simulated: bool, path: str | Path) -> None:
     """The table as a page for the report.
 
     Parameters
@@ -63,46 +66,36 @@ def write_html(audit, simulated, path):
     audit : DataFrame
         From `table`.
     simulated : bool
-        Say so in the heading.
+        Say so below the title.
     path : path-like
     """
-    heads = [*splits.ROLES, *(" ∩ ".join(pair) for pair in PAIRS.values())]
-    body = []
-    for (dataset, stage), lines in audit.groupby(["dataset", "stage"], sort=False):
-        title = f"{escape(dataset)}: {STAGES[stage]}"
-        body.append(f'<tr class="block"><th colspan="{1 + len(heads)}">{title}</th></tr>')
-        for _, line in lines.iterrows():
-            cells = [f"<td>{line['fold']}</td>"]
-            for role in splits.ROLES:
-                repeated = line[f"repeated_{role}"]
-                cells.append(_cell(line[role], [f"+ {repeated} repeated"] if repeated else []))
-            for name in PAIRS:
-                cells.append(_cell(line[name], line[f"{name}_subjects"].split()))
-            body.append(f"<tr>{''.join(cells)}</tr>")
-    head = "".join(f"<th>{name}</th>" for name in ["fold", *heads])
     leaks = audit.query("stage == 'used'")[list(PAIRS)].to_numpy().sum()
-    warnings = [pages.SIMULATED] if simulated else []
-    if leaks:
-        warnings.append("This run has subjects with two roles in a fold; their names are below.")
-    page = _BODY.format(head=head, body="\n".join(body))
-    pages.write(path, "Leak report", page, warnings)
+    warning = "This run has subjects with two roles in a fold; their names are below."
+    pages.write(
+        path,
+        "leak_page.html.j2",
+        title="Leak report",
+        simulated=simulated,
+        warnings=[warning] if leaks else [],
+        heads=[*splits.ROLES, *(" ∩ ".join(pair) for pair in PAIRS.values())],
+        parts=[
+            (
+                f"{dataset}: {STAGES[stage]}",
+                [(line["fold"], _cells(line)) for _, line in lines.iterrows()],
+            )
+            for (dataset, stage), lines in audit.groupby(["dataset", "stage"], sort=False)
+        ],
+    )
 
 
-def _cell(n, remarks):
-    """A number, and below it in grey three remarks to a line."""
-    lines = [" ".join(remarks[i : i + 3]) for i in range(0, len(remarks), 3)]
-    return f'<td class="n">{n}' + "".join(f"<br><span>{escape(x)}</span>" for x in lines) + "</td>"
-
-
-_BODY = """\
-<p>Subjects per role and fold, and subjects with two roles in a fold, which must be 0: a
-test subject that was trained on flatters the result. <i>Released lists</i>: all rows as published;
-in grey, rows beyond a subject's first. <i>Used in this run</i>: what every step reads, without
-repeated rows, without subjects that are not preprocessed, and, where <i>purge_leakage</i> is set,
-with one role per subject.</p>
-<div class="scroll"><table>
-<thead><tr>{head}</tr></thead>
-<tbody>
-{body}
-</tbody></table></div>
-"""
+def _cells(line: pd.Series) -> list[Cell]:
+    """Subjects per role, with repeated rows below; shared subjects, with their names below."""
+    cells = []
+    for role in splits.ROLES:
+        repeated = line[f"repeated_{role}"]
+        cells.append(Cell(line[role], [f"+ {repeated} repeated"] if repeated else []))
+    for name in PAIRS:
+        names = line[f"{name}_subjects"].split()
+        three = [" ".join(names[i : i + 3]) for i in range(0, len(names), 3)]
+        cells.append(Cell(line[name], three))
+    return cells

@@ -1,67 +1,134 @@
-"""HTML pages that need no other file: one style, and warnings below the heading."""
+"""Pages of the report from the templates beside this module; each page is one file.
 
-import math
-from html import escape
+A template `NAME.html.j2` extends `base.html.j2`, which has the title, the warnings and the style;
+what several pages need is in `macros.html.j2`. Texts are escaped, and a value that a template names
+and nobody gives is an error.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from jinja2 import meta
 
 from uad.base.files import replacing
 
+FOLDER = Path(__file__).with_name("templates")
 SIMULATED = "Computed on simulated scans; says nothing about performance on patients."
+# LaTeX has braces and per cent signs of its own.
+_LATEX_DELIMITERS = {
+    "block_start_string": "<%",
+    "block_end_string": "%>",
+    "variable_start_string": "<<",
+    "variable_end_string": ">>",
+    "comment_start_string": "<#",
+    "comment_end_string": "#>",
+}
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "−": "$-$",
+        "–": "--",
+        **{character: rf"\{character}" for character in "&%$#_{}"},
+    }
+)
 
 
-def number(value, decimals=1):
-    """A number as text: a dash if it is missing, a true minus sign, and none before a zero."""
-    if value is None or math.isnan(value):
-        return "–"
-    text = f"{value:.{decimals}f}"
-    return text.replace("-", "−" if float(text) else "")
+def latex(text: str) -> str:
+    """Plain text for LaTeX."""
+    return text.translate(_LATEX)
 
 
-def write(path, title, body, warnings, style=""):
+@cache
+def _environment(is_html: bool) -> jinja2.Environment:
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=is_html,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **({} if is_html else _LATEX_DELIMITERS),
+    )
+    found.globals["SIMULATED"] = SIMULATED
+    found.filters["latex"] = latex
+    return found
+
+
+def _environment_of(template: str) -> jinja2.Environment:
+    return _environment(not template.endswith(".tex.j2"))
+
+
+def render(template: str, **values: Any) -> str:
+    """Text of a template.
+
+    Parameters
+    ----------
+    template : str
+        Name of a file in `FOLDER`; `NAME.tex.j2` has the delimiters ``<% %>`` and ``<< >>`` and is
+        not escaped.
+    **values
+        What it names, and `page` (`NAME`).
+
+    Raises
+    ------
+    jinja2.UndefinedError
+        If a value is missing.
+    """
+    page = template.partition(".")[0]
+    return _environment_of(template).get_template(template).render(page=page, **values)
+
+
+def write(path: str | Path, template: str, **values: Any) -> None:
     """Write a page, complete or not at all.
 
     Parameters
     ----------
     path : path-like
-    title : str
-        Plain text.
-    body : str
-        HTML that follows the heading.
-    warnings : list of str
-        HTML, shown below the heading.
-    style : str
-        CSS of this page only.
+    template : str
+        See `render`.
+    **values
+        What the template names. All pages have a `title` and say whether data are `simulated`;
+        they may have `warnings`, texts below the title.
     """
-    warnings = "".join(f'<p class="warning">{warning}</p>\n' for warning in warnings)
     with replacing(path) as temporary:
-        temporary.write_text(
-            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-            f"<title>{escape(title)}</title>\n"
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<style>\n{_STYLE}{style}</style></head><body>\n"
-            f"<h1>{escape(title)}</h1>\n{warnings}{body}</body></html>\n",
-            encoding="utf-8",
-        )
+        temporary.write_text(render(template, **values), encoding="utf-8")
 
 
-_STYLE = """\
-body { font: 14px/1.35 system-ui, sans-serif; color: #1c2430; margin: 1.5rem; max-width: 100rem; }
-h1 { font-size: 1.3rem; margin: 0 0 .4rem; }
-p { max-width: 60rem; }
-.warning { background: #fff1d6; border-left: 4px solid #d98c00; padding: .5rem .8rem; }
-/* Shadows at the sides where a table goes on. */
-.scroll { overflow-x: auto; background:
-  linear-gradient(to right, #fff 40%, #fff0) 0 / 2.5rem 100% no-repeat local,
-  linear-gradient(to left, #fff 40%, #fff0) 100% / 2.5rem 100% no-repeat local,
-  linear-gradient(to right, #0004, #0000) 0 / .7rem 100% no-repeat scroll,
-  linear-gradient(to left, #0004, #0000) 100% / .7rem 100% no-repeat scroll; }
-table { border-collapse: collapse; white-space: nowrap; }
-th, td { padding: .25rem .45rem; text-align: left; }
-thead th { border-bottom: 1px solid #1c2430; text-align: center; }
-thead tr:first-child th { border-top: 2px solid #1c2430; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; }
-td span { color: #5f6b7a; font-size: .85em; }
-tr.block th { border-top: 1px solid #1c2430; padding-top: .5rem; }
-tbody tr:not(.block):hover td { background: #f2f5f9; }
-.scroll td:first-child { position: sticky; left: 0; background: #fff; }
-tbody tr:last-child td { border-bottom: 2px solid #1c2430; }
-"""
+def templates_of(name: str) -> list[Path]:
+    """Files that a page is made of: its template and all that it extends, imports or includes.
+
+    Snakemake does not see them. A rule whose script writes the page names their digest in its
+    parameters, as it does for code.
+
+    Parameters
+    ----------
+    name : str
+        Of a template, such as ``table1.html.j2``.
+
+    Returns
+    -------
+    list of Path
+        Sorted.
+
+    Raises
+    ------
+    ValueError
+        If a template is chosen while the page is written, so that nobody can tell which it is.
+    """
+    found, pending = set(), [name]
+    while pending:
+        template = pending.pop()
+        if template in found:
+            continue
+        found.add(template)
+        source = (FOLDER / template).read_text(encoding="utf-8")
+        for referenced in meta.find_referenced_templates(_environment_of(name).parse(source)):
+            if referenced is None:
+                raise ValueError(f"{template} chooses a template by an expression; name it instead")
+            pending.append(referenced)
+    return [FOLDER / template for template in sorted(found)]

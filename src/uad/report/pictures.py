@@ -4,8 +4,11 @@ Scores are shown from black (0) over red to yellow (the highest of the volume, o
 detections in the three colours of `DETECTION`.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from uad.base import colours
@@ -17,12 +20,12 @@ SCORE = "inferno"
 IN_ONE_BLOCK = 8  # rows below each other; more are put into two blocks side by side
 
 
-def detections(score, threshold, lesion):
-    """0 where nothing is and nothing is predicted, 1 false, 2 missed, 3 found."""
+def detections(score: np.ndarray, threshold: float, lesion: np.ndarray) -> np.ndarray:
+    """0 where there is no lesion and no prediction, 1 false, 2 missed, 3 found."""
     return (score > threshold) + 2 * lesion.astype(int)
 
 
-def cases(collected, title_of):
+def cases(collected: Mapping[str, np.ndarray], title_of: str) -> Figure:
     """Cases of one test set, two lines each (paper Fig. 2).
 
     Above: input, reconstruction, and the maps of SADM_res. Below: ground truth, what the
@@ -71,7 +74,7 @@ def cases(collected, title_of):
     return figure
 
 
-def _legend(figure):
+def _legend(figure: Figure) -> None:
     """What the colours of detections mean."""
     patches = [
         Patch(facecolor=DETECTION(value), edgecolor="black", label=label)
@@ -80,7 +83,9 @@ def _legend(figure):
     figure.legend(handles=patches, loc="outside lower right", ncols=3, frameon=False)
 
 
-def comparison(collected, labels):
+def comparison(
+    collected: Mapping[str, Mapping[str, np.ndarray]], labels: Mapping[str, str]
+) -> Figure:
     """The same cases for every row of the table (paper Fig. 3).
 
     Parameters
@@ -108,7 +113,13 @@ def comparison(collected, labels):
     return figure
 
 
-def _case_of_rows(panels, part, case, rows, window):
+def _case_of_rows(
+    panels: np.ndarray,
+    part: Mapping[str, np.ndarray],
+    case: int,
+    rows: Sequence[str],
+    window: tuple[slice, slice],
+) -> None:
     """A case in a column: input, then the score of each row with its best Dice."""
     lesion = part["lesion"][case][window]
     canvas.show(panels[0], part["image"][case][window], vmin=0, vmax=1)
@@ -119,14 +130,19 @@ def _case_of_rows(panels, part, case, rows, window):
         canvas.show(panel, score, cmap=SCORE, vmin=0, vmax=max(peak, 1e-6))
         canvas.outline(panel, lesion, colours.BRAIN, 0.6)
         panel.text(
-            0.03, 0.97, f"{part['dice'][case, which]:.2f}", color="white", fontsize=8, va="top",
+            0.03,
+            0.97,
+            f"{part['dice'][case, which]:.2f}",
+            color="white",
+            fontsize=8,
+            va="top",
             transform=panel.transAxes,
-        )  # fmt: skip
+        )
     for panel in panels[1 + len(rows) :]:
         panel.set_axis_off()
 
 
-def synthetic(examples):
+def synthetic(examples: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
     """Synthetic anomalies (paper Fig. 4): images on top, masks below.
 
     Parameters

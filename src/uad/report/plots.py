@@ -1,16 +1,20 @@
-"""Line plots of the report: training, weights of the fusion, precision-recall, lesion volume.
+"""Plots of the report: splits, training, weights of the fusion, precision-recall, lesion volume.
 
 Every function takes tables and returns a figure; scripts read the tables and save it.
 """
 
 import itertools
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from uad.base import colours
+from uad.data.splits import ROLES
 from uad.report import canvas
 
 COLUMNS = 4  # panels side by side
@@ -19,7 +23,46 @@ SADM_RES = colours.COLOURS[1]
 CROWD = 25  # subjects from which on medians of fifths are drawn
 
 
-def training(histories, folds):
+def subjects_per_role(splits: Mapping[str, pd.DataFrame], ages: pd.Series) -> Figure:
+    """Subjects per role and fold, a panel per data set, and the ages of the roles of IXI.
+
+    Parameters
+    ----------
+    splits : dict of str to DataFrame
+        Split table of each data set, ``ixi`` among them.
+    ages : Series
+        In years, by subject of IXI; missing where not known.
+    """
+    figure, axes = canvas.grid(1, len(splits) + 1, (2.5, 2.9))
+    for panel, (name, split) in zip(axes[0], splits.items()):
+        counts = split.groupby(["fold", "role"]).size().unstack(fill_value=0)
+        bottom = 0
+        for role, colour in zip(ROLES, colours.COLOURS):
+            if role in counts:
+                height = counts[role]
+                bars = panel.bar(counts.index, height, bottom=bottom, color=colour, label=role)
+                panel.bar_label(bars, label_type="center", color="white")
+                bottom = bottom + height
+        panel.set(title=name, xlabel="fold", xticks=counts.index)
+    axes[0, 0].set_ylabel("subjects")
+    axes[0, 0].legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.2), ncols=3)
+    panel, split = axes[0, -1], splits["ixi"]
+    for position, (role, colour) in enumerate(zip(ROLES, colours.COLOURS)):
+        chosen = split.loc[split["role"] == role, "subject"].drop_duplicates()
+        years = ages.reindex(chosen).dropna()
+        panel.plot([position] * len(years), years, "o", color=colour, alpha=0.5, markersize=4)
+    panel.set(
+        title="ixi: age",
+        xticks=range(len(ROLES)),
+        xticklabels=ROLES,
+        ylabel="years",
+        ylim=(0, 100),
+        xlim=(-0.5, len(ROLES) - 0.5),
+    )
+    return figure
+
+
+def training(histories: Mapping[str, Sequence[pd.DataFrame]], folds: Sequence[int]) -> Figure:
     """Training loss (pale) and validation loss (full) per epoch, a panel per model.
 
     The dot marks the lowest validation loss, whose weights are used.
@@ -57,12 +100,12 @@ def training(histories, folds):
     return figure
 
 
-def best_epoch(history):
+def best_epoch(history: pd.DataFrame) -> pd.Series:
     """The line of a `history.tsv` whose weights are used: the first with the lowest loss."""
     return history.loc[history["val_loss"].idxmin()]
 
 
-def weights(table, colours):
+def weights(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
     """[DICE] against the weight of the residual map (paper Fig. 5), a panel per test set.
 
     Lines are means over folds, bands one population standard deviation to either side.
@@ -84,9 +127,12 @@ def weights(table, colours):
             mean, spread = values.mean(axis=1), values.std(axis=1, ddof=0)
             colour = colours[trained_on]
             panel.plot(
-                mean, color=colour, marker=MARKERS[list(colours).index(trained_on)], markersize=4,
+                mean,
+                color=colour,
+                marker=MARKERS[list(colours).index(trained_on)],
+                markersize=4,
                 label=trained_on.upper(),
-            )  # fmt: skip
+            )
             panel.fill_between(
                 mean.index, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0
             )
@@ -98,7 +144,9 @@ def weights(table, colours):
     return figure
 
 
-def precision_recall(table, labels, colours):
+def precision_recall(
+    table: pd.DataFrame, labels: Mapping[str, str], colours: Mapping[str, str]
+) -> Figure:
     """Precision against recall of the pooled test voxels, a panel per test set.
 
     Grey curves join points of equal Dice; the dotted line is the precision of chance; a dot marks
@@ -128,9 +176,13 @@ def precision_recall(table, labels, colours):
             style = "--" if trained_on and method.startswith("unet") else "-"
             colour = colours.get(trained_on, "black")
             panel.plot(
-                curve["recall"], curve["precision"], color=colour, linestyle=style, linewidth=1.2,
+                curve["recall"],
+                curve["precision"],
+                color=colour,
+                linestyle=style,
+                linewidth=1.2,
                 label=label,
-            )  # fmt: skip
+            )
             dice = 2 * curve["precision"] * curve["recall"] / (curve["precision"] + curve["recall"])
             if len(curve):
                 best = curve.loc[dice.idxmax()]
@@ -143,7 +195,7 @@ def precision_recall(table, labels, colours):
     return figure
 
 
-def lesion_volume(tables):
+def lesion_volume(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
     """Dice of every subject against the volume of its lesion, a panel per test set.
 
     Parameters
@@ -159,17 +211,29 @@ def lesion_volume(tables):
             mean = mean[mean["lesion_ml"] > 0].sort_values("lesion_ml")
             crowd = len(mean) >= CROWD
             panel.plot(
-                mean["lesion_ml"], 100 * mean["dice_best"], marker, color=colour,
-                markersize=2.5 if crowd else 5, alpha=0.35 if crowd else 0.9, markeredgewidth=0,
-                rasterized=crowd, label=None if crowd else label,
-            )  # fmt: skip
+                mean["lesion_ml"],
+                100 * mean["dice_best"],
+                marker,
+                color=colour,
+                markersize=2.5 if crowd else 5,
+                alpha=0.35 if crowd else 0.9,
+                markeredgewidth=0,
+                rasterized=crowd,
+                label=None if crowd else label,
+            )
             if crowd:
                 fifths = np.array_split(np.arange(len(mean)), 5)
                 middle = pd.DataFrame([mean.iloc[fifth].median() for fifth in fifths])
                 panel.plot(
-                    middle["lesion_ml"], 100 * middle["dice_best"], color=colour, marker=marker,
-                    markersize=5, linewidth=1.5, markeredgecolor="white", label=label,
-                )  # fmt: skip
+                    middle["lesion_ml"],
+                    100 * middle["dice_best"],
+                    color=colour,
+                    marker=marker,
+                    markersize=5,
+                    linewidth=1.5,
+                    markeredgecolor="white",
+                    label=label,
+                )
         panel.set(title=test_set.upper(), xlabel="lesion, ml", ylim=(0, 100))
         canvas.log_scale(panel, "x")
     axes[0, 0].set_ylabel("[DICE], %")
@@ -177,7 +241,7 @@ def lesion_volume(tables):
     return figure
 
 
-def _legend(figure, panel, title=None):
+def _legend(figure: Figure, panel: Axes, title: str | None = None) -> None:
     """Legend of a panel below all of them."""
     handles, names = panel.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, title=title)

@@ -7,16 +7,20 @@ import hashlib
 import json
 import platform
 import tokenize
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from uad.base import digests
+from uad.base.files import replacing
 
 
-def code(base):
+def code(base: str | Path) -> dict[str, Any]:
     """Digests of what is run: library and scripts as one, every script, every other file.
 
-    Comments do not count, nor do docstrings of Python files (`provenance.code_digest`).
+    Comments do not count, nor do docstrings of Python files (`digests.code_digest`); in templates
+    of pages they do.
 
     Parameters
     ----------
@@ -28,6 +32,7 @@ def code(base):
     library = sorted((base / "src/uad").rglob("*.py"))
     rules = [base / "Snakefile", *sorted((base / "workflow/rules").glob("*.smk"))]
     resources = sorted(p for p in (base / "workflow/resources").iterdir() if p.is_file())
+    templates = sorted(p for p in (base / "src/uad/report/templates").iterdir() if p.is_file())
     return {
         "all": digests.code_digest(*scripts, *library),
         "scripts": {path.stem: digests.code_digest(path) for path in scripts},
@@ -36,10 +41,11 @@ def code(base):
             for paths, digest in ((rules, _tokens_sha256), (resources, digests.sha256))
             for path in paths
         },
+        "templates": {path.name: digests.sha256(path)[:16] for path in templates},
     }
 
 
-def _tokens_sha256(path):
+def _tokens_sha256(path: Path) -> str:
     """SHA-256 of a rule file, which has the tokens of Python, without comments and empty lines."""
     with open(path, "rb") as file:
         tokens = [
@@ -50,7 +56,15 @@ def _tokens_sha256(path):
     return hashlib.sha256("\0".join(tokens).encode()).hexdigest()
 
 
-def run(config, code, inventories, inputs, splits, abouts, results):
+def run(
+    config: Mapping[str, Any],
+    code: Mapping[str, Any],
+    inventories: Mapping[str, Mapping[str, Any]],
+    inputs: Iterable[str | Path],
+    splits: Iterable[str | Path],
+    abouts: Iterable[Mapping[str, Any]],
+    results: Iterable[str | Path],
+) -> dict[str, Any]:
     """The record.
 
     Parameters
@@ -96,10 +110,8 @@ def run(config, code, inventories, inputs, splits, abouts, results):
     }
 
 
-def write(content, path):
+def write(content: Mapping[str, Any], path: str | Path) -> None:
     """Write a record with sorted keys, complete or not at all."""
-    from uad.base.files import replacing
-
     with replacing(path) as temporary:
         text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")

@@ -6,40 +6,30 @@ and per cent in HTML and LaTeX. Subjects without a lesion voxel left count as Di
 missing from the average precision, as in the reference.
 """
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
 import pandas as pd
 
-from uad.base import tsv
 from uad.base.files import replacing
-from uad.report import pages
-from uad.report.pages import SIMULATED
+from uad.report import blocks, pages
+from uad.report.blocks import Cell, Context
+from uad.report.numbers import DASH, percent, percent_with_spread
 
-BLOCKS = {
-    "I": "I. Unsupervised",
-    "II": "II. Self-supervised",
-    "III": "III. Weakly supervised",
-    "control": "Controls",
-}
-RELEASED_THRESHOLD = (
-    "Thresholds of Dice at one threshold were tuned on training and validation subjects, as by the "
-    "released code (evaluation.threshold: released); they flatter."
-)
-RANDOM_EXTRACTOR = "random extractor, not ImageNet weights"
+# Metric to its name in the columns of the published values; both are shown with a spread.
+PUBLISHED = {"dice_best": "dice", "auprc": "auprc"}
 
 
-def read(paths, rows, folds):
-    """Tables of every row and fold (fold changing fastest) in one, with the row's name in `row`."""
-    parts = [tsv.read(path) for path in paths]
-    names = [row for row in rows for _ in folds]
-    return pd.concat([p.assign(row=n) for p, n in zip(parts, names)], ignore_index=True)
-
-
-def table1(subjects, rows, paper_path=None):
+def table1(
+    subjects: pd.DataFrame, rows: Mapping[str, Mapping], paper_path: str | Path | None = None
+) -> pd.DataFrame:
     """One line per row and test set.
 
     Parameters
     ----------
     subjects : DataFrame
-        Metrics of every row, fold and subject, from `read`.
+        Metrics of every row, fold and subject, from `tables.read`.
     rows : dict
         `rows` of the configuration.
     paper_path : path-like, optional
@@ -84,7 +74,7 @@ def table1(subjects, rows, paper_path=None):
     return pd.DataFrame(lines)
 
 
-def _published(paper, key):
+def _published(paper: pd.DataFrame | None, key: tuple[str, str, str]) -> dict[str, float]:
     """The paper's values as fractions, missing for rows it does not have."""
     columns = ("dice_mean", "dice_std", "auprc_mean", "auprc_std")
     if paper is None or key not in paper.index:
@@ -92,128 +82,17 @@ def _published(paper, key):
     return {f"paper_{column}": paper.loc[key, column] / 100 for column in columns}
 
 
-def write_csv(table, path):
-    """Fractions, six decimals; missing values are empty."""
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6f")
+class EmptyReferences(NamedTuple):
+    """Subjects of a test set without a lesion voxel, and the [DICE] of the rows without them."""
+
+    test_set: str
+    subjects: list[str]
+    n_subjects: int
+    rows: list[dict[str, str]]
 
 
-def write_html(
-    table, labels, simulated, path, leaks="", random_extractors=(), verdicts=None, footnotes=()
-):
-    """The table in the paper's block form, as one self-contained page.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `table1`.
-    labels : dict of str to str
-        Name of each row to what is printed.
-    simulated : bool
-        Say so in the heading.
-    path : path-like
-    leaks : str
-        What the splits leak, in words (`splits.leak_warning`); for the heading too.
-    random_extractors : collection of str
-        Rows that get a mark and a footnote (`config.random_extractors`).
-    verdicts : DataFrame or None
-        Columns `dice_best_verdict` and `auprc_verdict`, index as in `table`.
-    footnotes : sequence of str
-        Sentences below the table, HTML.
-    """
-    if random_extractors:
-        footnotes = [f"* {RANDOM_EXTRACTOR}", *footnotes]
-    best = {column: _best(table, column) for column in ("dice_best_mean", "auprc_mean")}
-    test_sets = list(table["test_set"].unique())
-    body = []
-    for block, part in table.groupby("block", sort=False):
-        span = 3 + 3 * len(test_sets)
-        body.append(f'<tr class="block"><th colspan="{span}">{BLOCKS[block]}</th></tr>')
-        for _, lines in part.groupby(["method", "d_unhealthy"], sort=False):
-            cells = row_cells(lines.iloc[0], labels, random_extractors)
-            for test_set in test_sets:
-                cells += _html_cells(lines[lines["test_set"] == test_set], best, verdicts)
-            body.append(f"<tr>{''.join(cells)}</tr>")
-    sets = "".join(f'<th colspan="3">{_set_name(name, simulated)}</th>' for name in test_sets)
-    metrics = "<th>[DICE]</th><th>AUPRC</th><th>Dice<sub>val</sub></th>" * len(test_sets)
-    n_folds = int(table["n_folds"].max())
-    page = _BODY.format(
-        folds=f"{n_folds} fold{'s' * (n_folds != 1)}",
-        subjects=_subjects(table),
-        published=_GREY if table["paper_dice_mean"].notna().any() else "",
-        sets=sets,
-        metrics=metrics,
-        body="\n".join(body),
-    ) + "".join(f"<p>{sentence}</p>\n" for sentence in footnotes)
-    warnings = [warning for warning in (SIMULATED if simulated else "", leaks) if warning]
-    pages.write(path, "Table 1. Segmentation performance", page, warnings, _STYLE)
-
-
-def write_latex(table, labels, simulated, path, leaks="", random_extractors=()):
-    """The paper's columns as a LaTeX table (booktabs); parameters as for `write_html`."""
-    best = {column: _best(table, column) for column in ("dice_best_mean", "auprc_mean")}
-    lines = [f"% {warning}" for warning in (SIMULATED if simulated else "", leaks) if warning]
-    if random_extractors:
-        lines.append(f"% *: {RANDOM_EXTRACTOR}")
-    test_sets = list(table["test_set"].unique())
-    columns = "lll" + "rr" * len(test_sets)
-    heads = " & ".join(
-        rf"\multicolumn{{2}}{{c}}{{{_set_name(name, simulated)}}}" for name in test_sets
-    )
-    lines += [
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        rf"Model & $\mathcal{{D}}_{{healthy}}$ & $\mathcal{{D}}_{{unhealthy}}$ & {heads} \\",
-        " & & " + r" & [DICE] & AUPRC" * len(test_sets) + r" \\",
-    ]
-    for block, part in table.groupby("block", sort=False):
-        span = 3 + 2 * len(test_sets)
-        lines += [r"\midrule", rf"\multicolumn{{{span}}}{{l}}{{\textbf{{{BLOCKS[block]}}}}} \\"]
-        for (method, unhealthy), rows in part.groupby(["method", "d_unhealthy"], sort=False):
-            row = row_name(method, unhealthy)
-            mark = "$^{*}$" if row in random_extractors else ""
-            label = _subscript(labels[row], "$_{", "}$")
-            cells = [label + mark, _d(rows["d_healthy"].iloc[0]), _d(unhealthy)]
-            for test_set in test_sets:
-                for column, spread in (
-                    ("dice_best_mean", "dice_best_std"),
-                    ("auprc_mean", "auprc_std"),
-                ):
-                    line = rows[rows["test_set"] == test_set].iloc[0]
-                    text = _percent(line[column], line[spread]).replace("±", r"$\pm$")
-                    bold = line.name in best[column]
-                    cells.append(rf"\textbf{{{text}}}" if bold else text)
-            lines.append(" & ".join(cells).replace("–", "--") + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}", ""]
-    with replacing(path) as temporary:
-        temporary.write_text("\n".join(lines), encoding="utf-8")
-
-
-def _best(table, column):
-    """Index of the best line per block and test set; controls do not compete."""
-    competing = table[table["block"] != "control"].dropna(subset=[column])
-    return set(competing.groupby(["block", "test_set"])[column].idxmax())
-
-
-def _html_cells(lines, best, verdicts):
-    """Three cells of one row and test set: ours; the paper's value and verdict below in grey."""
-    line = lines.iloc[0]
-    cells = []
-    for name, ours in (("dice", "dice_best"), ("auprc", "auprc")):
-        text = _percent(line[f"{ours}_mean"], line[f"{ours}_std"])
-        if line.name in best[f"{ours}_mean"]:
-            text = f"<b>{text}</b>"
-        paper = _percent(line[f"paper_{name}_mean"], line[f"paper_{name}_std"])
-        if verdicts is not None and paper != "–":
-            paper += f" {verdicts.loc[line.name, f'{ours}_verdict']}"
-        below = "" if paper == "–" else f"<br><span>{paper}</span>"
-        cells.append(f'<td class="n">{text}{below}</td>')
-    cells.append(f'<td class="n">{_percent(line["dice_val_mean"], float("nan"))}</td>')
-    return cells
-
-
-def empty_references(subjects, rows):
-    """A sentence per test set on subjects without a lesion voxel, and the values without them.
+def empty_references(subjects: pd.DataFrame, rows: Mapping[str, Mapping]) -> list[EmptyReferences]:
+    """Subjects that no row can segment, since their lesion has no voxel left.
 
     Parameters
     ----------
@@ -224,121 +103,131 @@ def empty_references(subjects, rows):
 
     Returns
     -------
-    list of str
-        HTML; none for test sets without such subjects.
+    list of EmptyReferences
+        None for test sets without such subjects; each row with `label`, `d_unhealthy` and `dice`
+        (per cent).
     """
-    sentences = []
+    found = []
     for test_set, part in subjects.groupby("test_set", sort=False):
         empty = list(part.loc[part["lesion_ml"] == 0, "subject"].unique())
-        if empty:
-            left = part[part["lesion_ml"] > 0]
-            per_fold = left.groupby(["row", "fold"], sort=False)["dice_best"].mean()
-            values = [
-                f"{_subscript(rows[row]['label'], '<sub>', '</sub>')} "
-                f"({_d(row.partition('-')[2] or 'none')}) {_percent(mean, float('nan'))}"
-                for row, mean in per_fold.groupby("row", sort=False).mean().items()
-            ]
-            more = f" and {len(empty) - 10} more" if len(empty) > 10 else ""
-            sentences.append(
-                f"{test_set.upper()}: {len(empty)} of {part['subject'].nunique()} subjects have no "
-                f"lesion voxel left ({', '.join(empty[:10])}{more}); they count as [DICE] 0 and "
-                f"are missing from the AUPRC. [DICE] without them: {', '.join(values) or '–'}."
-            )
-    return sentences
+        if not empty:
+            continue
+        others = part[part["lesion_ml"] > 0]
+        per_fold = others.groupby(["row", "fold"], sort=False)["dice_best"].mean()
+        values = [
+            {
+                "label": rows[row]["label"],
+                "d_unhealthy": blocks.dataset_name(row.partition("-")[2] or "none"),
+                "dice": percent(mean, 2),
+            }
+            for row, mean in per_fold.groupby("row", sort=False).mean().items()
+        ]
+        found.append(EmptyReferences(test_set, empty, part["subject"].nunique(), values))
+    return found
 
 
-def _percent(mean, std):
-    """`12.34 ± 0.56`; without the spread if there is one fold, a dash if there is no value."""
-    if pd.isna(mean):
-        return "–"
-    return f"{100 * mean:.2f}" + ("" if pd.isna(std) else f" ± {100 * std:.2f}")
+def write_html(
+    table: pd.DataFrame,
+    context: Context,
+    path: str | Path,
+    verdicts: pd.DataFrame | None = None,
+    empty: Sequence[EmptyReferences] = (),
+) -> None:
+    """The table in the paper's block form, as one page.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `table1`.
+    context : Context
+    path : path-like
+    verdicts : DataFrame or None
+        Columns `dice_best_verdict` and `auprc_verdict`, index as in `table`.
+    empty : sequence of EmptyReferences
+        Footnotes.
+    """
+    best, test_sets = _best(table), list(table["test_set"].unique())
+
+    def cells(lines: pd.DataFrame) -> list[Cell]:
+        found = []
+        for test_set in test_sets:
+            line = lines[lines["test_set"] == test_set].iloc[0]
+            for metric in PUBLISHED:
+                below = _beside_the_paper(line, metric, verdicts)
+                found.append(_cell(line, metric, best)._replace(below=below))
+            found.append(Cell(percent(line["dice_val_mean"], 2)))
+        return found
+
+    pages.write(
+        path,
+        "table1.html.j2",
+        title="Table 1. Segmentation performance",
+        n_folds=int(table["n_folds"].max()),
+        subjects=dict(table.groupby("test_set", sort=False)["n_subjects"].max()),
+        published=table["paper_dice_mean"].notna().any(),
+        empty_references=empty,
+        released_threshold=context.released_threshold,
+        **_shared(table, context),
+        blocks=blocks.blocks(table, context, cells),
+    )
 
 
-def _subjects(table):
-    counts = table.groupby("test_set", sort=False)["n_subjects"].max()
-    return ", ".join(f"{n} {name.upper()}" for name, n in counts.items())
+def write_latex(table: pd.DataFrame, context: Context, path: str | Path) -> None:
+    """The paper's columns as a LaTeX table (booktabs); parameters as for `write_html`."""
+    best = _best(table)
+
+    def cells(lines: pd.DataFrame) -> list[Cell]:
+        return [_cell(line, metric, best) for _, line in lines.iterrows() for metric in PUBLISHED]
+
+    pages.write(
+        path,
+        "table1.tex.j2",
+        **_shared(table, context),
+        blocks=blocks.blocks(table, context, cells),
+    )
 
 
-def _set_name(name, simulated):
+def _shared(table: pd.DataFrame, context: Context) -> dict[str, Any]:
+    """Values of both templates."""
+    return {
+        "simulated": context.simulated,
+        "warnings": context.warnings,
+        "random_extractor": context.random_extractor,
+        "test_sets": [_set_name(n, context.simulated) for n in table["test_set"].unique()],
+    }
+
+
+def _best(table: pd.DataFrame) -> dict[str, set[int]]:
+    """Index of the best line per metric, block and test set; controls do not compete."""
+    found = {}
+    for metric in PUBLISHED:
+        competing = table[table["block"] != "control"].dropna(subset=[f"{metric}_mean"])
+        found[metric] = set(competing.groupby(["block", "test_set"])[f"{metric}_mean"].idxmax())
+    return found
+
+
+def _cell(line: pd.Series, metric: str, best: dict[str, set[int]]) -> Cell:
+    """Our value, bold if it is the best."""
+    text = percent_with_spread(line[f"{metric}_mean"], line[f"{metric}_std"])
+    return Cell(text, bold=line.name in best[metric])
+
+
+def _beside_the_paper(line: pd.Series, metric: str, verdicts: pd.DataFrame | None) -> list[str]:
+    """The published value and the verdict; nothing where nothing is published."""
+    mean, std = (line[f"paper_{PUBLISHED[metric]}_{part}"] for part in ("mean", "std"))
+    text = percent_with_spread(mean, std)
+    if text == DASH:
+        return []
+    return [text if verdicts is None else f"{text} {verdicts.loc[line.name, f'{metric}_verdict']}"]
+
+
+def _set_name(name: str, simulated: bool) -> str:
     """`BRATS (real)` as in the paper, or `BRATS (simulated)`; DRAEM is always synthetic."""
     kind = "synthetic" if name == "draem" else "simulated" if simulated else "real"
     return f"{name.upper()} ({kind})"
 
 
-def block_table(table, labels, headings, cells):
-    """A table with one line per row, in HTML, under the headings of their blocks.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Lines of one test set.
-    labels : dict of str to str
-        Name of each row to what is printed.
-    headings : list of str
-        Of the columns beside those that name the row.
-    cells : function
-        From a line to those columns' cells, a list of str.
-    """
-    lines, span = [], 3 + len(headings)
-    for block, part in table.groupby("block", sort=False):
-        lines.append(f'<tr class="block"><th colspan="{span}">{BLOCKS[block]}</th></tr>')
-        for _, line in part.iterrows():
-            lines.append(f"<tr>{''.join(row_cells(line, labels) + cells(line))}</tr>")
-    names = ["Model", "D<sub>healthy</sub>", "D<sub>unhealthy</sub>", *headings]
-    head = "".join(f"<th>{name}</th>" for name in names)
-    return (
-        f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
-        + "\n".join(lines)
-        + "\n</tbody></table></div>\n"
-    )
-
-
-def row_cells(line, labels, marked=()):
-    """The first three cells of a row in HTML: model, with a star if marked, and both D."""
-    row = row_name(line["method"], line["d_unhealthy"])
-    star = "<sup>*</sup>" if row in marked else ""
-    names = [
-        _subscript(labels[row], "<sub>", "</sub>") + star,
-        _d(line["d_healthy"]),
-        _d(line["d_unhealthy"]),
-    ]
-    return [f"<td>{name}</td>" for name in names]
-
-
-def row_name(method, unhealthy):
-    """The configuration's name of a row."""
-    return method if unhealthy == "none" else f"{method}-{unhealthy}"
-
-
-def _d(name):
-    return "None" if name == "none" else name.upper()
-
-
-def _subscript(label, before, after):
-    """`SADM_res` with its ending lowered."""
-    head, _, tail = label.partition("_")
-    return head + (f"{before}{tail}{after}" if tail else "")
-
-
-_STYLE = """\
-thead tr:first-child th { border-bottom: 0; }
-table { font-size: 13px; }
-"""
-
-_GREY = """
-Grey, below: the value published for the real data sets, and where ours is relative to it
-(<i>within</i>: the published mean is inside our 95 % interval over subjects, widened by the spread
-over folds of both)."""
-
-_BODY = """\
-<p>Per cent, mean ± population standard deviation over {folds} of the mean over test
-subjects ({subjects}).{published} [DICE]: highest Dice of each subject over all thresholds.
-Dice<sub>val</sub>: Dice at one threshold per test set and fold, chosen on validation subjects; the
-number to expect in use. Bold: best of a block.</p>
-<div class="scroll"><table>
-<thead><tr><th rowspan="2">Model</th><th rowspan="2">D<sub>healthy</sub></th>
-<th rowspan="2">D<sub>unhealthy</sub></th>{sets}</tr><tr>{metrics}</tr></thead>
-<tbody>
-{body}
-</tbody></table></div>
-"""
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Fractions, six decimals; missing values are empty."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6f")

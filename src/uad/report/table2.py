@@ -1,18 +1,23 @@
 """Table 2: how sure the numbers of Table 1 are, and how SADM_res compares with the other rows."""
 
-from html import escape
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from uad.evaluation import statistics
-from uad.report import pages
-from uad.report.table1 import block_table, row_name
+from uad.report import blocks, pages
+from uad.report.blocks import Block, Cell, Context, row_name
+from uad.report.numbers import number, p_value, percent
 
-NAMES = {"dice_best": "[DICE]", "dice_val": "Dice<sub>val</sub>", "auprc": "AUPRC"}
+NAMES = {"dice_best": "[DICE]", "dice_val": "Dice_val", "auprc": "AUPRC"}
 IDENTITY = ["block", "method", "d_healthy", "d_unhealthy", "test_set"]
 
 
-def table2(table1, intervals, comparisons):
+def table2(
+    table1: pd.DataFrame, intervals: pd.DataFrame, comparisons: pd.DataFrame
+) -> pd.DataFrame:
     """One line per row and test set, in the order and with the index of Table 1.
 
     Parameters
@@ -39,9 +44,12 @@ def table2(table1, intervals, comparisons):
             if metric in statistics.PUBLISHED:
                 paper = f"paper_{statistics.PUBLISHED[metric]}"
                 found[f"{metric}_verdict"] = statistics.verdict(
-                    interval["low"], interval["high"], line[f"{metric}_std"],
-                    line[f"{paper}_mean"], line[f"{paper}_std"],
-                )  # fmt: skip
+                    interval["low"],
+                    interval["high"],
+                    line[f"{metric}_std"],
+                    line[f"{paper}_mean"],
+                    line[f"{paper}_std"],
+                )
             if reference is not None:
                 test = tests.loc[(reference, row, test_set, metric)]
                 found[f"{metric}_difference"] = test["median_difference"]
@@ -53,13 +61,13 @@ def table2(table1, intervals, comparisons):
     )
 
 
-def _columns(metric):
+def _columns(metric: str) -> list[str]:
     """Names of a metric's columns."""
     verdict = ["verdict"] if metric in statistics.PUBLISHED else []
     return [f"{metric}_{e}" for e in ("mean", "low", "high", *verdict, "difference", "p_holm")]
 
 
-def _reference(comparisons, row):
+def _reference(comparisons: pd.DataFrame, row: str) -> str | None:
     """The SADM_res row that a row is shown against: of its block, and of its training data.
 
     A block with one SADM_res row has one for all; where there are several, the one with the same
@@ -71,7 +79,24 @@ def _reference(comparisons, row):
     return found[0] if len(found) else None
 
 
-def write_html(table, intervals, agreement, labels, simulated, path):
+class Section(NamedTuple):
+    """What the page says of one test set; `levels` are headings, of lesion volumes."""
+
+    test_set: str
+    n_subjects: int
+    intervals: list[Block]
+    agreement: list[dict[str, Any]]
+    levels: list[str]
+    volumes: list[Block]
+
+
+def write_html(
+    table: pd.DataFrame,
+    intervals: pd.DataFrame,
+    agreement: pd.DataFrame,
+    context: Context,
+    path: str | Path,
+) -> None:
     """The table as one page with a section per test set.
 
     Parameters
@@ -80,90 +105,67 @@ def write_html(table, intervals, agreement, labels, simulated, path):
         From `table2`.
     intervals, agreement : DataFrame
         From `uad.evaluation.statistics`; by lesion volume, and the sentence below each table.
-    labels : dict of str to str
-        Name of each row to what is printed.
-    simulated : bool
+    context : Context
     path : path-like
     """
     sections = []
     for test_set, part in table.groupby("test_set", sort=False):
-        volumes = intervals.query("test_set == @test_set and metric == 'dice_best'")
-        sections += [
-            f"<h2>{test_set.upper()} ({part['n_subjects'].max()} subjects)</h2>",
-            _interval_table(part, labels),
-            *(f"<p>{text}</p>" for text in _agreement(agreement, test_set)),
-            _volume_table(part, volumes[volumes["stratum"] == "lesion_ml"], labels),
-        ]
-    warnings = [pages.SIMULATED] if simulated else []
-    pages.write(path, "Table 2. Intervals and tests", _BODY + "\n".join(sections), warnings, STYLE)
+        dice = intervals.query("test_set == @test_set and metric == 'dice_best'")
+        sections.append(
+            Section(
+                test_set,
+                part["n_subjects"].max(),
+                blocks.blocks(part, context, _interval_cells),
+                list(_agreement(agreement, test_set)),
+                *_volumes(part, dice[dice["stratum"] == "lesion_ml"], context),
+            )
+        )
+    pages.write(
+        path,
+        "table2.html.j2",
+        title="Table 2. Intervals and tests",
+        simulated=context.simulated,
+        random_extractor=context.random_extractor,
+        headings=[h for name in NAMES.values() for h in (name, "SADM_res − row", "p")],
+        sections=sections,
+    )
 
 
-def _interval_table(part, labels):
-    """Mean, interval, verdict, difference and p of every row."""
-    headings = [h for name in NAMES.values() for h in (name, "SADM<sub>res</sub> − row", "p")]
-    return block_table(part, labels, headings, _interval_cells)
-
-
-def _interval_cells(line):
-    cells = []
+def _interval_cells(lines: pd.DataFrame) -> list[Cell]:
+    """Mean, interval and verdict; difference; p, of every metric."""
+    line, cells = lines.iloc[0], []
     for metric in NAMES:
-        mean, low, high = (line[f"{metric}_{end}"] for end in ("mean", "low", "high"))
+        mean, low, high = (percent(line[f"{metric}_{end}"]) for end in ("mean", "low", "high"))
         verdict = line.get(f"{metric}_verdict", "no data")
-        below = "" if verdict == "no data" else f"<br><span>{verdict}</span>"
         p = line[f"{metric}_p_holm"]
-        texts = [
-            f"{_percent(mean)} [{_percent(low)}, {_percent(high)}]{below}",
-            _percent(line[f"{metric}_difference"]),
-            f"<b>{_p(p)}</b>" if p < 0.05 else _p(p),
+        cells += [
+            Cell(f"{mean} [{low}, {high}]", [] if verdict == "no data" else [verdict]),
+            Cell(percent(line[f"{metric}_difference"])),
+            Cell(p_value(p), bold=p < 0.05),
         ]
-        cells += [f'<td class="n">{text}</td>' for text in texts]
     return cells
 
 
-def _volume_table(part, intervals, labels):
-    """[DICE] by lesion volume; empty if no subject has a lesion."""
+def _volumes(
+    part: pd.DataFrame, intervals: pd.DataFrame, context: Context
+) -> tuple[list[str], list[Block]]:
+    """Headings and rows of [DICE] by lesion volume; empty if no subject has a lesion."""
     levels = list(intervals["level"].unique())
     if not levels:
-        return ""
+        return [], []
     means = intervals.set_index(["row", "level"])["mean"]
     counts = intervals.groupby("level")["n"].max()
-    headings = [f"{escape(level)} ml<br>n = {counts[level]}" for level in levels]
 
-    def cells(line):
-        row = row_name(line["method"], line["d_unhealthy"])
-        return [f'<td class="n">{_percent(means.get((row, level)))}</td>' for level in levels]
+    def cells(lines: pd.DataFrame) -> list[Cell]:
+        row = row_name(*lines.iloc[0][["method", "d_unhealthy"]])
+        return [Cell(percent(means.get((row, level)))) for level in levels]
 
-    return "<p>[DICE] by lesion volume:</p>" + block_table(part, labels, headings, cells)
+    headings = [f"{level} ml\nn = {counts[level]}" for level in levels]
+    return headings, blocks.blocks(part, context, cells)
 
 
-def _agreement(agreement, test_set):
-    """How far rows agree with the paper, in words, per metric that it has."""
+def _agreement(agreement: pd.DataFrame, test_set: str) -> Iterator[dict[str, Any]]:
+    """How far rows agree with the paper, per metric that it has."""
     for _, line in agreement.query("test_set == @test_set and n_rows > 0").iterrows():
-        tau = "not defined" if pd.isna(line["tau_b"]) else f"{line['tau_b']:.2f}"
-        yield (
-            f"{NAMES[line['metric']]} and the paper: {line['within']} of {line['n_rows']} rows "
-            f"within, {line['above']} above, {line['below']} below; rank correlation of the rows "
-            f"(Kendall's τ<sub>b</sub>) {tau}."
-        )
-
-
-def _percent(value):
-    return "–" if value is None else pages.number(100 * value)
-
-
-def _p(p):
-    if pd.isna(p):
-        return "–"
-    return "&lt; 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-STYLE = "h2 { font-size: 1.1rem; margin: 1.4rem 0 .4rem; }\n"
-
-_BODY = """\
-<p>Per cent. In brackets: 95 % percentile bootstrap interval of the mean over test subjects, each
-averaged over the folds. <i>Within</i>, <i>above</i>, <i>below</i>: our value against the published
-one, which is within if it lies in the interval, widened by the spread over folds of both.
-SADM<sub>res</sub> − row: median difference over subjects from SADM<sub>res</sub> of the same block,
-and of the same training data where a block has several. p: Wilcoxon signed-rank test, corrected by
-Holm's method over all rows of the block; bold below 0.05.</p>
-"""
+        tau = "not defined" if pd.isna(line["tau_b"]) else number(line["tau_b"], 2)
+        yield {**line, "metric": NAMES[line["metric"]], "tau": tau}

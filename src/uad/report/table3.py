@@ -4,17 +4,19 @@ Per metric the mean over subjects within a fold, then mean and population standa
 folds, as in Table 1. A subject for whom a metric is missing is left out of its mean.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from uad.report import pages
-from uad.report.table1 import block_table, row_name
-from uad.report.table2 import IDENTITY, STYLE
+from uad.report import blocks, pages
+from uad.report.blocks import Cell, Context, row_name
+from uad.report.numbers import DASH, number
+from uad.report.table2 import IDENTITY
 
 
 class Column(NamedTuple):
-    """A column of the page: its heading, the factor that values are shown with, and decimals."""
+    """A column of the page: heading, factor of the shown values, and their decimals."""
 
     name: str
     heading: str
@@ -23,26 +25,28 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("dice_val", "Dice<sub>val</sub>"),
-    Column("dice_fpr1", "Dice<br>1 % FPR"),
-    Column("dice_fpr5", "Dice<br>5 % FPR"),
-    Column("dice_fpr10", "Dice<br>10 % FPR"),
-    Column("dice_pooled_best", "Dice<br>pooled"),
-    Column("auprc_pooled", "AUPRC<br>pooled"),
+    Column("dice_val", "Dice_val"),
+    Column("dice_fpr1", "Dice\n1 % FPR"),
+    Column("dice_fpr5", "Dice\n5 % FPR"),
+    Column("dice_fpr10", "Dice\n10 % FPR"),
+    Column("dice_pooled_best", "Dice\npooled"),
+    Column("auprc_pooled", "AUPRC\npooled"),
     Column("auroc", "AUROC"),
-    Column("lesion_recall", "lesion<br>recall"),
-    Column("lesion_precision", "lesion<br>precision"),
-    Column("hd95_mm", "HD95<br>mm", 1),
-    Column("volume_error_ml", "volume<br>error, ml", 1),
-    Column("volume_error_abs_ml", "absolute<br>error, ml", 1),
-    Column("fp_ml", "false<br>positive, ml", 1),
-    Column("auroc_subjects", "AUROC<br>subjects"),
-    Column("recon_l1_healthy", "recon. L1<br>healthy", 1, 4),
-    Column("recon_l1_lesion", "recon. L1<br>lesion", 1, 4),
+    Column("lesion_recall", "lesion\nrecall"),
+    Column("lesion_precision", "lesion\nprecision"),
+    Column("hd95_mm", "HD95\nmm", 1),
+    Column("volume_error_ml", "volume\nerror, ml", 1),
+    Column("volume_error_abs_ml", "absolute\nerror, ml", 1),
+    Column("fp_ml", "false\npositive, ml", 1),
+    Column("auroc_subjects", "AUROC\nsubjects"),
+    Column("recon_l1_healthy", "recon. L1\nhealthy", 1, 4),
+    Column("recon_l1_lesion", "recon. L1\nlesion", 1, 4),
 )
 
 
-def table3(table1, subjects, healthy, pooled):
+def table3(
+    table1: pd.DataFrame, subjects: pd.DataFrame, healthy: pd.DataFrame, pooled: pd.DataFrame
+) -> pd.DataFrame:
     """One line per row and test set, in the order and with the index of Table 1.
 
     Parameters
@@ -72,38 +76,40 @@ def table3(table1, subjects, healthy, pooled):
     return lines.assign(n_subjects=table1["n_subjects"], n_folds=table1["n_folds"])
 
 
-def write_html(table, labels, simulated, path, footnotes=()):
-    """The table as one page with a section per test set; parameters as for `tables.write_html`."""
-    headings = [column.heading for column in COLUMNS]
+def write_html(table: pd.DataFrame, context: Context, path: str | Path) -> None:
+    """The table as one page with a section per test set.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `table3`.
+    context : Context
+    path : path-like
+    """
     sections = [
-        f"<h2>{test_set.upper()} ({part['n_subjects'].max()} subjects)</h2>\n"
-        + block_table(part, labels, headings, _cells)
+        {
+            "test_set": test_set,
+            "n_subjects": part["n_subjects"].max(),
+            "blocks": blocks.blocks(part, context, _cells),
+        }
         for test_set, part in table.groupby("test_set", sort=False)
     ]
-    warnings = [pages.SIMULATED] if simulated else []
-    body = _BODY + "\n".join(sections) + "".join(f"<p>{sentence}</p>\n" for sentence in footnotes)
-    pages.write(path, "Table 3. Further metrics", body, warnings, STYLE)
+    pages.write(
+        path,
+        "table3.html.j2",
+        title="Table 3. Further metrics",
+        simulated=context.simulated,
+        random_extractor=context.random_extractor,
+        headings=[column.heading for column in COLUMNS],
+        sections=sections,
+        released_threshold=context.released_threshold,
+    )
 
 
-def _cells(line):
+def _cells(lines: pd.DataFrame) -> list[Cell]:
     """Mean, and below it the spread over folds."""
-    cells = []
+    line, cells = lines.iloc[0], []
     for name, _, factor, decimals in COLUMNS:
-        mean, std = (line[f"{name}_{part}"] for part in ("mean", "std"))
-        text = pages.number(factor * mean, decimals)
-        spread = "" if pd.isna(std) else f"<br><span>± {factor * std:.{decimals}f}</span>"
-        cells.append(f'<td class="n">{text}{spread}</td>')
+        mean, std = (number(factor * line[f"{name}_{part}"], decimals) for part in ("mean", "std"))
+        cells.append(Cell(mean, [] if std == DASH else [f"± {std}"]))
     return cells
-
-
-_BODY = """\
-<p>Mean over test subjects, then over folds, and grey the population standard deviation over folds;
-shares in per cent. Dice<sub>val</sub>, lesions, HD95, volumes and false positives are at the one
-threshold per test set and fold that is best for validation subjects. FPR: at the thresholds that
-let 1, 5 and 10 % of the brain voxels of healthy validation subjects through. Lesions are
-26-connected components; one is found if any voxel of it is predicted. HD95 leaves out subjects
-without a prediction, so compare it between rows of similar recall only. False positives are those
-in healthy test subjects. AUROC of subjects: mean score of the brain, test set against healthy
-subjects, who differ in scanner too. AUROC is of all voxels of the box, most of them background that
-every method gets right: read it beside that of <i>chance</i>. Definitions: docs/metrics.md.</p>
-"""

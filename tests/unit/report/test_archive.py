@@ -45,9 +45,11 @@ def test_front_page_is_first_and_its_links_work(report):
     assert names[0] == "index.html" and len(names) == len(set(names)) == 7
     links = re.findall(r'href="([^"]*)"', page)
     assert links == [
-        "report/data/raw/1/t1.html", "report/data/raw/2/a&amp;b.html", "tables/t1.csv",
+        "report/data/raw/1/t1.html",
+        "report/data/raw/2/a&amp;b.html",
+        "tables/t1.csv",
         "report/report.html",
-    ]  # fmt: skip
+    ]
     assert "<i>gone</i>" in page and "Links do not work" not in page
 
 

@@ -9,8 +9,10 @@ from uad.report import captions
 
 FOLDER = ROOT / "workflow/report"
 WILDCARDS = {
-    "dataset": ["ixi", "brats21", "atlas_v2"], "test_set": ["brats", "draem"], "method": ["unet"],
-}  # fmt: skip
+    "dataset": ["ixi", "brats21", "atlas_v2"],
+    "test_set": ["brats", "draem"],
+    "method": ["unet"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +43,14 @@ def test_every_caption_is_there_in_order(settings):
     assert places == sorted(places)
     headings = [line for line in text.splitlines() if line.startswith("#")]
     assert headings == [
-        "# Methods", "## Data", "## Training", "## Methods", "### unet", "## Figures", "## Tables",
-    ]  # fmt: skip
+        "# Methods",
+        "## Data",
+        "## Training",
+        "## Methods",
+        "### unet",
+        "## Figures",
+        "## Tables",
+    ]
     assert "Unet: `code`.\n\nDiffers from the paper.\n" in text
     assert "{{" not in text and "{%" not in text and ":sub:" not in text
     assert "imulated" not in text

@@ -17,8 +17,13 @@ def benchmark(root, name, seconds, memory, cpu):
 
 def line(rule, of, files, jobs, jobs_full, gpu=False):
     return {
-        "rule": rule, "of": of, "files": files, "jobs": jobs, "jobs_full": jobs_full, "gpu": gpu,
-    }  # fmt: skip
+        "rule": rule,
+        "of": of,
+        "files": files,
+        "jobs": jobs,
+        "jobs_full": jobs_full,
+        "gpu": gpu,
+    }
 
 
 PLAN = [
@@ -86,11 +91,3 @@ def test_no_results_folder(tmp_path):
     table = costs.table(tmp_path / "none", PLAN, True)
     assert list(table["jobs_measured"]) == [0, 0, 0] and table["hours"].isna().all()
     assert isinstance(costs.by_rule(table), pd.DataFrame)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3605, "1 h 0 min"), (np.nan, "–")],
-)
-def test_durations(seconds, text):
-    assert costs.duration(seconds) == text

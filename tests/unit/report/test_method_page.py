@@ -39,9 +39,12 @@ def results(tmp_path):
         folder.mkdir(parents=True)
         (folder / "history.tsv").write_text(HISTORY)
         about = {
-            "code": "0123456789abcdef", "seed": 77 + fold, "revision": "abc<1>",
-            "versions": {"torch": "2.13.0"}, "parameters": {"trained": 1234567, "frozen": 89},
-        }  # fmt: skip
+            "code": "0123456789abcdef",
+            "seed": 77 + fold,
+            "revision": "abc<1>",
+            "versions": {"torch": "2.13.0"},
+            "parameters": {"trained": 1234567, "frozen": 89},
+        }
         (folder / "about.json").write_text(json.dumps(about))
     benchmark(tmp_path, "train_model/unet-brats/fold-0", "4000.2", "2048.0")
     benchmark(tmp_path, "reconstruct/unet-brats/fold-0/brats21", "50", "100")
@@ -56,21 +59,17 @@ def benchmark(root, name, seconds, memory):
     path.write_text(f"s\th:m:s\tmax_rss\tmax_vms\n{seconds}\t0:00:00\t{memory}\t-\n")
 
 
-def write(results, **changes):
+def write(results, rows=("unet-brats", "sadm-brats"), block=BLOCK, simulated=True):
     folders = [results / f"models/unet-brats/fold-{fold}" for fold in (0, 1)]
-    arguments = {
-        "path": results / "methods/unet.html",
-        "method": "unet",
-        "docstring": DOCSTRING,
-        "block": BLOCK,
-        "rows": ["unet-brats", "sadm-brats"],
-        "models": ["unet-brats"],
-        "folds": [0, 1],
-        "abouts": [folder / "about.json" for folder in folders],
-        "histories": [folder / "history.tsv" for folder in folders],
-        "simulated": True,
-    }
-    method_page.write(**(arguments | changes))
+    runs = method_page.read_runs(
+        ["unet-brats"],
+        [0, 1],
+        [folder / "about.json" for folder in folders],
+        [folder / "history.tsv" for folder in folders],
+        root=results,
+    )
+    method = method_page.Method("unet", DOCSTRING, block, rows)
+    method_page.write(results / "methods/unet.html", method, runs, simulated)
     return (results / "methods/unet.html").read_text()
 
 
@@ -83,10 +82,16 @@ def cells(page, table):
 def test_card_says_what_it_must(results):
     page = write(results)
     for text in (
-        "Method unet", "It learns from <code>lesions</code> &amp; slices, over two lines.",
-        "unet-brats, sadm-brats", "0123456789abcdef", "torch 2.13.0",
-        '<a href="cddpm.html">cddpm</a>', "Links work", "Computed on simulated scans", "<svg",
-    ):  # fmt: skip
+        "Method unet",
+        "It learns from <code>lesions</code> &amp; slices, over two lines.",
+        "unet-brats, sadm-brats",
+        "0123456789abcdef",
+        "torch 2.13.0",
+        '<a href="cddpm.html">cddpm</a>',
+        "Links work",
+        "Computed on simulated scans",
+        "<svg",
+    ):
         assert text in page, text
     departures = page.partition("<h2>Departures</h2>")[2].partition("<h2>")[0]
     assert "Differs from the paper: nothing" in departures

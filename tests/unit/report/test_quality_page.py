@@ -67,7 +67,7 @@ def test_worst_first():
     found = with_outlier(20, 7, brain_ml=900.0)
     found[12]["brain_ml"] = 1900.0 + 600
     excluded = pd.DataFrame({"subject": ["S3"], "similarity": [0.1], "status": ["it failed"]})
-    subjects, scores = quality_page.table(found, excluded)
+    subjects, scores, _ = quality_page.table(found, excluded)
     assert list(subjects["subject"][:3]) == ["S3", "S12", "S7"]
     assert subjects["worst_z"][1:].is_monotonic_decreasing
     assert subjects["excluded"][0] == "it failed" and (subjects["excluded"][1:] == "").all()
@@ -77,9 +77,9 @@ def test_worst_first():
 
 
 def test_a_good_value_is_no_outlier():
-    subjects, _ = quality_page.table(with_outlier(20, 4, similarity=0.99), NOBODY)
+    subjects, *_ = quality_page.table(with_outlier(20, 4, similarity=0.99), NOBODY)
     assert (subjects["remarks"] == "").all()
-    subjects, _ = quality_page.table(with_outlier(20, 4, similarity=0.5), NOBODY)
+    subjects, *_ = quality_page.table(with_outlier(20, 4, similarity=0.5), NOBODY)
     assert subjects["subject"][0] == "S4"
     assert subjects["remarks"][0].startswith("similarity 0.500 is far below the median 0.7")
 
@@ -88,20 +88,21 @@ def test_lesions_are_compared_by_orders_of_magnitude():
     # 300 ml is ten times the largest other lesion, and no outlier; no lesion at all is one.
     found = with_outlier(40, 4, lesion_ml=300.0)
     found[5].update(lesion_ml=0.0, lesion_inside=None)
-    subjects, _ = quality_page.table(found, NOBODY)
+    subjects, *_ = quality_page.table(found, NOBODY)
     assert list(subjects["subject"][subjects["remarks"] != ""]) == ["S5"]
     assert subjects["remarks"][0].startswith("lesion 0.00 ml is far below")
 
 
 def test_healthy_data_sets_have_no_lesion_columns():
-    _, scores = quality_page.table(rows(9, lesion_ml=np.zeros(9), lesion_inside=[None] * 9), NOBODY)
+    healthy = rows(9, lesion_ml=np.zeros(9), lesion_inside=[None] * 9)
+    _, scores, _ = quality_page.table(healthy, NOBODY)
     assert list(scores.columns) == ["similarity", "brain_ml"]
 
 
 def test_numbers_that_are_not_known_here_are_shown_and_flagged(tmp_path):
     found = rows(12, mutual_information=[0.3] * 11 + [0.1], attempts=[{"a": 1}] * 12)
     found[0]["restarted"] = True
-    subjects, scores = quality_page.table(found, NOBODY)
+    subjects, scores, _ = quality_page.table(found, NOBODY)
     assert list(scores.columns)[-1] == "mutual_information"
     assert subjects["subject"][0] == "S11"
     assert "mutual information 0.100 is far below" in page(tmp_path, found)
@@ -114,7 +115,7 @@ def test_few_subjects(tmp_path, n):
 
 def page(tmp_path, found, excluded=NOBODY, simulated=False, picture=b"picture"):
     """Write a page as the rule does and return it."""
-    subjects, scores = quality_page.table(found, excluded)
+    quality = quality_page.table(found, excluded)
     pictures = {}
     for row in found:
         path = tmp_path / f"preprocessed/ixi/sub-{row['subject']}/{row['subject']}.jpg"
@@ -122,7 +123,7 @@ def page(tmp_path, found, excluded=NOBODY, simulated=False, picture=b"picture"):
         path.write_bytes(picture)
         pictures[row["subject"]] = path
     path = tmp_path / "qc/ixi.html"
-    quality_page.write(subjects, scores, pictures, excluded, "IXI <1>", simulated, path)
+    quality_page.write(path, quality, pictures, "IXI <1>", simulated)
     return path.read_text()
 
 
@@ -165,7 +166,7 @@ def test_the_page_needs_no_other_file(tmp_path):
 
 
 def test_table_reads_back(tmp_path):
-    subjects, _ = quality_page.table(with_outlier(20, 7, brain_ml=900.0), NOBODY)
+    subjects, *_ = quality_page.table(with_outlier(20, 7, brain_ml=900.0), NOBODY)
     quality_page.write_table(subjects, tmp_path / "ixi.tsv")
     again = tsv.read(tmp_path / "ixi.tsv")
     assert list(again["subject"]) == list(subjects["subject"])
@@ -177,9 +178,10 @@ def test_thousands_of_subjects(tmp_path):
     n = 2500
     rng = np.random.default_rng(1)
     found = rows(
-        n, **{f"number_{i}": rng.normal(100, 10, n) for i in range(6)},
+        n,
+        **{f"number_{i}": rng.normal(100, 10, n) for i in range(6)},
         noise_percent=rng.exponential(1, n),
-    )  # fmt: skip
+    )
     began = time.process_time()
     text = page(tmp_path, found, picture=rng.bytes(40_000))
     assert time.process_time() - began < 20

@@ -15,9 +15,14 @@ from uad.report import run_record
 
 CONFIG = {"seed": 7, "simulation": None, "folds": [0]}
 ABOUT = {
-    "model": "unet", "fold": 0, "seed": 77, "code": "abc", "revision": "r", "device": "cpu",
+    "model": "unet",
+    "fold": 0,
+    "seed": 77,
+    "code": "abc",
+    "revision": "r",
+    "device": "cpu",
     "versions": {"torch": "2.13.0"},
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -31,10 +36,14 @@ def write(tmp_path, monkeypatch):
 
     def run(**changes):
         arguments = {
-            "config": CONFIG, "code": {"all": "0"}, "inventories": {"ixi": {"sha256": "1"}},
-            "inputs": ["atlas.nii", "weights"], "splits": ["split.tsv"], "abouts": [ABOUT],
+            "config": CONFIG,
+            "code": {"all": "0"},
+            "inventories": {"ixi": {"sha256": "1"}},
+            "inputs": ["atlas.nii", "weights"],
+            "splits": ["split.tsv"],
+            "abouts": [ABOUT],
             "results": ["table1.csv"],
-        }  # fmt: skip
+        }
         path = tmp_path / "provenance.json"
         run_record.write(run_record.run(**(copy.deepcopy(arguments) | changes)), path)
         return path.read_bytes()
@@ -106,6 +115,9 @@ def test_code_sees_rules_and_modules_but_no_remark(tmp_path, monkeypatch):
     assert code()["rules"] == before["rules"]
     rules.write_text(text.replace("runtime=720", "runtime=721"))
     assert code()["rules"] != before["rules"]
+    style = tmp_path / "src/uad/report/templates/style.css"
+    style.write_text(style.read_text() + "p { margin: 0; }\n")
+    assert code()["templates"] != before["templates"] and code()["all"] != before["all"]
 
 
 def test_digest_of_a_data_set(tmp_path):

@@ -1,5 +1,7 @@
 """Table 2: intervals, verdicts and comparisons of Table 1's rows, and its page."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,8 @@ from conftest import ROOT
 
 from uad.evaluation import statistics
 from uad.report import table1, table2
+from uad.report.blocks import Context, row_name
+from uad.report.pages import SIMULATED
 
 ROWS = {
     "cddpm": {"block": "I", "label": "cDDPM", "healthy": "ixi"},
@@ -19,6 +23,7 @@ ROWS = {
     "perfect": {"block": "control", "label": "perfect", "healthy": "none"},
 }
 LABELS = {row: block["label"] for row, block in ROWS.items()}
+CONTEXT = Context(LABELS, simulated=True)
 SUBJECTS = [f"S{i}" for i in range(12)]
 
 
@@ -27,13 +32,21 @@ def parts():
     """Tables 1 and 2 and what they are made of; every row has a level of its own."""
     rng = np.random.default_rng(1)
     lines = [
-        {"row": row, "test_set": test_set, "subject": subject, "fold": fold,
-         "dice_best": 1.0 if row == "perfect" else 0.08 * r + 0.1 * rng.random(),
-         "dice_val": 0.05 * r + 0.1 * rng.random(), "auprc": 0.06 * r + 0.1 * rng.random(),
-         "lesion_ml": 2.0 + i}
-        for r, row in enumerate(ROWS) for test_set in ("brats", "atlas")
-        for i, subject in enumerate(SUBJECTS) for fold in (0, 1)
-    ]  # fmt: skip
+        {
+            "row": row,
+            "test_set": test_set,
+            "subject": subject,
+            "fold": fold,
+            "dice_best": 1.0 if row == "perfect" else 0.08 * r + 0.1 * rng.random(),
+            "dice_val": 0.05 * r + 0.1 * rng.random(),
+            "auprc": 0.06 * r + 0.1 * rng.random(),
+            "lesion_ml": 2.0 + i,
+        }
+        for r, row in enumerate(ROWS)
+        for test_set in ("brats", "atlas")
+        for i, subject in enumerate(SUBJECTS)
+        for fold in (0, 1)
+    ]
     subjects = pd.DataFrame(lines)
     known = dict.fromkeys(("brats", "atlas"), pd.DataFrame({"subject": SUBJECTS}))
     intervals = statistics.intervals(subjects, known, seed=1)
@@ -55,13 +68,31 @@ def test_lines_and_columns(parts):
     first, second, *_ = parts
     assert len(second) == 8 * 2 and second.index.equals(first.index)
     assert list(second.columns) == [
-        "block", "method", "d_healthy", "d_unhealthy", "test_set",
-        "dice_best_mean", "dice_best_low", "dice_best_high", "dice_best_verdict",
-        "dice_best_difference", "dice_best_p_holm",
-        "dice_val_mean", "dice_val_low", "dice_val_high", "dice_val_difference", "dice_val_p_holm",
-        "auprc_mean", "auprc_low", "auprc_high", "auprc_verdict", "auprc_difference",
-        "auprc_p_holm", "reference", "n_subjects",
-    ]  # fmt: skip
+        "block",
+        "method",
+        "d_healthy",
+        "d_unhealthy",
+        "test_set",
+        "dice_best_mean",
+        "dice_best_low",
+        "dice_best_high",
+        "dice_best_verdict",
+        "dice_best_difference",
+        "dice_best_p_holm",
+        "dice_val_mean",
+        "dice_val_low",
+        "dice_val_high",
+        "dice_val_difference",
+        "dice_val_p_holm",
+        "auprc_mean",
+        "auprc_low",
+        "auprc_high",
+        "auprc_verdict",
+        "auprc_difference",
+        "auprc_p_holm",
+        "reference",
+        "n_subjects",
+    ]
 
 
 def test_means_are_those_of_table_1_inside_their_intervals(parts):
@@ -86,7 +117,7 @@ def test_verdicts_are_those_of_the_numbers_beside_them(parts):
 
 def test_each_row_is_compared_with_the_one_of_its_training_data(parts):
     _, second, _, comparisons = parts
-    names = [table1.row_name(m, u) for m, u in zip(second["method"], second["d_unhealthy"])]
+    names = [row_name(m, u) for m, u in zip(second["method"], second["d_unhealthy"])]
     reference = dict(zip(names, second["reference"]))
     assert reference["pii-pii"] == "sadm_res-draem"  # the only one of its block
     assert reference["unet-brats"] == "sadm_res-brats"
@@ -105,12 +136,13 @@ def test_each_row_is_compared_with_the_one_of_its_training_data(parts):
 def test_page(parts, tmp_path):
     first, second, intervals, _ = parts
     agreement = statistics.agreement(first, second)
-    table2.write_html(second, intervals, agreement, LABELS, True, tmp_path / "t.html")
+    table2.write_html(second, intervals, agreement, CONTEXT, tmp_path / "t.html")
     page = (tmp_path / "t.html").read_text()
-    assert "<h2>BRATS (12 subjects)</h2>" in page and table1.SIMULATED in page
+    assert "<h2>BRATS (12 subjects)</h2>" in page and SIMULATED in page
     assert "100.0 [100.0, 100.0]" in page
     assert "smallest third (2 to 5) ml<br>n = 4" in page
     tau = agreement.query("test_set == 'brats' and metric == 'dice_best'")["tau_b"].iloc[0]
     assert f"τ<sub>b</sub>) {tau:.2f}" in page
-    table2.write_html(second, intervals, agreement, LABELS, False, tmp_path / "real.html")
+    real = replace(CONTEXT, simulated=False)
+    table2.write_html(second, intervals, agreement, real, tmp_path / "real.html")
     assert "imulated" not in (tmp_path / "real.html").read_text()

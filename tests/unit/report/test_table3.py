@@ -1,22 +1,36 @@
 """Table 3: aggregation by hand, and its page."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
 
 from uad.report import table1, table3
+from uad.report.blocks import Context
+from uad.report.pages import SIMULATED
 
 ROWS = {
     "cddpm": {"block": "I", "label": "cDDPM", "healthy": "ixi"},
     "sadm_res-brats": {"block": "III", "label": "SADM_res", "healthy": "ixi"},
 }
 LABELS = {row: block["label"] for row, block in ROWS.items()}
+CONTEXT = Context(LABELS, simulated=True)
 PAPER = ROOT / "workflow/resources/table1_paper.csv"
 OF_SUBJECTS = [
-    "dice_best", "dice_val", "auprc", "auroc", "dice_fpr1", "dice_fpr5", "dice_fpr10",
-    "lesion_recall", "lesion_precision", "recon_l1_healthy", "recon_l1_lesion",
-]  # fmt: skip
+    "dice_best",
+    "dice_val",
+    "auprc",
+    "auroc",
+    "dice_fpr1",
+    "dice_fpr5",
+    "dice_fpr10",
+    "lesion_recall",
+    "lesion_precision",
+    "recon_l1_healthy",
+    "recon_l1_lesion",
+]
 
 
 @pytest.fixture
@@ -34,9 +48,13 @@ def parts():
                 line = {"subject": f"H{i}", "score_mean": 0.1, "fp_ml": 4.0 * i + fold}
                 healthy.append({**which, **line})
             pooled.append(
-                {**which, "dice_pooled_best": 0.5, "auprc_pooled": 0.4 + 0.2 * fold,
-                 "auroc_subjects": 0.75}
-            )  # fmt: skip
+                {
+                    **which,
+                    "dice_pooled_best": 0.5,
+                    "auprc_pooled": 0.4 + 0.2 * fold,
+                    "auroc_subjects": 0.75,
+                }
+            )
     return [pd.DataFrame(lines) for lines in (subjects, healthy, pooled)]
 
 
@@ -52,8 +70,9 @@ def test_by_hand(parts):
     assert line["hd95_mm_mean"] == 12  # of the one subject with a prediction
     assert (line["fp_ml_mean"], line["fp_ml_std"]) == (2.5, 0.5)
     assert (line["auprc_pooled_mean"], line["auprc_pooled_std"]) == (
-        pytest.approx(0.5), pytest.approx(0.1),
-    )  # fmt: skip
+        pytest.approx(0.5),
+        pytest.approx(0.1),
+    )
     assert line["auroc_subjects_mean"] == 0.75
 
 
@@ -71,9 +90,20 @@ def test_one_fold_has_no_spread(parts):
 
 def test_page(parts, tmp_path):
     table = table3.table3(table1.table1(parts[0], ROWS, PAPER), *parts)
-    table3.write_html(table, LABELS, True, tmp_path / "t.html")
+    table3.write_html(table, CONTEXT, tmp_path / "t.html")
     page = (tmp_path / "t.html").read_text()
-    assert "<h2>BRATS (2 subjects)</h2>" in page and table1.SIMULATED in page
+    assert "<h2>BRATS (2 subjects)</h2>" in page and SIMULATED in page
     assert "40.0<br><span>± 20.0</span>" in page  # shares in per cent
     assert "−1.0<br><span>± 0.0</span>" in page  # ml as they are
     assert page.count("<th>") == 3 + len(table3.COLUMNS)
+
+
+def test_random_extractors_are_marked_and_explained(parts, tmp_path):
+    table = table3.table3(table1.table1(parts[0], ROWS, PAPER), *parts)
+    marked = replace(CONTEXT, random_extractors=["cddpm"])
+    table3.write_html(table, marked, tmp_path / "t.html")
+    page = (tmp_path / "t.html").read_text()
+    assert "<td>cDDPM<sup>*</sup></td>" in page and page.count("<sup>") == 1
+    assert "<p>* random extractor, not ImageNet weights</p>" in page
+    table3.write_html(table, CONTEXT, tmp_path / "t.html")
+    assert "random extractor" not in (tmp_path / "t.html").read_text()

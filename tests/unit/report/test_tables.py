@@ -1,0 +1,131 @@
+"""All tables from files: what is written, what stops it, and what the splits leak."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from uad.base import tsv
+from uad.base.errors import InputError
+from uad.report import tables
+
+ROWS = {
+    "cddpm": {"block": "I", "label": "cDDPM", "healthy": "ixi", "maps": ["cddpm"]},
+    "sadm_res-brats": {
+        "block": "III",
+        "label": "SADM_res",
+        "healthy": "ixi",
+        "maps": ["cddpm", "unet_res-brats"],
+    },
+    "unet-brats": {"block": "III", "label": "Unet", "healthy": "none", "maps": ["unet-brats"]},
+    "perfect": {"block": "control", "label": "perfect", "healthy": "none", "maps": ["perfect"]},
+}
+FOLDS = [0, 2]
+SUBJECTS = [f"S{i}" for i in range(5)]
+COMPARISON = tables.Comparison(
+    rows=ROWS,
+    folds=FOLDS,
+    test_sets=["brats"],
+    seed=1,
+    simulated=True,
+    threshold="released",
+    random_extractors=["cddpm"],
+)
+OUTPUTS = {
+    "csv": "table1.csv",
+    "tex": "table1.tex",
+    "html": "table1.html",
+    "csv2": "table2.csv",
+    "html2": "table2.html",
+    "csv3": "table3.csv",
+    "html3": "table3.html",
+    "statistics": "statistics.tsv",
+    "comparisons": "comparisons.tsv",
+    "agreement": "agreement.tsv",
+}
+
+
+def metrics(row, fold, level):
+    """Metrics of a row in a fold: of subjects, of healthy ones, and pooled."""
+    rng = np.random.default_rng([fold, *row.encode()])
+    values = {
+        name: np.full(len(SUBJECTS), level) if level == 1 else level + 0.1 * rng.random(5)
+        for name in ("dice_best", "dice_val", "auprc", "auroc", "dice_fpr1", "dice_fpr5")
+    }
+    values |= dict.fromkeys(("dice_fpr10", "lesion_recall", "lesion_precision"), level)
+    values |= dict.fromkeys(("recon_l1_healthy", "recon_l1_lesion"), 0.1)
+    values |= {"hd95_mm": 0.0, "volume_error_ml": 0.0, "score_mean": 0.5, "lesion_ml": 2.0}
+    values |= {"threshold": 0.5}
+    which = {"test_set": "brats", "fold": fold}
+    subjects = pd.DataFrame({**which, "subject": SUBJECTS, **values})
+    healthy = pd.DataFrame({**which, "subject": ["H0", "H1"], "score_mean": 0.1, "fp_ml": 0.0})
+    pooled = {"dice_pooled_best": level, "auprc_pooled": level, "auroc_subjects": level}
+    return {"metrics": subjects, "healthy": healthy, "pooled": pd.DataFrame([which | pooled])}
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """Files of all rows and folds, and a split with one leak in fold 0 and another in fold 1."""
+    found = {"metrics": [], "healthy": [], "pooled": []}
+    for level, row in zip((0.2, 0.6, 0.3, 1), ROWS):
+        for fold in FOLDS:
+            for kind, table in metrics(row, fold, level).items():
+                found[kind].append(tmp_path / f"{row}-{fold}-{kind}.tsv")
+                tsv.write(table, found[kind][-1])
+    split = [("A", 0, "train"), ("A", 0, "test"), ("B", 1, "val"), ("B", 1, "test")]
+    split += [("A", 2, "train"), ("B", 2, "test")]
+    tsv.write(pd.DataFrame(split, columns=["subject", "fold", "role"]), tmp_path / "ixi.tsv")
+    tsv.write(pd.DataFrame({"subject": SUBJECTS}), tmp_path / "subjects.tsv")
+    return found | {
+        "known": [tmp_path / "subjects.tsv"],
+        "splits": [tmp_path / "ixi.tsv"],
+        "published": ROOT / "workflow/resources/table1_paper.csv",
+    }
+
+
+def write(inputs, folder):
+    outputs = {name: folder / file for name, file in OUTPUTS.items()}
+    tables.write_all(inputs, outputs, COMPARISON)
+    return {name: path.read_text(encoding="utf-8") for name, path in outputs.items()}
+
+
+def test_everything_is_written(inputs, tmp_path):
+    texts = write(inputs, tmp_path / "out")
+    first = pd.read_csv(tmp_path / "out/table1.csv")
+    assert list(first["method"]) == ["cddpm", "sadm_res", "unet", "perfect"]
+    assert (first["n_subjects"] == 5).all() and (first["n_folds"] == 2).all()
+    expected = [metrics("cddpm", f, 0.2)["metrics"]["dice_best"].mean() for f in FOLDS]
+    assert first["dice_best_mean"][0] == pytest.approx(np.mean(expected), abs=1e-6)
+    assert first["paper_dice_mean"][0] == pytest.approx(0.5855)
+    comparisons = tsv.read(tmp_path / "out/comparisons.tsv")
+    assert set(comparisons["reference"]) == {"sadm_res-brats"}
+    assert list(tsv.read(tmp_path / "out/agreement.tsv")["test_set"]) == ["brats", "brats"]
+    # What is said beside the numbers.
+    leak = "Released lists of ixi: up to 1 subjects of the test set are also trained on"
+    assert f'<p class="warning">{leak}</p>' in texts["html"] and f"% {leak}\n" in texts["tex"]
+    for name in ("html", "html2", "html3"):
+        assert "cDDPM<sup>*</sup>" in texts[name] and "* random extractor" in texts[name]
+        assert "Computed on simulated scans" in texts[name]
+    for name in ("html", "html3"):
+        assert "tuned on training and validation subjects" in texts[name]
+
+
+def test_without_published_values(inputs, tmp_path):
+    texts = write(inputs | {"published": []}, tmp_path / "out")
+    assert pd.read_csv(tmp_path / "out/table1.csv")["paper_dice_mean"].isna().all()
+    assert "Grey, below" not in texts["html"] and "and the paper" not in texts["html2"]
+
+
+def test_nothing_is_written_if_a_control_is_wrong(inputs, tmp_path):
+    path = inputs["metrics"][-1]
+    tsv.write(tsv.read(path).assign(dice_best=0.9), path)
+    with pytest.raises(InputError, match="control perfect"):
+        write(inputs, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_leaks_of_the_folds_that_are_used(inputs):
+    assert tables.leaks(inputs["splits"], [2]) == ""
+    assert "also validate" in tables.leaks(inputs["splits"], [1])
+    both = tables.leaks(inputs["splits"] * 2, [1])
+    assert both.count("Released lists of ixi: ") == 2 and "; " in both
