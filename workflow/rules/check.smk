@@ -42,7 +42,7 @@ rule tabulate_inventory:
     resources:
         **growing(mem_mb=500, runtime=5),
     params:
-        **shown("tabulate_inventory.py"),
+        **shown("tabulate_inventory.py", "inventory_page.html.j2"),
     script:
         "../scripts/tabulate_inventory.py"
 

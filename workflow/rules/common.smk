@@ -20,7 +20,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 from uad.base import digests
 from uad.base.errors import InputError
 from uad.data import downloads
-from uad.plan import config as settings
+from uad.plan import config as settings, host
 from uad.plan.figures import Figures, costs
 from uad.plan.overlays import with_defaults
 from uad.plan.plan import HEALTHY, Plan
@@ -51,6 +51,7 @@ class Planned:
         return planned(found) if callable(found) else found
 
 
+planned(host.check)(sys.platform, sys.executable, HOME)
 with_defaults(config, HOME / "config/config.yaml")
 planned(settings.check)(config, HOME / "workflow/schemas/config.schema.yaml")
 
@@ -117,9 +118,9 @@ def local_gpus(wildcards, threads):
     return config["local_gpus"]
 
 
-def shown(script, *modules):
-    """Parameters of a page or figure: whether to say that data are simulated, and its code."""
-    return {"simulated": simulated, "code": plan.code(script, *modules)}
+def shown(script, *templates):
+    """Parameters of a page or figure: whether to say that data are simulated, code, templates."""
+    return {"simulated": simulated, "code": plan.page_code(script, *templates)}
 
 
 def hd_bet_program(wildcards, threads):

@@ -74,7 +74,13 @@ rule compare:
     resources:
         **growing(mem_mb=2000, runtime=20),
     params:
-        **shown("compare.py"),
+        **shown(
+            "compare.py",
+            "table1.html.j2",
+            "table1.tex.j2",
+            "table2.html.j2",
+            "table3.html.j2",
+        ),
         rows=config["rows"],
         random_extractors=settings.random_extractors(config),
         folds=PLAN.folds,

@@ -50,7 +50,7 @@ rule quality_page:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
-        **shown("quality_page.py"),
+        **shown("quality_page.py", "quality_page.html.j2"),
         title=cohort.title,
     script:
         "../scripts/quality_page.py"

@@ -99,7 +99,7 @@ rule describe_method:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
-        **shown("describe_method.py"),
+        **shown("describe_method.py", "method_page.html.j2"),
         docstring=plan.docstring,
         block=lambda wildcards: config["methods"][wildcards.method],
         rows=plan.rows_of,
@@ -326,7 +326,7 @@ rule tabulate_deviations:
     resources:
         **growing(mem_mb=500, runtime=5),
     params:
-        **shown("tabulate_deviations.py"),
+        **shown("tabulate_deviations.py", "departures.html.j2"),
         blocks={
             key: config[key]
             for key in (
@@ -428,6 +428,6 @@ rule front_page:
     params:
         run=run_facts,
         plan=lambda wildcards: costs(PLAN),
-        code=plan.code("front_page.py"),
+        code=plan.page_code("front_page.py", "front_page.html.j2"),
     script:
         "../scripts/front_page.py"

@@ -47,7 +47,7 @@ rule audit_splits:
     resources:
         **growing(mem_mb=500, runtime=5),
     params:
-        **shown("audit_splits.py"),
+        **shown("audit_splits.py", "leak_page.html.j2"),
         datasets=PLAN.datasets,
         folds=config["splits"]["folds"],
         released=PLAN.released_lists.get("folder"),

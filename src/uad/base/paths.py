@@ -42,7 +42,7 @@ class Paths:
     weighted: str = "T1w"
     resolution: str = "2mm"
 
-    def relative(self, path: str) -> str:
+    def relative(self, path: str | Path) -> str:
         """A path below the results folder, as links of the front page have it."""
         return Path(path).relative_to(self.root).as_posix()
 

@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from uad.base.digests import code_digest, docstring
+from uad.base.digests import code_digest, docstring, fingerprint, sha256
 from uad.base.paths import Paths
 from uad.evaluation.controls import CONTROLS
 from uad.plan import config as settings
 from uad.plan import published_weights
 from uad.plan.cohort import Cohort
-from uad.report import run_record
+from uad.report import pages, run_record
 
 # Healthy volumes, to train on and for false positives.
 HEALTHY = "ixi"
@@ -80,6 +80,14 @@ class Plan:
     def code(self, script: str, *modules: str) -> str:
         """Digest of a script and of all library code it uses."""
         return code_digest(self.home / "workflow/scripts" / script, *modules)
+
+    def page_code(self, script: str, *templates: str) -> str:
+        """The same for a script that writes tables or pages, and of the pages' templates."""
+        files = sorted({path for name in templates for path in pages.templates_of(name)})
+        code = self.code(script, "uad.base.tsv")
+        return (
+            fingerprint(code=code, templates={p.name: sha256(p) for p in files}) if files else code
+        )
 
     def model_code(self, script: str) -> Callable:
         """The same for a script that runs the wildcard model's method and its upstream's."""

@@ -15,6 +15,7 @@ import matplotlib.image
 import pandas as pd
 
 from uad.base import logs, tsv
+from uad.base.paths import Paths
 from uad.report import costs as run_costs
 from uad.report import pages, plots
 from uad.report.numbers import DASH, counted, duration, memory, number, percent
@@ -88,7 +89,7 @@ def write(
     finished : bool
         False where the run stopped with an error.
     """
-    root = Path(root)
+    paths = Paths(str(root))
     failed = failures(root)
     stopped = "The run stopped with an error; tables and figures may be from an earlier run."
     pages.write(
@@ -97,20 +98,20 @@ def write(
         title="Results" if finished else "Results: the run is not finished",
         simulated=run["simulated"],
         warnings=[] if finished else [stopped],
-        terms=_what(root, run),
-        datasets=[(name, _data(root, run, name)) for name in run["datasets"]],
+        terms=_what(paths, run),
+        datasets=[(name, _data(paths, run, name)) for name in run["datasets"]],
         checks=[
-            _controls(root, run, failed),
+            _controls(paths, run, failed),
             *_failures(failed, finished),
-            *_exclusions(root, run),
-            *_leaks(root),
-            *_trainings(root, run),
+            *_exclusions(paths, run),
+            *_leaks(paths),
+            *_trainings(paths, run),
         ],
         marks=MARKS,
-        paper=_paper(root, run),
+        paper=_paper(paths, run),
         cost=_cost(costs, run),
-        pictures=list(_pictures(root, run["figures"])),
-        links=list(_links(root)),
+        pictures=list(_pictures(paths, run["figures"])),
+        links=list(_links(paths)),
     )
 
 
@@ -125,7 +126,7 @@ def failures(root: str | Path) -> list[tuple[str, str]]:
     return found
 
 
-def _controls(root: Path, run: Mapping[str, Any], failed: Sequence[tuple[str, str]]) -> Check:
+def _controls(paths: Paths, run: Mapping[str, Any], failed: Sequence[tuple[str, str]]) -> Check:
     """Whether rows of known result have it; `check_controls.check` decides, in rule compare."""
     broken = [reason for name, reason in failed if name == TABLES_LOG]
     names = {row: run["rows"][row]["maps"] for row in run["rows"]}
@@ -134,7 +135,7 @@ def _controls(root: Path, run: Mapping[str, Any], failed: Sequence[tuple[str, st
         return Check(BAD, f"Controls and tables: {broken[0]}")
     if not checked:
         return Check(LOOK, "Controls: the table has none, so nothing vouches for the evaluation.")
-    table = _table1(root)
+    table = _table1(paths)
     if table is None:
         return Check(LOOK, "Controls: not checked yet, since there is no Table 1.")
     named = []
@@ -166,13 +167,13 @@ def _failures(failed: Sequence[tuple[str, str]], finished: bool) -> Iterator[Che
         yield Check(BAD, "The run stopped, but no log says why; see the terminal output.")
 
 
-def _lost(root: Path, name: str) -> dict[str, list[str] | None]:
+def _lost(paths: Paths, name: str) -> dict[str, list[str] | None]:
     """What of a data set is not used, by kind; None where it is not known yet.
 
     `excluded.tsv` repeats what was left out before registration.
     """
-    line = _json(root / f"inventory/{name}.json")
-    excluded = _tsv(root / f"packed/{name}/excluded.tsv")
+    line = _json(paths.inventory(name))
+    excluded = _tsv(paths.packed_file(name, "excluded.tsv"))
     lost = dict.fromkeys(("left_out", "unreadable", "excluded"))
     if line is not None:
         lost["left_out"] = [name for name, _ in line["left_out"]]
@@ -183,9 +184,9 @@ def _lost(root: Path, name: str) -> dict[str, list[str] | None]:
     return lost
 
 
-def _exclusions(root: Path, run: Mapping[str, Any]) -> Iterator[Check]:
+def _exclusions(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
     """What is not in the numbers of each data set."""
-    found = {name: _lost(root, name) for name in run["datasets"]}
+    found = {name: _lost(paths, name) for name in run["datasets"]}
     for name, lost in found.items():
         if lost["excluded"] is None:
             yield Check(LOOK, f"{name}: not preprocessed yet.")
@@ -201,9 +202,9 @@ def _exclusions(root: Path, run: Mapping[str, Any]) -> Iterator[Check]:
         yield Check(GOOD, "Every subject that was found is used.")
 
 
-def _leaks(root: Path) -> Iterator[Check]:
+def _leaks(paths: Paths) -> Iterator[Check]:
     """Subjects with two roles in a fold, from the leak report."""
-    audit = _tsv(root / "splits/audit.tsv")
+    audit = _tsv(paths.leaks("tsv"))
     if audit is None:
         return
     used = audit[audit["stage"] == "used"]
@@ -214,13 +215,13 @@ def _leaks(root: Path) -> Iterator[Check]:
         yield Check(GOOD, "No subject has two roles in a fold.")
 
 
-def _trainings(root: Path, run: Mapping[str, Any]) -> Iterator[Check]:
+def _trainings(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
     """How many trainings were still improving when they ended."""
     histories = [
         tsv.read(path)
         for model in run["models"]
         for fold in run["folds"]
-        if (path := root / f"models/{model}/fold-{fold}/history.tsv").exists()
+        if (path := Path(paths.model(model, fold, "history.tsv"))).exists()
     ]
     if not histories:
         return
@@ -232,9 +233,9 @@ def _trainings(root: Path, run: Mapping[str, Any]) -> Iterator[Check]:
         yield Check(GOOD, f"{text}.")
 
 
-def _what(root: Path, run: Mapping[str, Any]) -> dict[str, Any]:
+def _what(paths: Paths, run: Mapping[str, Any]) -> dict[str, Any]:
     """What was run, as terms and their texts."""
-    record = _json(root / "provenance.json") or {}
+    record = _json(paths.provenance) or {}
     packages = dict(record.get("packages", {}))
     for versions in record.get("packages_of_training", []):
         packages |= versions
@@ -258,12 +259,12 @@ def _what(root: Path, run: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _data(root: Path, run: Mapping[str, Any], name: str) -> list[str]:
+def _data(paths: Paths, run: Mapping[str, Any], name: str) -> list[str]:
     """Numbers of a data set: found, not used by kind, and subjects per role."""
-    counts = [(_json(root / f"inventory/{name}.json") or {}).get("found")]
-    counts += [None if names is None else len(names) for names in _lost(root, name).values()]
+    counts = [(_json(paths.inventory(name)) or {}).get("found")]
+    counts += [None if names is None else len(names) for names in _lost(paths, name).values()]
     texts = [DASH if n is None else str(n) for n in counts]
-    split = _tsv(root / f"splits/{name}.tsv")
+    split = _tsv(paths.split(name))
     for role in ("train", "val", "test"):
         if split is None:
             texts.append(DASH)
@@ -276,7 +277,7 @@ def _data(root: Path, run: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _paper(
-    root: Path, run: Mapping[str, Any]
+    paths: Paths, run: Mapping[str, Any]
 ) -> list[tuple[str, list[tuple[str, str | None]]]] | None:
     """Beside the published values: per test set two rows, and how many rows agree.
 
@@ -285,10 +286,10 @@ def _paper(
     list of (str, list of (str, str or None)) or None
         Test set, and texts with what is in grey behind them; None without a Table 1.
     """
-    table = _table1(root)
+    table = _table1(paths)
     if table is None:
         return None
-    agreement = _tsv(root / "tables/agreement.tsv")
+    agreement = _tsv(paths.table("agreement.tsv"))
     return [
         (
             test_set,
@@ -372,10 +373,10 @@ def _hours(hours: float) -> str:
     return duration(3600 * hours)
 
 
-def _pictures(root: Path, figures: Sequence[str]) -> Iterator[dict[str, str]]:
+def _pictures(paths: Paths, figures: Sequence[str]) -> Iterator[dict[str, str]]:
     """Small versions of the figures that exist, and the paths of the large ones."""
     for name in figures:
-        path = root / name
+        path = Path(paths.root) / name
         if not path.exists():
             continue
         if path.suffix == ".svg":
@@ -430,13 +431,13 @@ NAMES = {
 }
 
 
-def _links(root: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def _links(paths: Paths) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Paths and names of everything there is to look at, in the data's way."""
     for heading, patterns in LINKS.items():
         files = [
-            (path.relative_to(root).as_posix(), before + _named(path))
+            (paths.relative(path), before + _named(path))
             for pattern, before in patterns
-            for path in sorted(root.glob(pattern))
+            for path in sorted(Path(paths.root).glob(pattern))
             if path.suffix != ".tsv" or heading == "Tables"
         ]
         if files:
@@ -462,6 +463,6 @@ def _tsv(path: str | Path) -> pd.DataFrame | None:
     return tsv.read(path) if Path(path).exists() else None
 
 
-def _table1(root: Path) -> pd.DataFrame | None:
-    path = root / "tables/table1.csv"
+def _table1(paths: Paths) -> pd.DataFrame | None:
+    path = Path(paths.table("table1.csv"))
     return pd.read_csv(path) if path.exists() else None
