@@ -1,0 +1,226 @@
+"""The plan, asked directly: models, inputs of jobs, figures, costs; no dry run."""
+
+import itertools
+import re
+from types import SimpleNamespace
+
+import pytest
+from conftest import ROOT
+
+from uad.base.errors import InputError
+from uad.base.paths import PREPROCESSED, Paths
+from uad.plan import config as settings
+from uad.plan.figures import Figures, costs
+from uad.plan.overlays import with_defaults
+from uad.plan.plan import Plan
+
+
+def plan_of(**changes):
+    """The plan of the demo with some changes."""
+    for name in ("demo", "config"):
+        with_defaults(changes, ROOT / f"config/{name}.yaml")
+    settings.check(changes, ROOT / "workflow/schemas/config.schema.yaml")
+    return Plan(changes, ROOT)
+
+
+def of(**wildcards):
+    return SimpleNamespace(**wildcards)
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return plan_of()
+
+
+# Models.
+
+
+def test_models_come_after_what_they_stand_on(plan):
+    assert plan.models.index("spark") < plan.models.index("cddpm")
+    assert plan.models.index("cddpm") < plan.models.index("unet_res-brats")
+    assert plan.pretrained == ["spark"] and len(plan.models) == 17
+    assert plan.reconstructing == ["ae", "vae", "dae", "ddpm", "pddpm", "cddpm"]
+
+
+def test_fewer_rows_need_fewer_models():
+    plan = plan_of(table={"rows": ["sadm-atlas", "perfect"]})
+    assert plan.models == ["spark", "cddpm", "unet-atlas"]
+    assert list(plan.config["rows"]) == ["sadm-atlas", "perfect"]
+
+
+def test_a_model_trains_on_its_data_and_on_what_it_stands_on(plan):
+    files = plan.training_data(of(model="unet_res-brats", fold="1"))
+    assert files["train"] == files["val"] == plan.paths.packed("brats21")
+    assert files["upstream"] == "results/demo/models/cddpm/fold-1/model.pt"
+    draem = plan.training_data(of(model="unet-draem", fold="0"))
+    assert draem["train"] == plan.paths.packed("ixi") and draem["val"] == plan.paths.packed("draem")
+    assert "upstream" not in draem
+    cddpm = plan.training_data(of(model="cddpm", fold="0"))
+    assert cddpm["pretrained"] == "results/demo/models/spark/fold-0/model.pt"
+
+
+def test_weights_that_are_missing_are_named(plan):
+    other = plan_of(methods={"rd": {"pretrained": "nowhere/rd.pth"}})
+    with pytest.raises(InputError, match="nowhere/rd.pth: no such file, but methods.rd.pretrained"):
+        other.training_data(of(model="rd", fold="0"))
+
+
+# Rows.
+
+
+def test_a_row_reads_maps_of_networks_and_reconstructions_of_the_others(plan):
+    files = plan.row_files(of(row="sadm_res-brats", fold="0"))
+    n = len(plan.test_datasets)
+    assert plan.test_datasets == ["brats21", "atlas_v2", "draem", "ixi"]
+    assert len(files["packed"]) == 4 * n and len(files["splits"]) == n
+    assert files["maps"] == [
+        f"results/demo/scores/unet_res-brats/fold-0/{dataset}/anomaly_map.npy"
+        for dataset in plan.test_datasets
+    ]
+    assert files["reconstructions"] == [
+        f"results/demo/reconstructions/cddpm/fold-0/{dataset}/reconstruction.npy"
+        for dataset in plan.test_datasets
+    ]
+    # Maps are deleted after use: the model that made them tells whether the row is up to date.
+    assert files["models"] == ["results/demo/models/unet_res-brats/fold-0/model.pt"]
+
+
+def test_controls_read_no_model(plan):
+    files = plan.row_files(of(row="chance", fold="1"))
+    assert files["maps"] == files["reconstructions"] == files["models"] == []
+    assert plan.row_parameters(of(row="chance")) == {
+        "maps": ["chance"], "networks": [], "reconstructing": [], "residual": {},
+    }  # fmt: skip
+
+
+def test_the_residual_is_a_parameter_of_rows_that_have_one(plan):
+    with_residual = [r for r in plan.config["rows"] if plan.row_parameters(of(row=r))["residual"]]
+    assert "cddpm" in with_residual and "sadm-brats" in with_residual
+    assert not {"unet-brats", "rd", "pii-pii", "perfect"} & set(with_residual)
+
+
+def test_networks_that_stand_on_another_see_its_reconstructions(plan):
+    seen = plan.upstream_reconstructions(of(model="unet_res-atlas", fold="0"))
+    assert len(seen) == 4 and all("/cddpm/fold-0/" in path for path in seen)
+    assert plan.upstream_reconstructions(of(model="unet-atlas", fold="0")) == []
+
+
+def test_training_subjects_are_scored_only_for_released_thresholds(plan):
+    assert not any(map(plan.tuned_on_training, plan.test_datasets))
+    released = plan_of(evaluation={"threshold": "released"})
+    assert [d for d in plan.test_datasets if released.tuned_on_training(d)] == [
+        "brats21", "atlas_v2", "draem",
+    ]  # fmt: skip
+
+
+# Figures.
+
+
+def test_figures_of_the_paper(plan):
+    figures = Figures(plan)
+    names = [path.rpartition("/")[2] for path in figures.all()]
+    assert names == [
+        "cases_brats.png", "cases_atlas.png", "cases_draem.png", "comparison.png",
+        "lesion_volume.svg", "weights.svg", "precision_recall.svg", "synthetic.png",
+    ]  # fmt: skip
+    assert figures.branches("sadm_res-brats") == ["cddpm", "unet_res-brats"]
+    assert figures.parts(of(row="sadm_res-brats")) == {"brats": ["cddpm", "unet_res-brats"]}
+    assert figures.parts(of(row="cddpm")) == {}
+
+
+def test_no_figure_without_its_rows():
+    figures = Figures(plan_of(table={"rows": ["unet-brats"], "test_sets": ["brats"]}))
+    assert figures.all() == []
+
+
+def test_cases_of_a_row_depend_on_that_row_and_on_the_choice(plan):
+    figures = Figures(plan)
+    files = figures.case_files(of(row="unet-brats"))
+    assert files["maps"] and all("/unet-brats/" in path for path in files["maps"])
+    assert files["reconstructions"] == []
+    assert files["metrics"] == [
+        f"results/demo/metrics/sadm_res-{name}/fold-0.tsv" for name in ("brats", "atlas", "draem")
+    ]
+
+
+def test_other_rows_leave_the_jobs_of_a_row_alone(plan):
+    """A row that is added to a finished table must rerun none of these."""
+    more = plan_of(
+        rows={"extra": {"block": "I", "label": "X", "healthy": "ixi", "maps": ["ddpm", "rd"]}}
+    )
+    assert "extra" in more.config["rows"]
+    for row, fold in itertools.product(plan.config["rows"], "01"):
+        wildcards = of(row=row, fold=fold)
+        for function in ("row_files", "row_parameters"):
+            assert getattr(plan, function)(wildcards) == getattr(more, function)(wildcards)
+        ours, theirs = Figures(plan), Figures(more)
+        assert ours.case_files(wildcards) == theirs.case_files(wildcards)
+        assert ours.parts(wildcards) == theirs.parts(wildcards)
+    for model, fold in itertools.product(plan.models, "01"):
+        wildcards = of(model=model, fold=fold)
+        assert plan.training_data(wildcards) == more.training_data(wildcards)
+
+
+# Costs.
+
+
+def test_costs_count_jobs_of_this_run_and_of_all_folds():
+    plan = plan_of(folds=[1])
+    table = {(line["rule"], line["of"]): line for line in costs(plan)}
+    assert table["train_model", "unet"]["jobs"] == 3  # brats, atlas, draem
+    assert table["train_model", "unet"]["jobs_full"] == 6
+    assert table["reconstruct", "cddpm"]["files"] == [
+        f"reconstruct/cddpm/fold-1/{dataset}.tsv" for dataset in plan.test_datasets
+    ]
+    assert table["register_to_sri24", "ixi"]["jobs"] == 10
+    assert ("score", "cddpm") not in table and ("strip_skull_hd_bet", "ixi") not in table
+
+
+# Subjects.
+
+
+def test_subjects_of_simulated_data_are_known_before_they_exist(plan):
+    assert [len(plan.cohort.subjects(name)) for name in plan.datasets] == [10, 8, 8]
+    files = plan.cohort.raw_files(of(dataset="brats21", subject="BraTS00003"))
+    assert files["image"].startswith("results/demo/raw/brats21/BraTS2021_00003/")
+    with pytest.raises(InputError, match="ixi has no subject nobody"):
+        plan.cohort.raw_files(of(dataset="ixi", subject="nobody"))
+
+
+def test_missing_data_are_told_when_they_are_needed(tmp_path):
+    folder = str(tmp_path / "nowhere")
+    plan = plan_of(simulation=None, datasets={"ixi": {"folder": folder}})
+    assert plan.cohort.n_subjects("ixi") == 0 and plan.cohort.native_files(of(dataset="ixi")) == []
+    assert f"{folder}: no such folder" in plan.cohort.known(of(dataset="ixi"))["missing"]
+    with pytest.raises(InputError, match="no such folder"):
+        plan.cohort.subjects("ixi")
+    with pytest.raises(InputError, match="no such folder"):
+        plan.cohort.check()
+
+
+# Paths.
+
+
+def test_no_two_results_share_a_path():
+    paths = Paths("r")
+    found = [
+        *(paths.preprocessed("d", "s", kind) for kind in PREPROCESSED),
+        *paths.packed("d"), paths.split("d"), paths.inventory("d"), paths.inventory_page,
+        paths.quality("d"), paths.quality("d", "tsv"), paths.leaks(), paths.leaks("tsv"),
+        paths.model("m", 0), paths.reconstruction("m", 0, "d"), paths.anomaly_map("m", 0, "d"),
+        *(paths.metrics("m", 0, of) for of in ("subjects", "healthy", "pooled", "curve")),
+        paths.cases("m"), paths.weights("m", 0), paths.method_page("m"), paths.front_page,
+        paths.failed_page, paths.methods_text, paths.provenance,
+    ]  # fmt: skip
+    assert len(set(found)) == len(found) and all(path.startswith("r/") for path in found)
+    assert paths.relative(paths.front_page) == "index.html"
+
+
+def test_every_path_below_the_results_is_written_once():
+    """Rules and library ask `Paths`; nobody puts a folder of the results together."""
+    folders = "preprocessed|packed|splits|models|reconstructions|scores|metrics|tables|figures"
+    for path in [*(ROOT / "src").rglob("*.py"), *(ROOT / "workflow").rglob("*.smk")]:
+        if path.name in ("paths.py", "archive.py"):  # the archive reads pages, not results
+            continue
+        for text in re.findall(rf'f?"[^"\n]*(?:\}}|^)/?(?:{folders})/[^"\n]*"', path.read_text()):
+            raise AssertionError(f"{path.name}: {text}")
