@@ -37,8 +37,7 @@ def planned(function, *arguments):
         raise WorkflowError(str(error))
 
 
-config["folds"] = uad_config.from_command_line(config["folds"])
-planned(uad_config.check, config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
+planned(uad_config.check, config)
 
 ROOT = config["results"]
 SIMULATION = config["simulation"]

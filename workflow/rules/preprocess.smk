@@ -36,7 +36,7 @@ rule register_to_sri24:
     params:
         settings=config["preprocessing"]["registration"],
         grid=(config["atlas"]["shape"], config["atlas"]["spacing_mm"]),
-        stripped=lambda wildcards: BRAIN_MASKS[wildcards.dataset] in ("threshold", "nonzero"),
+        stripped=lambda wildcards: BRAIN_MASKS[wildcards.dataset] == "threshold",
         lesion_labels=lambda wildcards: datasets.load(wildcards.dataset).LESION_LABELS,
         seed=config["seed"],
         code=code("register_to_sri24.py"),

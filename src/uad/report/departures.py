@@ -20,7 +20,6 @@ def _unet(config):
 def _masks(config):
     names = {
         "hd_bet": "HD-BET", "atlas": "propagated from the atlas", "threshold": "image mean",
-        "nonzero": "support of the image",
     }  # fmt: skip
     blocks = config["datasets"].items()
     kinds = {
