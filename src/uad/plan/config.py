@@ -182,8 +182,8 @@ def _read_text(block: dict, error: dict) -> bool:
 
 
 def _merged(base: dict, over: dict) -> dict:
-    """Blocks merged key by key; what `over` has counts."""
-    out = {**base, **over}
+    """Blocks merged key by key; what `over` has counts, and comes first."""
+    out = {**over, **{key: value for key, value in base.items() if key not in over}}
     for key in base.keys() & over.keys():
         if isinstance(base[key], dict) and isinstance(over[key], dict):
             out[key] = _merged(base[key], over[key])
@@ -224,6 +224,7 @@ def _keys(cls: Any, loc: tuple) -> list[str]:
 
 
 def _unknown(where: str, key: str, known: Iterable[str]) -> str:
+    where = where if where.isprintable() else repr(where)
     close = difflib.get_close_matches(key, known, n=1)
     return f"unknown key {where}" + (f" (did you mean {close[0]}?)" if close else "")
 
@@ -427,12 +428,12 @@ def _check_pretraining(config):
             )
 
 
-def method(model):
+def method(model: str) -> str:
     """Method of a model: `unet_res` of `unet_res-brats`."""
     return model.partition("-")[0]
 
 
-def models(config):
+def models(config: dict) -> list[str]:
     """Models that the rows need, with those they stand on, in order of first need."""
     needed = {}
 
@@ -450,7 +451,7 @@ def models(config):
     return list(needed)
 
 
-def weight_files(config):
+def weight_files(config: dict) -> dict[str, str]:
     """Files of published weights that the needed methods start from: method to path."""
     found = {}
     for model in models(config):
@@ -460,7 +461,7 @@ def weight_files(config):
     return found
 
 
-def random_extractors(config):
+def random_extractors(config: dict) -> list[str]:
     """Rows with a method whose feature extractor (`extractor`) has random weights."""
     methods = config["methods"]
     at_random = {
@@ -473,7 +474,7 @@ def random_extractors(config):
     ]
 
 
-def training_datasets(model, config):
+def training_datasets(model: str, config: dict) -> tuple[str, str]:
     """Data sets that a model trains and validates on.
 
     Without a source a method learns from healthy volumes. `draem` trains on them too and adds
@@ -487,12 +488,12 @@ def training_datasets(model, config):
     return config["lesion_sources"][source], config["lesion_sources"][source]
 
 
-def test_sets(config):
+def test_sets(config: dict) -> dict[str, str]:
     """Test sets of the table: name to data set."""
     return {name: config["lesion_sources"][name] for name in config["table"]["test_sets"]}
 
 
-def used_datasets(config):
+def used_datasets(config: dict) -> list[str]:
     """Data sets that models are trained or tested on: IXI, then others, as in `lesion_sources`.
 
     `draem` is one of them if it is tested or validated on; it is made of IXI.

@@ -139,7 +139,7 @@ def write_schema(path: Path) -> None:
     path.write_text(json.dumps(editor_schema(), indent=1) + "\n", encoding="utf-8")
 
 
-def update_metrics_page(page, schema_path):
+def update_metrics_page(page: Path, schema_path: str | Path) -> None:
     """Replace what stands between the markers of `docs/metrics.md`: the columns of the metrics."""
     tables = {}
     for name, node in yaml.safe_load(Path(schema_path).read_text())["$defs"].items():
@@ -150,7 +150,7 @@ def update_metrics_page(page, schema_path):
     fill_in(page, tables)
 
 
-def fill_in(page, tables):
+def fill_in(page: Path, tables: dict[str, str]) -> None:
     """Put tables between the markers of a page that bear their names."""
     text = page.read_text()
     for name, table in tables.items():
