@@ -25,6 +25,7 @@ import yaml
 from uad.base import devices, seeding
 from uad.data import packed, slices
 from uad.engine import loop
+from uad.engine.settings import Training
 from uad.models import methods
 from uad.plan import config as uad_config
 
@@ -134,7 +135,7 @@ def build(config):
 
 def settings_of(config):
     """How the cDDPM is trained."""
-    return loop.Settings(**config["training"] | config["methods"]["cddpm"]["training"])
+    return Training(**config["training"] | config["methods"]["cddpm"]["training"])
 
 
 def busy(epoch):

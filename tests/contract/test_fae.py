@@ -10,7 +10,7 @@ from uad.base.errors import InputError
 from uad.data.slices import Batch
 from uad.engine import checkpoints
 from uad.models import methods, residuals
-from uad.models.methods import fae
+from uad.models.methods.fae import method as fae
 from uad.models.methods.fae.network import FeatureAutoencoder
 from uad.models.networks.resnet import resnet18
 

@@ -5,24 +5,12 @@ instead of at every access. Equal to TorchIO's `CropOrPad`, `RescaleIntensity` a
 bit, which it does not import: that takes as long as the steps.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import SimpleITK as sitk
 
 from uad.imaging.intensity import smooth
 from uad.imaging.registration import RAS_LPS, to_sitk
 from uad.imaging.volumes import Volume, bounding_box, cut
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What `downsample` takes from the `preprocessing` block of the configuration."""
-
-    smoothing: dict
-    crop: list
-    percentiles: list
-    spacing_mm: float
 
 
 def downsample(image, brain, lesion, settings):
@@ -41,7 +29,7 @@ def downsample(image, brain, lesion, settings):
     ----------
     image, brain, lesion : Volume
         One grid, 1 mm; `brain` must not be empty.
-    settings : Settings
+    settings : uad.imaging.settings.Downsampling
 
     Returns
     -------
@@ -50,7 +38,7 @@ def downsample(image, brain, lesion, settings):
     """
     box = bounding_box(brain.array)
     image, brain, lesion = (cut(volume, box) for volume in (image, brain, lesion))
-    smoothed = Volume(smooth(image, **settings.smoothing), image.affine, image.path)
+    smoothed = Volume(smooth(image, **vars(settings.smoothing)), image.affine, image.path)
     image, brain, lesion = (crop_or_pad(v, settings.crop) for v in (smoothed, brain, lesion))
     inside = brain.array > 0
     image = Volume(rescale(image.array, inside, settings.percentiles), image.affine, image.path)

@@ -8,7 +8,7 @@ from scipy import ndimage
 from uad.data import slices
 from uad.models import methods
 from uad.models.anomalies import draem
-from uad.models.methods import draem_net
+from uad.models.methods.draem_net import method as draem_net
 
 
 def logits_of(p):

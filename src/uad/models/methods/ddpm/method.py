@@ -1,32 +1,10 @@
-"""DDPM: a diffusion model that predicts the clean slice in one step (row DDPM of Table 1).
-
-A healthy slice is noised once, to a random level, with simplex noise (Wyatt et al. 2022), and a
-U-Net predicts it clean, with an L1 loss. At test time the reconstructions from several noise levels
-are averaged. `pddpm` and `cddpm` build on this module.
-
-Differs from Wyatt et al. as the authors' code does: that model predicts the noise, has a linear
-schedule and walks all steps back. Of the authors' two networks it is the later one, where time
-scales and shifts the features; in the first pDDPM code it is added to them.
-"""
-
-from dataclasses import dataclass
+"""The method DDPM, see its package."""
 
 import torch
 
 from uad.models import method, noise
 from uad.models.diffusion import Diffusion
 from uad.models.method import Method
-from uad.models.networks.unet import UNet
-
-
-@dataclass(frozen=True)
-class Params:
-    """Block `methods.ddpm`."""
-
-    unet: dict
-    steps: int
-    test_levels: list
-    noise: dict
 
 
 class DDPM(Method):
@@ -101,9 +79,4 @@ class DDPM(Method):
 
     def draw_noise(self, rng, x):
         """One simplex field for all slices of `x`."""
-        return noise.draw(rng, tuple(x.shape[-2:]), **self.params.noise, device=x.device)
-
-
-def build(params, upstream=None):
-    """See `uad.models.methods`."""
-    return DDPM(params, UNet(**params.unet))
+        return noise.draw(rng, tuple(x.shape[-2:]), **vars(self.params.noise), device=x.device)
