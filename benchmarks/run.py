@@ -28,8 +28,8 @@ from uad.models import methods
 from uad.plan import config as uad_config
 
 PAGE = Path("docs/benchmarks.md")
-PACKAGES = ("torch", "numpy", "scipy", "torchio", "torchmetrics", "opensimplex", "scikit-learn",
-            "snakemake")  # fmt: skip
+PACKAGES = ("torch", "numpy", "scipy", "torchio", "torchmetrics", "scikit-image",
+            "scikit-learn", "snakemake")  # fmt: skip
 
 
 def measured_on():
