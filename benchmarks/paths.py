@@ -107,7 +107,7 @@ def _samples(image, rng):
 
 
 def _ssim(image, reconstruction):
-    """In double precision on both sides; scikit-image is the fastest of the libraries that have it."""
+    """Both in double precision; of the libraries that have it scikit-image is the fastest."""
     x, y = torch.from_numpy(image), torch.from_numpy(reconstruction)
 
     def baseline():

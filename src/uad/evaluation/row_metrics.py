@@ -17,7 +17,7 @@ import pandas as pd
 from uad.base import seeding, tsv
 from uad.base.errors import InputError
 from uad.data import packed, splits
-from uad.evaluation import histogram, metrics
+from uad.evaluation import metrics
 from uad.evaluation.controls import CONTROLS, load
 from uad.evaluation.histogram import ScoreHistogram
 
@@ -236,8 +236,6 @@ def _pooled(counts, lines, healthy_lines):
     is_patient = np.repeat([True, False], [len(m) for m in means])
     return {
         "dice_pooled_best": metrics.best_dice(counts)[0],
-        "dice_pooled_bound": histogram.dice_bound(counts),
         "auprc_pooled": metrics.average_precision(counts),
-        "auprc_pooled_bound": histogram.average_precision_bound(counts),
         "auroc_subjects": metrics.auroc(metrics.count(np.concatenate(means), is_patient)),
     }
