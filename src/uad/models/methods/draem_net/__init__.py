@@ -18,7 +18,6 @@ from torch import nn
 
 from uad.base import devices
 from uad.models import method
-from uad.models.anomalies import draem
 from uad.models.method import Method
 from uad.models.methods.draem_net.network import Discriminative, Reconstructive
 from uad.models.ssim import structural_similarity
@@ -55,6 +54,8 @@ class DraemNet(Method):
 
     def loss(self, batch, rng):
         """Squared error and dissimilarity to the clean slice, plus focal loss of the anomaly."""
+        from uad.models.anomalies import draem  # needs Pillow
+
         clean = batch.image
         image = clean.cpu().numpy().copy()
         lesion = np.zeros(image[:, 0].shape, np.int64)
