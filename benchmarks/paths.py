@@ -112,18 +112,27 @@ def _ssim(image, reconstruction):
 
     def baseline():
         structural_similarity(
-            image.astype(float), reconstruction.astype(float), data_range=float(np.ptp(image)),
-            gaussian_weights=True, sigma=1.0, use_sample_covariance=False, full=True,
-        )  # fmt: skip
+            image.astype(float),
+            reconstruction.astype(float),
+            data_range=float(np.ptp(image)),
+            gaussian_weights=True,
+            sigma=1.0,
+            use_sample_covariance=False,
+            full=True,
+        )
 
     return Path("SSIM map", "scikit-image", 1, baseline, lambda: residuals.ssim(x, y))
 
 
 def _usual_ssim(x, y):
     _, similarity = structural_similarity_index_measure(
-        y[None, None], x[None, None], sigma=1.0, kernel_size=9, return_full_image=True,
+        y[None, None],
+        x[None, None],
+        sigma=1.0,
+        kernel_size=9,
+        return_full_image=True,
         data_range=float(max(x.max() - x.min(), y.max() - y.min())),
-    )  # fmt: skip
+    )
     return similarity[0, 0]
 
 

@@ -110,9 +110,12 @@ print(len(calls))
 def run(code, *arguments):
     """What code prints in a process that finds nothing else."""
     done = subprocess.run(
-        [sys.executable, "-c", BARE + code, *arguments], capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, timeout=300,
-    )  # fmt: skip
+        [sys.executable, "-c", BARE + code, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

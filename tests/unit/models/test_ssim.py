@@ -24,13 +24,23 @@ def test_equals_scikit_image(rng, shape, window, sigma, border, padding):
     beyond = window // 2
     padded = [np.pad(image, beyond, mode=padding) for image in (x, y)]
     _, expected = by_scikit_image(
-        *padded, gaussian_weights=True, sigma=sigma, data_range=0.7,
-        use_sample_covariance=False, full=True,
-    )  # fmt: skip
+        *padded,
+        gaussian_weights=True,
+        sigma=sigma,
+        data_range=0.7,
+        use_sample_covariance=False,
+        full=True,
+    )
     found = structural_similarity(
-        torch.from_numpy(x), torch.from_numpy(y), window, sigma, 0.7, border, len(shape),
+        torch.from_numpy(x),
+        torch.from_numpy(y),
+        window,
+        sigma,
+        0.7,
+        border,
+        len(shape),
         torch.float64,
-    )  # fmt: skip
+    )
     inside = (slice(beyond, -beyond),) * len(shape)
     np.testing.assert_allclose(found, expected[inside], rtol=0, atol=1e-11)
 
@@ -38,9 +48,13 @@ def test_equals_scikit_image(rng, shape, window, sigma, border, padding):
 def test_volume_equals_torchmetrics(rng):
     x, y = map(torch.from_numpy, pair(rng, (14, 20, 18)))
     _, expected = by_torchmetrics(
-        y[None, None], x[None, None], sigma=1.0, kernel_size=9, data_range=0.7,
+        y[None, None],
+        x[None, None],
+        sigma=1.0,
+        kernel_size=9,
+        data_range=0.7,
         return_full_image=True,
-    )  # fmt: skip
+    )
     found = structural_similarity(x, y, 9, 1.0, 0.7, "mirror", 3, torch.float64)
     np.testing.assert_allclose(found, expected[0, 0], rtol=0, atol=1e-10)
 
