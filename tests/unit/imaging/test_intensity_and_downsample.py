@@ -1,8 +1,13 @@
 """Brain masks, bias correction, down-sampling: known truths and library oracles."""
 
+import os
+import subprocess
+import sys
+
 import nibabel as nib
 import numpy as np
 import pytest
+from conftest import ROOT
 from scipy import ndimage
 
 import phantoms
@@ -146,3 +151,11 @@ def test_downsampling_keeps_positions(one_mm):
     after = ndimage.center_of_mass(lesion.array)
     where = nib.affines.apply_affine(one_mm[2].affine, before)
     np.testing.assert_allclose(nib.affines.apply_affine(lesion.affine, after), where, atol=1.2)
+
+
+def test_torchio_and_torch_are_imported_by_the_job_alone():
+    # The module is read wherever a checkout is planned or tested; TorchIO takes a second.
+    code = "import sys, uad.imaging.downsample; print({'torch', 'torchio'} & set(sys.modules))"
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert done.stdout == "set()\n", done.stderr
