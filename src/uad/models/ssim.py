@@ -28,7 +28,7 @@ def structural_similarity(
     ----------
     x, y : Tensor, shape (..., H, W) or (..., D, H, W)
     window : int
-        Odd width of the window in pixels, at most twice as many as there are along an axis.
+        Odd width of the window in pixels.
     sigma : float
         Its standard deviation in pixels.
     data_range : float or scalar Tensor
