@@ -18,8 +18,9 @@ DEMO_REPORT := results/demo/report.zip
 FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 
 RUN_PACKAGES := "snakemake[reports]" snakemake-executor-plugin-slurm antspyx SimpleITK nilearn \
-  nibabel numpy scipy pandas matplotlib pillow xlrd xlwt tqdm pooch requests
-TEST_PACKAGES := pytest pytest-xdist "torchio<2" torchmetrics opensimplex scikit-learn ruff snakefmt codespell
+  nibabel "torchio<2" opensimplex numba filelock numpy scipy pandas matplotlib pillow xlrd xlwt \
+  tqdm pooch requests
+TEST_PACKAGES := pytest pytest-xdist torchmetrics monai scikit-image scikit-learn ruff snakefmt codespell
 
 .PHONY: demo report setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm lint \
   format dag docs plan bench bench-paper bench-gpu bench-memory clean

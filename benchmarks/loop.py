@@ -105,9 +105,14 @@ def the_usual(config, image, steps, device):
     half = devices.reduced(device, settings.precision) is torch.float16
     scaler = torch.amp.GradScaler(device.type, enabled=half)
     loader = torch.utils.data.DataLoader(
-        Volumes(image), settings.batch_size, shuffle=True, drop_last=True,
-        pin_memory=device.type == "cuda", num_workers=os.cpu_count(), persistent_workers=True,
-    )  # fmt: skip
+        Volumes(image),
+        settings.batch_size,
+        shuffle=True,
+        drop_last=True,
+        pin_memory=device.type == "cuda",
+        num_workers=os.cpu_count(),
+        persistent_workers=True,
+    )
     rng, epochs = np.random.default_rng(0), []
     for _ in range(2 + -(-steps // len(loader))):
         began, losses = time.perf_counter(), []
@@ -153,9 +158,16 @@ def measure(config, pack, steps, device):
     """The lines of the table."""
     settings = settings_of(config)
     source = slices.TrainingSlices(
-        pack, np.arange(len(pack.image)), settings.batch_size, 1, True, settings.augment, False,
-        False, device,
-    )  # fmt: skip
+        pack,
+        np.arange(len(pack.image)),
+        settings.batch_size,
+        1,
+        True,
+        settings.augment,
+        False,
+        False,
+        device,
+    )
     usual = the_usual(config, pack.image, steps, device)
     ours, epoch = the_workflows(config, source, steps, device)
     share = f"{100 * busy(epoch):.0f} %" if device.type == "cuda" else "–"

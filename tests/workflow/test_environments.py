@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 from uad.base import digests
 from uad.evaluation import controls
 
-SCRIPTS = ROOT / "workflow/scripts"
+SCRIPTS, LIBRARY = ROOT / "workflow/scripts", ROOT / "src"
 FILES = sorted((ROOT / "envs").glob("*.yaml"))
 WORKFLOW = "workflow.yaml"  # of Snakemake itself, named by no rule
 CONDA_NAMES = {"snakemake-minimal": "snakemake"}  # the others are called as on PyPI
@@ -74,9 +74,12 @@ def code_of(text):
     (script,) = {*re.findall(r'code\(\s*"(\w+\.py)"', text)}
     found = [SCRIPTS / script]
     code = text.partition("code=")[2]
-    for package in re.findall(r"uad\.(\w+)\.\{", code) + ["methods"] * ("model_code" in code):
+    packages = re.findall(r"(uad\.[\w.]+)\.\{", code)
+    for package in packages + ["uad.models.methods"] * ("model_code" in code):
         names = controls.CONTROLS if "CONTROLS" in code else ["*"]
-        found += [path for name in names for path in (SCRIPTS / "uad" / package).glob(f"{name}.py")]
+        folder = LIBRARY.joinpath(*package.split("."))
+        for name in names:
+            found += [*folder.glob(f"{name}.py"), *folder.glob(f"{name}/__init__.py")]
     return found
 
 
@@ -96,8 +99,8 @@ def imports(paths):
         if path in seen:
             continue
         seen.add(path)
-        if path.is_relative_to(SCRIPTS / "uad"):
-            parts = path.relative_to(SCRIPTS).with_suffix("").parts
+        if path.is_relative_to(LIBRARY):
+            parts = path.relative_to(LIBRARY).with_suffix("").parts
             library.add(".".join(parts).removesuffix(".__init__"))
         for name in digests._imports(path):
             if name.split(".")[0] == "uad":
@@ -266,7 +269,7 @@ def test_modules_can_be_imported_in_their_environment(path, folder):
     command = [python, "-c", IMPORT, *sorted(others), *sorted(library)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=600,
-        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+        env={**os.environ, "PYTHONPATH": str(LIBRARY)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 

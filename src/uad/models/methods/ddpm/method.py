@@ -24,6 +24,8 @@ class DDPM(Method):
         self.levels = len(params.test_levels)
         self.diffusion = Diffusion(params.steps)
         self.network = network
+        # Makes noise images; another function can be put in its place (`uad.models.noise.draw`).
+        self.field = noise.fractal_field
 
     def denoise(self, x, t, eps, rng=None):
         """Predict clean slices from once-noised ones, in the [-1, 1] scale.
@@ -79,4 +81,6 @@ class DDPM(Method):
 
     def draw_noise(self, rng, x):
         """One simplex field for all slices of `x`."""
-        return noise.draw(rng, tuple(x.shape[-2:]), **vars(self.params.noise), device=x.device)
+        shape = tuple(x.shape[-2:])
+        settings = vars(self.params.noise)
+        return noise.draw(rng, shape, **settings, device=x.device, field=self.field)

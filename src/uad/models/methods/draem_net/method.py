@@ -6,10 +6,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from uad.base import devices
-from uad.models import method, residuals
-from uad.models.anomalies import draem
+from uad.models import method
 from uad.models.method import Method
 from uad.models.methods.draem_net.network import Discriminative, Reconstructive
+from uad.models.ssim import structural_similarity
 
 WINDOW, SIGMA = 11, 1.5  # of the structural similarity
 
@@ -34,6 +34,8 @@ class DraemNet(Method):
 
     def loss(self, batch, rng):
         """Squared error and dissimilarity to the clean slice, plus focal loss of the anomaly."""
+        from uad.models.anomalies import draem  # needs Pillow
+
         clean = batch.image
         image = clean.cpu().numpy().copy()
         lesion = np.zeros(image[:, 0].shape, np.int64)
@@ -43,27 +45,13 @@ class DraemNet(Method):
         restored, logits = self.run(devices.send(image, clean.device))
         restored = restored.float()
         target = devices.send(lesion, clean.device)
-        return F.mse_loss(restored, clean) + 1 - ssim(restored, clean) + focal_loss(logits, target)
+        similarity = structural_similarity(restored, clean, WINDOW, SIGMA).mean()
+        return F.mse_loss(restored, clean) + 1 - similarity + focal_loss(logits, target)
 
     def anomaly_map(self, image, brain, reconstruction=None):
         """Probability of an anomaly inside the brain."""
         parts = [self.run(x)[1].float().softmax(dim=1)[:, 1] for x in method.in_parts(image)]
         return torch.cat(parts).cpu().numpy() * brain
-
-
-def ssim(x, y):
-    """Mean structural similarity of slices (B, 1, H, W) in [0, 1].
-
-    Gaussian window, data range 1, zeros beyond the border.
-    """
-    # Single precision also in mixed precision: variances are differences of nearly equal numbers.
-    with torch.autocast(x.device.type, enabled=False):
-        along_h, along_w = (
-            torch.from_numpy(residuals.window_matrix(n, SIGMA, WINDOW, "constant")).to(x)
-            for n in x.shape[2:]
-        )
-        moments = along_h @ torch.stack([x, y, x * x, y * y, x * y]) @ along_w.T
-        return residuals.similarity(moments, data_range=1).mean()
 
 
 def focal_loss(logits, target):

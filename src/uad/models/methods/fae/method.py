@@ -1,19 +1,14 @@
 """The method FAE, see its package."""
 
-from functools import lru_cache
-
-import numpy as np
 import torch
-from scipy import ndimage
 from torch import nn
 
 from uad.models import method, residuals
 from uad.models.method import Method
 from uad.models.methods.fae.network import FeatureAutoencoder
 from uad.models.networks.resnet import in_colour, resize, resnet18
+from uad.models.ssim import structural_similarity
 
-# Constants of the official code, for features of any range.
-C1, C2 = 0.01**2, 0.03**2
 REDUCTION = 4  # image pixels per feature pixel
 
 
@@ -53,8 +48,11 @@ class FAE(Method):
         return -self.similarity(f, autoencoder(f, kept)).mean()
 
     def similarity(self, f, g):
-        """Structural similarity of feature maps (B, C, H, W), channel by channel."""
-        return ssim(f, g, self.params.window, self.params.sigma)
+        """Structural similarity of feature maps (B, C, H, W), channel by channel.
+
+        With a data range of 1, whatever that of the features is, as in the official code.
+        """
+        return structural_similarity(f, g, self.params.window, self.params.sigma)
 
     def anomaly_map(self, image, brain, reconstruction=None):
         """One minus the mean similarity over the channels, in [0, 2], after a median filter."""
@@ -64,44 +62,3 @@ class FAE(Method):
             score = 1 - self.similarity(f, self.network["autoencoder"](f)).mean(dim=1, keepdim=True)
             parts.append(resize(score, x.shape[-2:])[:, 0])
         return residuals.median_filter(torch.cat(parts).cpu().numpy() * brain, brain)
-
-
-def ssim(x, y, window, sigma):
-    """Local structural similarity per channel, zeros beyond the border.
-
-    Parameters
-    ----------
-    x, y : Tensor, shape (B, C, H, W)
-    window : int
-        Odd width of the Gaussian window, pixels.
-    sigma : float
-        Its standard deviation, pixels.
-
-    Returns
-    -------
-    Tensor of float32, shape (B, C, H, W)
-        In [-1, 1]; 1 where both agree.
-    """
-    # Variances are differences of nearly equal numbers: not in half precision.
-    with torch.autocast(x.device.type, enabled=False):
-        x, y = x.float(), y.float()
-        rows, columns = (
-            torch.from_numpy(_window_matrix(n, window, sigma)).to(x) for n in x.shape[-2:]
-        )
-
-        def blur(z):
-            return rows @ z @ columns.T
-
-        mean_x, mean_y = blur(x), blur(y)
-        var_x, var_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
-        cov = blur(x * y) - mean_x * mean_y
-        luminance = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
-        return luminance * (2 * cov + C2) / (var_x + var_y + C2)
-
-
-@lru_cache(maxsize=8)
-def _window_matrix(n, window, sigma):
-    """The Gaussian window along an axis of length n as an (n, n) matrix."""
-    positions = np.arange(window) - window // 2
-    kernel = np.exp(-((positions / sigma) ** 2) / 2)
-    return ndimage.correlate1d(np.eye(n), kernel / kernel.sum(), axis=0, mode="constant")
