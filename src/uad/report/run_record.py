@@ -16,7 +16,7 @@ from uad.base import digests
 def code(base):
     """Digests of what is run: library and scripts as one, every script, every other file.
 
-    Comments do not count, nor do docstrings of Python files (`provenance.code_digest`).
+    Comments do not count, nor do docstrings of Python files (`digests.code_digest`).
 
     Parameters
     ----------
