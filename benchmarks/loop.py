@@ -152,7 +152,7 @@ def measure(config, pack, steps, device):
     """The lines of the table."""
     settings = settings_of(config)
     source = slices.TrainingSlices(
-        pack, np.arange(len(pack.image)), settings.batch_size, 1, True, settings.augment, False,
+        pack, np.arange(len(pack.image)), settings.batch_size, 1, True, settings.augment, None,
         False, device,
     )  # fmt: skip
     usual = the_usual(config, pack.image, steps, device)

@@ -159,7 +159,7 @@ def _hours(config, steps, *volumes):
         train = config["splits"][uad_config.training_datasets(model, config)[0]]["train"]
         epoch = slices.TrainingSlices(
             None, range(train), block["batch_size"], block["slices_per_volume"], block["drop_last"],
-            augment=True, synthesize=False, partners=False,
+            augment=True, corrupt=None, partners=False,
         )  # fmt: skip
         scale = block["batch_size"] / steps[name]["batch"]
         training += block["epochs"] * epoch.batches * scale * steps[name]["seconds"]

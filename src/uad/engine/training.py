@@ -9,7 +9,7 @@ from uad.base.files import discard, write_json
 from uad.base.logs import log
 from uad.data import packed, slices, splits
 from uad.engine import checkpoints, loop
-from uad.models import methods
+from uad.models import anomalies, methods
 
 
 def train(model, fold, block, inputs, seed, device, threads, code, model_path, history_path):
@@ -59,7 +59,7 @@ def train(model, fold, block, inputs, seed, device, threads, code, model_path, h
         slices_per_volume=settings.slices_per_volume,
         drop_last=settings.drop_last,
         augment=settings.augment,
-        synthesize=source == "draem",
+        corrupt=anomalies.load(source),
         partners=method.needs_partners,
         device=device,
     )
