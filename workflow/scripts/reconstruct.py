@@ -2,17 +2,20 @@
 
 from uad.base import devices, logs
 from uad.engine import inference
+from uad.engine.jobs import Job
 
 with logs.job(snakemake.log[0]):
+    inputs, params = snakemake.input, snakemake.params
     inference.reconstruct(
-        fold=int(snakemake.wildcards.fold),
-        files=snakemake.input.packed,
-        split_path=snakemake.input.split,
-        with_training=snakemake.params.with_training,
-        model_path=snakemake.input.model,
-        seed=snakemake.params.seed,
-        device=devices.claim(snakemake.params.accelerator, snakemake.params.local_gpus),
-        threads=snakemake.threads,
-        code=snakemake.params.code,
+        data=inference.Evaluated(inputs.packed, inputs.split, params.with_training),
+        model_path=inputs.model,
+        test=params.test,
+        seed=params.seed,
+        job=Job(
+            fold=int(snakemake.wildcards.fold),
+            device=devices.claim(params.accelerator, params.local_gpus),
+            threads=snakemake.threads,
+            code=params.code,
+        ),
         output=snakemake.output[0],
     )

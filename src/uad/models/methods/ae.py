@@ -11,9 +11,6 @@ method; the paper gives a learning rate of 1e-4 and a latent vector of 128 (App.
 
 from dataclasses import dataclass
 
-import torch
-
-from uad.models import method
 from uad.models.method import Method
 from uad.models.networks.autoencoder import Autoencoder, dropout
 
@@ -46,8 +43,7 @@ class AE(Method):
 
     def reconstruct(self, image, rng):
         """See `uad.models.method`; nothing is random."""
-        parts = [self.network(x) for x in method.in_parts(image)]
-        return torch.cat(parts).movedim(1, 0).float()
+        return self.by_parts(self.network, image)
 
 
 def build(params, upstream=None):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from uad.base.settings import key
 from uad.models.methods.ddpm import DDPM
 from uad.models.networks.encoder import Encoder
 from uad.models.networks.unet import UNet
@@ -26,7 +27,7 @@ class Params:
     unet: dict
     encoder: dict
     steps: int
-    test_levels: list
+    test_levels: list = key("noise levels averaged at test time", test_time=True)
     noise: dict
 
 

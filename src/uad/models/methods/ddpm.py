@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
+from uad.base.settings import key
 from uad.models import method, noise
 from uad.models.diffusion import Diffusion
 from uad.models.method import Method
@@ -25,7 +26,7 @@ class Params:
 
     unet: dict
     steps: int
-    test_levels: list
+    test_levels: list = key("noise levels averaged at test time", test_time=True)
     noise: dict
 
 
@@ -43,9 +44,13 @@ class DDPM(Method):
     def __init__(self, params, network):
         super().__init__()
         self.params = params
-        self.levels = len(params.test_levels)
         self.diffusion = Diffusion(params.steps)
         self.network = network
+
+    @property
+    def levels(self):
+        """See `uad.models.method`."""
+        return len(self.params.test_levels)
 
     def denoise(self, x, t, eps, rng=None):
         """Predict clean slices from once-noised ones, in the [-1, 1] scale.

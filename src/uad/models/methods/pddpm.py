@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from uad.base import devices
+from uad.base.settings import key
 from uad.models.methods.ddpm import DDPM
 from uad.models.networks.unet import UNet
 
@@ -23,7 +24,7 @@ class Params:
 
     unet: dict
     steps: int
-    test_levels: list
+    test_levels: list = key("noise levels averaged at test time", test_time=True)
     noise: dict
     patch: int
 

@@ -12,10 +12,8 @@ The paper weighs the divergence with 0.001 (App. B) and says nothing of sums or 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from uad.base import devices
-from uad.models import method
 from uad.models.method import Method
 from uad.models.networks.autoencoder import Autoencoder, dropout
 
@@ -57,8 +55,7 @@ class VAE(Method):
 
     def reconstruct(self, image, rng):
         """See `uad.models.method`; from the mean, so nothing is random."""
-        parts = [self.network(x) for x in method.in_parts(image)]
-        return torch.cat(parts).movedim(1, 0).float()
+        return self.by_parts(self.network, image)
 
 
 def kl(mean, log_sd):
