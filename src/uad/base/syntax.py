@@ -9,7 +9,8 @@ Left out, beside comments and layout:
   name counts, since it may be a field of a dataclass;
 - words: lines that call a logger or `warnings.warn`, the arguments of a `raise`, the message of an
   `assert`, text in `print` and `sys.exit`, all but the default of a key of the configuration
-  (`uad.base.settings.key`), and what is imported for them alone;
+  (`uad.base.settings.key`), what pages say of a method (`INFO`), and what is imported for them
+  alone;
 - the order of imports that stand together.
 """
 
@@ -122,6 +123,9 @@ class _Writer:
             if _logs(node.value):
                 self.ignore(node)
                 return False
+        if isinstance(node, ast.Assign) and [_name(target) for target in node.targets] == ["INFO"]:
+            self.ignore(node)
+            return False
         if isinstance(node, ast.AnnAssign) and node.value is None and not self.in_class:
             self.ignore_annotation(node.annotation)
             return False

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -142,6 +143,7 @@ EQUAL = {
         'class A:\n    x: int = key("old", unit="mm", default=1)',
         'class A:\n    x: int = key("new", default=1, source="App. B", ge=0)',
     ),
+    "what a page says": ('INFO = {"paper": "a"}\nx = 1', 'INFO = {"paper": "b"}\nx = 1'),
 }
 DIFFERENT = {
     "a number": ("x = 1", "x = 2"),
@@ -342,19 +344,39 @@ def modules_of(*sources):
     }
 
 
+def users(*names):
+    """Scripts whose digest depends on any of some modules, beside what they load by name."""
+    return {
+        path.stem
+        for path in SCRIPTS.glob("*.py")
+        if any(name in modules_of(path) for name in names)
+    }
+
+
 def test_scripts_use_what_their_step_needs():
-    """No training behind an inference or evaluation, no anomalies of a method behind all others."""
-    train = modules_of(SCRIPTS / "train_model.py")
-    infer = modules_of(SCRIPTS / "reconstruct.py") | modules_of(SCRIPTS / "score.py")
-    evaluate = modules_of(SCRIPTS / "evaluate.py")
-    assert {"engine.loop", "engine.training", "data.slices", "data.augmentation"} <= train
-    assert "engine.inference" in infer and "evaluation.row_metrics" in evaluate
-    assert not {"engine.loop", "engine.training", "data.slices", "data.augmentation"} & infer
-    assert "models.residuals" not in train
-    for used in (train, infer, evaluate):
-        assert "data.leakage" not in used
-        assert not any(name.startswith("models.anomalies.draem") for name in used)
-    assert not any(name.startswith(("engine", "models")) for name in evaluate)
+    training = ("loop", "training", "saved_state")
+    assert users(*(f"engine.{name}" for name in training)) == {"train_model"}
+    assert users("data.slices", "data.augmentation") == {"train_model"}
+    assert users("engine.inference", "models.residuals") == {"reconstruct", "score"}
+    assert users("models.anomalies.draem") == {"synthesize"}
+    assert users("data.leakage") == {"audit_splits", "compare"}
+    networks = [p for p in (digests.LIBRARY / "models").rglob("*.py") if p.stem != "__init__"]
+    names = {".".join(p.relative_to(digests.LIBRARY).with_suffix("").parts) for p in networks}
+    assert users(*names) == {"reconstruct", "score", "synthesize"}  # others load them by name
+
+
+def test_no_sentence_counts_for_what_trains():
+    """Words that count would train everything again when they are mended."""
+    sources = [p.stem for p in (digests.LIBRARY / "models/methods").iterdir() if p.stem[0] != "_"]
+    files = digests.files(
+        SCRIPTS / "train_model.py", *(f"uad.models.methods.{name}" for name in sources)
+    )
+    assert len(files) > 30
+    for path in files:
+        found = re.findall(
+            r"str:[^:]*(?<![@\w])[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}", digests._counted(path).text
+        )
+        assert not found, path
 
 
 def test_network_digests_follow_their_users():
