@@ -129,7 +129,7 @@ def test_trains_in_mixed_precision(method, batch):
 
 @pytest.mark.parametrize("name", WITH_MAP)
 def test_anomaly_map_in_mixed_precision(method, name, batch, volume):
-    """The context that `inference` puts around it: 32 bits come out, near those without it."""
+    """The context that inference puts around it: 32 bits come out, near those without it."""
     steps(method, batch, 3)
     exact = anomaly_map(method, volume)
     with torch.autocast("cpu", torch.bfloat16):

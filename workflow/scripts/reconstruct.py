@@ -1,13 +1,13 @@
 """Rule reconstruct: pseudo-healthy volumes of one model, fold and data set."""
 
 from uad.base import devices, logs
-from uad.engine import inference
-from uad.engine.jobs import Job
+from uad.engine import reconstruction
+from uad.engine.jobs import Evaluated, Job
 
 with logs.job(snakemake.log[0]):
     inputs, params = snakemake.input, snakemake.params
-    inference.reconstruct(
-        data=inference.Evaluated(inputs.packed, inputs.split, params.with_training),
+    reconstruction.reconstruct(
+        data=Evaluated(inputs.packed, inputs.split, params.with_training),
         model_path=inputs.model,
         test=params.test,
         seed=params.seed,

@@ -1,8 +1,8 @@
 """Rule score: anomaly maps of one model and fold on every test set."""
 
 from uad.base import devices, logs
-from uad.engine import inference
-from uad.engine.jobs import Job
+from uad.engine import scoring
+from uad.engine.jobs import Evaluated, Job
 
 with logs.job(snakemake.log[0]):
     inputs, params = snakemake.input, snakemake.params
@@ -13,8 +13,8 @@ with logs.job(snakemake.log[0]):
         code=params.code,
     )
     for i, dataset in enumerate(params.datasets):
-        inference.score(
-            data=inference.Evaluated(inputs[dataset], inputs.splits[i], params.with_training[i]),
+        scoring.score(
+            data=Evaluated(inputs[dataset], inputs.splits[i], params.with_training[i]),
             model_path=inputs.model,
             test=params.test,
             reconstruction_path=inputs.reconstructions[i] if inputs.reconstructions else None,

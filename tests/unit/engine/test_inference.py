@@ -5,8 +5,10 @@ import pytest
 import torch
 from conftest import SMALL_DIFFUSION, write_pack
 
-from uad.engine import checkpoints, inference
-from uad.engine.jobs import Job
+from uad.base import resumable
+from uad.data import packed
+from uad.engine import checkpoints, reconstruction, scoring
+from uad.engine.jobs import Evaluated, Job
 from uad.models import methods, residuals
 
 
@@ -20,7 +22,7 @@ def job(tmp_path):
     method = methods.build("ddpm", SMALL_DIFFUSION)
     torch.nn.init.normal_(method.network.conv_out.weight, std=0.05)  # else all grey
 
-    data = inference.Evaluated(
+    data = Evaluated(
         [str(tmp_path / "packed" / n) for n in ("image.npy", "subjects.tsv")], split, False
     )
     params = {k: v for k, v in SMALL_DIFFUSION.items() if k != "test_levels"}
@@ -33,8 +35,8 @@ def job(tmp_path):
         job = Job(fold=0, device=torch.device("cpu"), threads=1, code="code")
         test = {"test_levels": list(test_levels)}
         made, maps = tmp_path / f"{name}-r.npy", tmp_path / f"{name}-m.npy"
-        inference.reconstruct(data, model, test, seed, job, made)
-        inference.score(data, model, test, made, {"kind": kind, "erosion": 0}, job, maps)
+        reconstruction.reconstruct(data, model, test, seed, job, made)
+        scoring.score(data, model, test, made, {"kind": kind, "erosion": 0}, job, maps)
         return np.load(made), np.load(maps)
 
     return run
@@ -43,7 +45,7 @@ def job(tmp_path):
 def test_validation_comes_before_test_subjects(job, tmp_path):
     made, maps = job("32-true", "first")
     assert made.shape == (2, 2, 12, 48, 48) and made.dtype == np.float16
-    pack = inference.packed.Pack(tmp_path / "packed")
+    pack = packed.Pack(tmp_path / "packed")
     for i, subject in enumerate(("S2", "S1")):
         volume = pack.volume(subject)
         mean = torch.from_numpy(made[i].astype(np.float32)).mean(dim=0)
@@ -74,7 +76,7 @@ def test_test_levels_are_those_of_the_job(job):
 def test_volumes_of_other_settings_are_not_gone_on_from(job, monkeypatch, job_of, change):
     """A job that was killed part-way and starts again with another setting begins anew."""
     expected = job("32-true", "whole", **change)
-    original = inference.resumable.write_resumable
+    original = resumable.write_resumable
 
     def killed(output, n, shape, dtype, compute, fitting, label):
         def until_killed(i):
@@ -85,7 +87,7 @@ def test_volumes_of_other_settings_are_not_gone_on_from(job, monkeypatch, job_of
         original(output, n, shape, dtype, until_killed, fitting, label)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(inference.resumable, "write_resumable", killed)
+        patch.setattr(resumable, "write_resumable", killed)
         job("32-true", "twice")
     for whole, found in zip(expected, job("32-true", "twice", **change)):
         np.testing.assert_array_equal(found, whole)
