@@ -181,20 +181,37 @@ def code(script, *modules):
     return code_digest(SCRIPTS / script, *modules)
 
 
+def training_code(wildcards):
+    """Digest of the training of a model: its method, the one it stands on, its anomalies."""
+    method = uad_config.method(wildcards.model)
+    source = wildcards.model.partition("-")[2]
+    used = methods.sources(method, config["methods"][method]["upstream"], source)
+    return code("train_model.py", *used)
+
+
 def model_code(script):
-    """The same for a script that also runs the wildcard model's method and its upstream's."""
-
-    def digest(wildcards):
-        method = uad_config.method(wildcards.model)
-        used = [method, config["methods"][method]["upstream"]]
-        return code(script, *(f"uad.models.methods.{name}" for name in used if name))
-
-    return digest
+    """Digest of a script that runs the wildcard model's method after its training."""
+    return lambda wildcards: code(script, *methods.sources(uad_config.method(wildcards.model)))
 
 
 def method_block(wildcards):
     """The configuration block of the wildcard model's method."""
     return config["methods"][uad_config.method(wildcards.model)]
+
+
+def training_block(wildcards):
+    """What of that block decides the weights."""
+    return methods.training_params(uad_config.method(wildcards.model), method_block(wildcards))
+
+
+def test_block(wildcards):
+    """What of that block only matters after training."""
+    return methods.test_params(uad_config.method(wildcards.model), method_block(wildcards))
+
+
+def save_minutes(wildcards, threads):
+    """How often the state of a training is saved; decides no result (see `hd_bet_program`)."""
+    return method_block(wildcards)["training"]["save_minutes"]
 
 
 def growing(amount, on_cpu=None):

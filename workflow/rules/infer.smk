@@ -24,6 +24,7 @@ rule reconstruct:
         local_gpus=local_gpus,
         with_training=lambda wildcards: tuned_on_training(wildcards.dataset),
         seed=config["seed"],
+        test=test_block,
         code=model_code("reconstruct.py"),
     script:
         "../scripts/reconstruct.py"
@@ -54,6 +55,7 @@ rule score:
         datasets=TEST_DATASETS,
         with_training=[tuned_on_training(dataset) for dataset in TEST_DATASETS],
         residual=config["residual"],
+        test=test_block,
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
         code=model_code("score.py"),
@@ -73,6 +75,7 @@ use rule score as score_residuals with:
         datasets=TEST_DATASETS,
         with_training=[tuned_on_training(dataset) for dataset in TEST_DATASETS],
         residual=config["residual"],
+        test=test_block,
         accelerator="cpu",
         local_gpus=local_gpus,
         code=model_code("score.py"),

@@ -22,11 +22,12 @@ rule train_model:
         mem_mb=growing(16000, on_cpu=32000),
         runtime=growing(720),
     params:
-        block=method_block,
+        block=training_block,
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
         seed=config["seed"],
-        code=model_code("train_model.py"),
+        save_minutes=save_minutes,
+        code=training_code,
     script:
         "../scripts/train_model.py"
 
