@@ -188,7 +188,7 @@ if __name__ == "__main__":
     parser.add_argument("--tiny", action="store_true")
     tiny = parser.parse_args().tiny
     device = devices.choose("auto" if tiny else "cuda")
-    config = yaml.safe_load(Path("config/config.yaml").read_text())
+    config = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
     if tiny:
         config = make_tiny(config)
     with tempfile.TemporaryDirectory() as folder:

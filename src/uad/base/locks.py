@@ -55,7 +55,7 @@ def take(cards, per_card, folder=None):
 
 def _lock(path):
     """Whether the lock was free; then this process holds it now."""
-    file = open(path, "w")  # noqa: SIM115  (stays open on purpose)
+    file = open(path, "w", encoding="utf-8")  # noqa: SIM115  (stays open on purpose)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

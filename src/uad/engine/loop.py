@@ -151,7 +151,7 @@ def validate(method, batches, rng) -> float:
 
 def write_history(history, path) -> None:
     """`history.tsv`: epoch, training and validation loss, seconds."""
-    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(history[0]), delimiter="\t")
         writer.writeheader()
         for line in history:

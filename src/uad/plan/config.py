@@ -31,7 +31,7 @@ def check(config, schema_path):
     for block in config.get("methods", {}).values():
         if isinstance(common, dict) and isinstance(block.get("training"), dict):
             block["training"] = {**common, **block["training"]}
-    schema = yaml.safe_load(Path(schema_path).read_text())
+    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
     errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
     # Shallow ones first: what is wrong with a common block is wrong with all that take from it.
     first = min(errors, key=_depth_and_path, default=None)

@@ -41,11 +41,11 @@ def markdown_table(schema):
 def update_readme(readme, schema_path, config_path):
     """Replace what stands between the markers of `config/README.md`: departures and keys."""
 
-    config = yaml.safe_load(Path(config_path).read_text())
+    config = yaml.safe_load(Path(config_path).read_text(encoding="utf-8"))
     check(config, schema_path)
     tables = {
         "departures": departures.markdown(config),
-        "keys": markdown_table(yaml.safe_load(Path(schema_path).read_text())),
+        "keys": markdown_table(yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))),
     }
     fill_in(readme, tables)
 
@@ -53,7 +53,8 @@ def update_readme(readme, schema_path, config_path):
 def update_metrics_page(page, schema_path):
     """Replace what stands between the markers of `docs/metrics.md`: the columns of the metrics."""
     tables = {}
-    for name, node in yaml.safe_load(Path(schema_path).read_text())["$defs"].items():
+    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
+    for name, node in schema["$defs"].items():
         if "properties" in node:
             columns = [f"| `{k}` | {v['description']} |" for k, v in node["properties"].items()]
             heading = [node["title"], "", "| Column | Meaning |", "| --- | --- |"]
@@ -63,13 +64,13 @@ def update_metrics_page(page, schema_path):
 
 def fill_in(page, tables):
     """Put tables between the markers of a page that bear their names."""
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     for name, table in tables.items():
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
         head, _, rest = text.partition(begin)
         _, _, tail = rest.partition(end)
         text = f"{head}{begin}{table}\n{end}{tail}"
-    page.write_text(text)
+    page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def render(path, config, wildcards):
         Values of each wildcard. A paragraph that says the same for several is there once.
     """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    template = environment.from_string(Path(path).read_text())
+    template = environment.from_string(Path(path).read_text(encoding="utf-8"))
     paragraphs = {}  # by their place in the caption, in the order of the wildcards' values
     for values in itertools.zip_longest(*wildcards.values()):
         filled = {

@@ -40,7 +40,7 @@ def write(path, method, docstring, block, rows, models, folds, abouts, histories
     """
     root = Path(path).parents[1]
     runs = [(model, fold) for model in models for fold in folds]
-    abouts = [json.loads(Path(p).read_text()) for p in abouts]
+    abouts = [json.loads(Path(p).read_text(encoding="utf-8")) for p in abouts]
     histories = [tsv.read(p) for p in histories]
     title, idea, departures = sections(docstring)
     lines = [

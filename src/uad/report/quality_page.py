@@ -153,7 +153,7 @@ def _number(value):
 
 def read_rows(paths):
     """The JSON files of all subjects."""
-    return [json.loads(Path(path).read_text()) for path in paths]
+    return [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
 
 
 def write(subjects, scores, pictures, excluded, title, simulated, path):
