@@ -102,15 +102,14 @@ def imports(paths):
         if path.is_relative_to(LIBRARY):
             parts = path.relative_to(LIBRARY).with_suffix("").parts
             library.add(".".join(parts).removesuffix(".__init__"))
-        for name in digests._imports(path):
-            if name.split(".")[0] == "uad":
-                pending += filter(None, [digests._module_path(name)])
-        others |= foreign(path)
+        names = imported(path)
+        pending += filter(None, map(digests.module_path, names))
+        others |= {n for n in names if n.split(".")[0] not in {"uad", *sys.stdlib_module_names}}
     return library, others
 
 
-def foreign(path):
-    """Modules that a file itself imports from neither `uad` nor the standard library."""
+def imported(path):
+    """Modules that a file itself imports; of the library also names that may be modules."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -118,7 +117,9 @@ def foreign(path):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
             names.add(node.module)
-    return {n for n in names if n.split(".")[0] not in {"uad", *sys.stdlib_module_names}}
+            if node.module.split(".")[0] == "uad":
+                names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
 
 
 def packages_of(modules):
