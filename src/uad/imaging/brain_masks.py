@@ -63,7 +63,7 @@ def from_threshold(stripped):
     stripped : ndarray, shape (X, Y, Z)
         Background zero.
     """
-    mask = (stripped > 0) & (stripped >= stripped.mean())
+    mask = (stripped > 0) & (stripped >= stripped.mean(dtype=float))
     mask = _largest(ndimage.binary_erosion(mask, CROSS, iterations=2))
     return ndimage.binary_fill_holes(ndimage.binary_dilation(mask, CROSS, iterations=2))
 

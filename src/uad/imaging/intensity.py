@@ -48,7 +48,7 @@ def correct_bias(image, mask, shrink_factor, iterations, tolerance):
     n4.SetMaximumNumberOfIterations([int(n) for n in iterations])
     n4.SetConvergenceThreshold(tolerance)
     n4.Execute(sitk.Shrink(full, factors), sitk.Shrink(brain, factors))
-    field = np.exp(sitk.GetArrayFromImage(n4.GetLogBiasFieldAsImage(full)).T[inside])
+    field = np.exp(sitk.GetArrayFromImage(n4.GetLogBiasFieldAsImage(full)).T[inside], dtype=float)
     corrected = np.zeros(image.array.shape, np.float32)
     corrected[box][inside] = values[inside] / field
     low, high = np.percentile(field, (1, 99))
