@@ -29,7 +29,7 @@ FOLDER = Path("results/processors")
 
 DISPATCHED = [f for f in numpy_core.__cpu_dispatch__ if numpy_core.__cpu_features__.get(f)]
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
-TWO_THREADS = {name: "2" for name in ONE_THREAD}
+TWO_THREADS = dict.fromkeys(ONE_THREAD, "2")
 
 
 def _without(*starts):
@@ -37,7 +37,7 @@ def _without(*starts):
     return {"NPY_DISABLE_CPU_FEATURES": " ".join(f for f in DISPATCHED if f.startswith(starts))}
 
 
-# Environment variables of each. The C library's are of glibc 2.33 and later; older ones ignore them.
+# Environment variables of each. The C library's are of glibc 2.33 and later; others ignore them.
 PROCESSORS = {
     "present": ONE_THREAD,
     "threads": TWO_THREADS,

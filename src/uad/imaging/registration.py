@@ -9,6 +9,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from nibabel.affines import apply_affine, from_matvec
@@ -17,18 +18,21 @@ from scipy.spatial.transform import Rotation
 
 from uad.base.errors import InputError
 from uad.base.files import replacing
-from uad.imaging.volumes import Volume, bounding_box
+from uad.imaging.volumes import Volume, header_conflict
+
+if TYPE_CHECKING:  # imported where it is needed, after `set_up`
+    import SimpleITK as sitk
 
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
-# Other positions to search from: degrees about x, y, z, and millimetres along them. Nodding,
-# tilting and turning beyond what one search bridges, and a head that is cut off above or below, so
-# that its centre of mass is not where the atlas has it.
+# Other positions to search from: degrees about x, y, z (nodding, tilting, turning) beyond what one
+# search bridges, and millimetres along y and z for a head that is cut off at the front, above or
+# below, so that its centre of mass is not where the atlas has it: with a neck and shoulders, 80 mm.
+TURN_DEG = 30
+SHIFTS_MM = ((0, -40), (0, 40), (-30, 0), (30, 0), (0, -80))
 STARTS = [
-    ((angle * x, angle * y, angle * z), (0, 0, 0))
-    for x, y, z in ((1, 0, 0), (0, 1, 0), (0, 0, 1))
-    for angle in (-30, 30)
-] + [((0, 0, 0), (0, y, z)) for y, z in ((0, -40), (0, 40), (-30, 0), (30, 0), (0, -80))]
+    (tuple(sign * TURN_DEG * axis), (0, 0, 0)) for axis in np.eye(3, dtype=int) for sign in (-1, 1)
+] + [((0, 0, 0), (0, y, z)) for y, z in SHIFTS_MM]
 START_RESOLUTION_MM = 4
 START_STEPS = ([100, 50], [2, 1], [1, 0])  # iterations, shrink factors, smoothing
 # What another start must gain in similarity to be taken. Heads that were turned or shifted gain 0.3
@@ -52,13 +56,59 @@ class Settings:
     scale_range: list
 
 
-def set_up(seed):
+def set_up(seed: int) -> None:
     """Make ANTs reproducible in this process; call before anything imports ants."""
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
     os.environ["ANTS_RANDOM_SEED"] = str(seed % (2**31 - 1) + 1)
 
 
-def register(moving, atlas, brain, settings):
+@dataclass(frozen=True)
+class Registered:
+    """A subject on the atlas grid.
+
+    Attributes
+    ----------
+    image, lesion : Volume
+        Interpolated linearly, and by nearest neighbours.
+    affine : ndarray, shape (4, 4)
+    quality : dict
+        See `register`.
+    """
+
+    image: Volume
+    lesion: Volume
+    affine: np.ndarray
+    quality: dict
+
+
+def register_subject(
+    image: Volume, lesion: Volume, atlas: Volume, brain: Volume, settings: Settings
+) -> Registered:
+    """Carry a scan and its lesion mask to the atlas grid by one affine.
+
+    Parameters
+    ----------
+    image, lesion : Volume
+        One native grid; `image.path` names a NIfTI file, whose header is checked.
+    atlas, brain : Volume
+        Registration target, and the atlas brain.
+    settings : Settings
+    """
+    affine, found = register(image, atlas, brain, settings)
+    conflict = header_conflict(image.path)
+    if conflict:
+        found["status"] = conflict
+    return Registered(
+        resample(image, atlas, affine, "linear"),
+        resample(lesion, atlas, affine, "nearest"),
+        affine,
+        found,
+    )
+
+
+def register(
+    moving: Volume, atlas: Volume, brain: Volume, settings: Settings
+) -> tuple[np.ndarray, dict]:
     """Affine that carries `moving` onto `atlas`, and how good it is.
 
     One search from aligned centres of mass, as ANTs does it, is right for ordinary heads. Where the
@@ -97,7 +147,13 @@ def register(moving, atlas, brain, settings):
     return affine, {**found, "starts": len(starts) + 1}
 
 
-def search(moving, atlas, steps, transform, start=None):
+def search(
+    moving: Volume,
+    atlas: Volume,
+    steps: tuple[list, list, list],
+    transform: str,
+    start: np.ndarray | None = None,
+) -> np.ndarray:
     """One ANTs registration from the affine `start`, or from aligned centres of mass."""
     import ants
 
@@ -149,7 +205,7 @@ def _centre_of_mass(volume):
     return apply_affine(volume.affine, ndimage.center_of_mass(weights))
 
 
-def resample(moving, atlas, affine, interpolation):
+def resample(moving: Volume, atlas: Volume, affine: np.ndarray, interpolation: str) -> Volume:
     """Carry `moving` onto the atlas grid.
 
     Parameters
@@ -176,7 +232,7 @@ def resample(moving, atlas, affine, interpolation):
     return Volume(array, atlas.affine, moving.path)
 
 
-def coarsen(volume, resolution_mm):
+def coarsen(volume: Volume, resolution_mm: float) -> Volume:
     """Resample to isotropic `resolution_mm` by linear interpolation, if the volume is finer.
 
     Parameters
@@ -196,7 +252,9 @@ def coarsen(volume, resolution_mm):
     return resample(volume, grid, np.eye(4), "linear")
 
 
-def quality(moving, atlas, brain, affine, settings):
+def quality(
+    moving: Volume, atlas: Volume, brain: Volume, affine: np.ndarray, settings: Settings
+) -> dict:
     """Did the registration succeed?
 
     Parameters
@@ -211,27 +269,23 @@ def quality(moving, atlas, brain, affine, settings):
     dict
         `similarity`, the correlation with the atlas inside its brain as far as the image reaches
         (about 0.75 for a head in place); `coverage`, the share of the atlas brain that it reaches;
-        `scale_min` and `scale_max`, by which the affine stretches; `mirrored`, what the
-        correlation gains if the image is flipped left-right (a hint, not a proof: brains are nearly
-        symmetric); `status`, ``"ok"`` or why the subject is excluded.
+        `scale_min` and `scale_max`, by which the affine stretches; `status`, ``"ok"`` or why the
+        subject is excluded.
     """
     grid = Volume(np.zeros(atlas.array.shape, np.uint8), atlas.affine)
     warped = resample(moving, grid, affine, "linear").array
+    # Where the image reaches: ones of its size, carried along, with zeros beyond it.
     reach = resample(moving.like(np.ones(moving.array.shape, np.uint8)), grid, affine, "nearest")
     inside = brain.array > 0
     both = inside & (reach.array > 0)
     similarity = _correlation(warped[both], atlas.array[both])
-    # LPS order: the first axis is left-right, and the atlas is centred on it up to some voxels.
-    twice = both & _flip(both, inside)
-    mirrored = _correlation(_flip(warped, inside)[twice], atlas.array[twice])
-    mirrored -= _correlation(warped[twice], atlas.array[twice])
+    # Singular values of a matrix are by how much it stretches along its principal axes.
     scales = np.linalg.svd(affine[:3, :3], compute_uv=False)
     found = {
         "similarity": round(similarity, 4),
         "coverage": round(float(both.sum() / inside.sum()), 4),
         "scale_min": round(float(scales.min()), 3),
         "scale_max": round(float(scales.max()), 3),
-        "mirrored": round(mirrored, 4),
     }
     return {**found, "status": _status(found, settings)}
 
@@ -260,15 +314,7 @@ def _correlation(a, b):
     return float(np.corrcoef(a, b)[0, 1]) if a.size and a.std() > 0 and b.std() > 0 else 0.0
 
 
-def _flip(array, inside):
-    """Mirror the first axis about the middle of `inside`."""
-    side = bounding_box(inside)[0]
-    flipped = np.zeros_like(array)
-    flipped[side] = array[side][::-1]
-    return flipped
-
-
-def write_transform(affine, path):
+def write_transform(affine: np.ndarray, path: Path | str) -> None:
     """Write an affine as an ITK text transform (LPS), which ANTs and SimpleITK read."""
     import SimpleITK as sitk
 
@@ -286,7 +332,7 @@ def _itk_transform(affine):
     return transform
 
 
-def to_sitk(volume):
+def to_sitk(volume: Volume) -> "sitk.Image":
     """A SimpleITK image of the same array, axes and position."""
     import SimpleITK as sitk
 
