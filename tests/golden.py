@@ -19,6 +19,15 @@ TRANSFORMS = TABLE.with_name("golden_transforms.tsv")
 CONTROLS = ("perfect", "chance", "intensity")
 METRICS = ("dice_best", "dice_val", "auprc", "auroc")
 
+# What is allowed, per quantity: see docs/processors.md for what was measured.
+TOLERANCE = {}
+DISPLACEMENT_MM = 0.5
+
+
+def tolerance(table):
+    """How far each value of a table may be off on another processor."""
+    return table["quantity"].map(TOLERANCE)
+
 
 def measure(demo):
     """Golden quantities of a finished demo.
