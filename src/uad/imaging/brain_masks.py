@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from uad.imaging.volumes import bounding_box
+from uad.base.arrays import bounding_box
 
 CROSS = ndimage.generate_binary_structure(3, 1)
 

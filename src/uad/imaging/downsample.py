@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from uad.base.arrays import bounding_box
 from uad.imaging.intensity import smooth
 from uad.imaging.registration import RAS_LPS, to_sitk
-from uad.imaging.volumes import Volume, bounding_box, cut
+from uad.imaging.volumes import Volume, cut
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 import numpy as np
 import SimpleITK as sitk
 
+from uad.base.arrays import bounding_box
 from uad.imaging.registration import to_sitk
-from uad.imaging.volumes import Volume, bounding_box
+from uad.imaging.volumes import Volume
 
 
 def correct_bias(image, mask, shrink_factor, iterations, tolerance):

@@ -11,9 +11,10 @@ import numpy as np
 from PIL import Image, ImageColor
 from scipy import ndimage
 
+from uad.base.arrays import bounding_box
 from uad.base.colours import ATLAS, BRAIN, LESION
 from uad.base.files import replacing
-from uad.imaging.volumes import Volume, bounding_box
+from uad.imaging.volumes import Volume
 
 MARGIN = 8  # voxels shown around the atlas brain
 ZOOM = 2  # pixels per voxel

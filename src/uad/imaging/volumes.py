@@ -10,7 +10,6 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy import ndimage
 
 from uad.base.errors import InputError
 from uad.base.files import replacing
@@ -193,12 +192,6 @@ def check_not_empty(mask: Volume) -> None:
     """Raise `InputError` if a mask has no voxel."""
     if not mask.array.any():
         raise InputError(f"{mask.path}: the brain mask is empty")
-
-
-def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """The smallest box that holds all voxels of a non-empty mask, as slices."""
-    (box,) = ndimage.find_objects((mask > 0).astype(np.uint8))
-    return box
 
 
 def cut(volume: Volume, box: tuple[slice, ...]) -> Volume:

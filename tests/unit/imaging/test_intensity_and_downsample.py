@@ -7,8 +7,9 @@ import torchio as tio
 from scipy import ndimage
 
 import phantoms
+from uad.base.arrays import bounding_box
 from uad.imaging import brain_masks, downsample, intensity
-from uad.imaging.volumes import Volume, bounding_box, cut
+from uad.imaging.volumes import Volume, cut
 
 
 def dice(a, b):
