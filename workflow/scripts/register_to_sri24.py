@@ -2,30 +2,18 @@
 
 from uad.base import files, logs
 from uad.imaging import registration, volumes
-from uad.imaging.settings import Registration
 
 with logs.job(snakemake.log[0]) as log:
-    registration.set_up(snakemake.params.seed)
-    settings = Registration(**snakemake.params.settings)
-    image = volumes.read(snakemake.input.image)
-    lesion_path = snakemake.input.get("lesion")
-    lesion = image.empty_mask()
-    if lesion_path:
-        lesion = volumes.read_mask(lesion_path, snakemake.params.lesion_labels)
-    volumes.check_same_grid(image, lesion)
-    inputs, params = snakemake.input, snakemake.params
+    inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
+    registration.set_up(params.seed)
+    image, lesion = volumes.read_scan(inputs.image, inputs.get("lesion"), params.lesion_labels)
     head, brain = volumes.read_atlas(inputs.atlas_head, inputs.atlas_brain, *params.grid)
     # Heads are registered to the head template, stripped images to the brain.
     atlas = brain if params.stripped else head
-
-    affine, quality = registration.register(image, atlas, brain, settings)
-    conflict = volumes.header_conflict(snakemake.input.image)
-    if conflict:
-        quality["status"] = conflict
-    registered = registration.resample(image, atlas, affine, "linear")
-    log.info("similarity %(similarity).3f, starts %(starts)d, status %(status)s", quality)
-
-    volumes.write(registered, snakemake.output.image)
-    volumes.write(registration.resample(lesion, atlas, affine, "nearest"), snakemake.output.lesion)
-    registration.write_transform(affine, snakemake.output.transform)
-    files.write_json(quality, snakemake.output.qc)
+    settings = Registration(**params.settings)
+    result = registration.register_subject(image, lesion, atlas, brain, settings)
+    log.info("similarity %(similarity).3f, starts %(starts)d, status %(status)s", result.quality)
+    volumes.write(result.image, outputs.image)
+    volumes.write(result.lesion, outputs.lesion)
+    registration.write_transform(result.affine, outputs.transform)
+    files.write_json(result.quality, outputs.qc)

@@ -17,6 +17,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from uad.base.arrays import bounding_box
+
 # A predicted component without a lesion voxel counts as false from this size on (voxels).
 MIN_FALSE_COMPONENT = 8
 TOUCHING = np.ones((3, 3, 3), bool)  # 26-connected
@@ -206,16 +208,6 @@ def surface(mask: np.ndarray) -> np.ndarray:
             core &= np.roll(inner, step, axis)[1:-1, 1:-1, 1:-1]
     out[box] = mask[box] & ~core
     return out
-
-
-def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Slices of the smallest box around a mask; of no voxels if the mask is empty."""
-    box = []
-    for axis in range(mask.ndim):
-        others = tuple(a for a in range(mask.ndim) if a != axis)
-        (where,) = np.nonzero(mask.any(axis=others))
-        box.append(slice(where[0], where[-1] + 1) if len(where) else slice(0, 0))
-    return tuple(box)
 
 
 def drop_small(mask: np.ndarray, size: int) -> np.ndarray:

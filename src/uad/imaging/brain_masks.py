@@ -3,13 +3,21 @@
 import numpy as np
 from scipy import ndimage
 
-from uad.imaging.volumes import bounding_box
+from uad.base.arrays import bounding_box
 
 CROSS = ndimage.generate_binary_structure(3, 1)
-DENT_MM = 20
+
+# Voxels of 1 mm, by which the atlas brain may differ from the head's: registration leaves some
+# millimetres at the surface.
+CORE = 5  # inside the atlas mask: certainly brain
+SHELL = 3  # outside it: as far as brain may reach
+OPENING = 2  # thinner bridges, to scalp or vessels, are cut
+BRIGHT = 0.5  # of the core's median: above bone and fluid, below grey matter
+DENT_MM = 20  # radius of the ball that closes sulci and dark lesions at the surface
+CLEAN = 2  # erosion and dilation of a thresholded brain
 
 
-def from_atlas(head, atlas_mask):
+def from_atlas(head: np.ndarray, atlas_mask: np.ndarray) -> np.ndarray:
     """Brain mask of a whole head that has been registered to the atlas.
 
     The atlas mask, corrected where the head differs from it: the core is kept, and bright tissue
@@ -27,16 +35,18 @@ def from_atlas(head, atlas_mask):
     -------
     ndarray of bool, shape (X, Y, Z)
     """
-    box = bounding_box(ndimage.binary_dilation(atlas_mask, CROSS, iterations=4))
+    box = bounding_box(ndimage.binary_dilation(atlas_mask, CROSS, iterations=SHELL + 1))
     inside, head = atlas_mask[box], head[box]
-    core = ndimage.binary_erosion(inside, CROSS, iterations=5)
-    reach = ndimage.binary_dilation(inside, CROSS, iterations=3)
-    bright = reach & (head > 0.5 * np.median(head[core]))
-    brain = _largest(ndimage.binary_opening(core | bright, CROSS, iterations=2) | core)
+    core = ndimage.binary_erosion(inside, CROSS, iterations=CORE)
+    reach = ndimage.binary_dilation(inside, CROSS, iterations=SHELL)
+    bright = reach & (head > BRIGHT * np.median(head[core]))
+    brain = _largest(ndimage.binary_opening(core | bright, CROSS, iterations=OPENING) | core)
     # Fluid of the sulci and dark lesions at the surface come back where the atlas has brain and the
     # mask is dented; a smaller head is not filled up to the atlas, since its mask has no dent.
     brain |= _close(brain, DENT_MM) & inside
-    brain = ndimage.binary_closing(np.pad(brain, 3), CROSS, iterations=2)[3:-3, 3:-3, 3:-3]
+    pad = OPENING + 1
+    brain = ndimage.binary_closing(np.pad(brain, pad), CROSS, iterations=OPENING)
+    brain = brain[pad:-pad, pad:-pad, pad:-pad]
     mask = np.zeros(atlas_mask.shape, bool)
     mask[box] = ndimage.binary_fill_holes(brain)
     return mask
@@ -52,7 +62,7 @@ def _close(mask, radius):
     return fine[tuple(slice(pad, pad + n) for n in mask.shape)]
 
 
-def from_threshold(stripped):
+def from_threshold(stripped: np.ndarray) -> np.ndarray:
     """Brain mask of a skull-stripped image, as the released preparation does for BraTS.
 
     Voxels at or above the mean of the whole image (background included), eroded by 2, largest
@@ -63,9 +73,9 @@ def from_threshold(stripped):
     stripped : ndarray, shape (X, Y, Z)
         Background zero.
     """
-    mask = (stripped > 0) & (stripped >= stripped.mean())
-    mask = _largest(ndimage.binary_erosion(mask, CROSS, iterations=2))
-    return ndimage.binary_fill_holes(ndimage.binary_dilation(mask, CROSS, iterations=2))
+    mask = (stripped > 0) & (stripped >= stripped.mean(dtype=float))
+    mask = _largest(ndimage.binary_erosion(mask, CROSS, iterations=CLEAN))
+    return ndimage.binary_fill_holes(ndimage.binary_dilation(mask, CROSS, iterations=CLEAN))
 
 
 def _largest(mask):

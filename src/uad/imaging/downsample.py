@@ -9,10 +9,11 @@ import warnings
 import numpy as np
 import SimpleITK as sitk
 
+from uad.base.arrays import bounding_box
 from uad.base.errors import InputError
 from uad.imaging.intensity import smooth
 from uad.imaging.settings import Downsampling
-from uad.imaging.volumes import Volume, bounding_box, cut
+from uad.imaging.volumes import Volume, cut
 
 
 def downsample(

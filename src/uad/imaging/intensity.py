@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import SimpleITK as sitk
 
+from uad.base.arrays import bounding_box
 from uad.imaging.registration import to_sitk
-from uad.imaging.volumes import Volume, bounding_box
+from uad.imaging.volumes import Volume
 
 # N4 takes logarithms, and registration leaves exact zeros where the head is cut off: darker voxels
 # count as dark as this percentile of the brain, low enough to leave tissue alone.
@@ -56,7 +57,8 @@ def correct_bias(
     n4.SetConvergenceThreshold(tolerance)
     n4.Execute(sitk.Shrink(full, factors), sitk.Shrink(brain, factors))
     # SimpleITK's arrays are (Z, Y, X).
-    field = np.exp(sitk.GetArrayFromImage(n4.GetLogBiasFieldAsImage(full)).T[inside])  # (voxels,)
+    log_field = sitk.GetArrayFromImage(n4.GetLogBiasFieldAsImage(full)).T
+    field = np.exp(log_field[inside], dtype=float)  # (voxels,)
     corrected = np.zeros(image.array.shape, np.float32)
     corrected[box][inside] = values[inside] / field
     low, high = np.percentile(field, (1, 99))

@@ -5,21 +5,23 @@ a change here measures again without registering again.
 """
 
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageColor
 from scipy import ndimage
 
+from uad.base.arrays import bounding_box
 from uad.base.colours import ATLAS, BRAIN, LESION
 from uad.base.files import replacing
-from uad.imaging.volumes import bounding_box
+from uad.imaging.volumes import Volume
 
 MARGIN = 8  # voxels shown around the atlas brain
 ZOOM = 2  # pixels per voxel
 MOST_BYTES = 40_000  # of a picture; pages hold many
 
 
-def measure(image, brain, atlas_brain, lesion, field):
+def measure(image: Volume, brain: Volume, atlas_brain: Volume, lesion: Volume, field: dict) -> dict:
     """Numbers that tell a good preprocessing from a failed one.
 
     Parameters
@@ -37,14 +39,14 @@ def measure(image, brain, atlas_brain, lesion, field):
         N4 field inside the brain; `lesion_ml`; `lesion_inside`, share of the lesion inside the
         brain mask. None where a number is not defined.
     """
-    inside, atlas, wound = (volume.array > 0 for volume in (brain, atlas_brain, lesion))
+    inside, atlas, lesion_voxels = (volume.array > 0 for volume in (brain, atlas_brain, lesion))
     numbers = {
         "brain_ml": inside.sum() * brain.voxel_ml,
         "dice_atlas": _share(2 * (inside & atlas).sum(), inside.sum() + atlas.sum()),
         "noise_percent": 100 * noise(image.array, inside),
         "field_ratio": _share(field["field_p99"], field["field_p01"]),
-        "lesion_ml": wound.sum() * lesion.voxel_ml,
-        "lesion_inside": _share((wound & inside).sum(), wound.sum()),
+        "lesion_ml": lesion_voxels.sum() * lesion.voxel_ml,
+        "lesion_inside": _share((lesion_voxels & inside).sum(), lesion_voxels.sum()),
     }
     return {key: round(float(x), 4) if np.isfinite(x) else None for key, x in numbers.items()}
 
@@ -53,7 +55,7 @@ def _share(part, whole):
     return part / whole if whole > 0 else np.nan
 
 
-def noise(image, brain):
+def noise(image: np.ndarray, brain: np.ndarray) -> float:
     """Standard deviation of the noise relative to the brain's median intensity.
 
     Immerkær (1996, Computer Vision and Image Understanding 64:300): the second difference along x
@@ -88,7 +90,7 @@ def noise(image, brain):
     return float(np.median(np.abs(difference[inside])) / 0.6745 / 6 / median)
 
 
-def picture(image, brain, atlas_brain, lesion):
+def picture(image: Volume, brain: Volume, atlas_brain: Volume, lesion: Volume) -> np.ndarray:
     """Axial, coronal and sagittal plane side by side, with the outlines of three masks.
 
     The planes with most of the lesion or, without one, through the middle of the atlas brain; the
@@ -105,7 +107,7 @@ def picture(image, brain, atlas_brain, lesion):
         Front or top up, the patient's right on the reader's left; `ZOOM` pixels per voxel.
     """
     masks = [volume.array > 0 for volume in (atlas_brain, brain, lesion)]
-    atlas, inside, wound = masks
+    atlas, inside, lesion_voxels = masks
     box = bounding_box(atlas)
     frame = [
         slice(max(side.start - MARGIN, 0), min(side.stop + MARGIN, n))
@@ -115,8 +117,8 @@ def picture(image, brain, atlas_brain, lesion):
     panels = []
     for axis in (2, 1, 0):
         at = (box[axis].start + box[axis].stop) // 2
-        if wound.any():
-            at = int(wound.sum(axis=tuple({0, 1, 2} - {axis})).argmax())
+        if lesion_voxels.any():
+            at = int(lesion_voxels.sum(axis=tuple({0, 1, 2} - {axis})).argmax())
         where = [*frame]
         where[axis] = at
         upright = slice(None) if axis == 2 else slice(None, None, -1)  # z points up
@@ -141,7 +143,7 @@ def _padded(panel, height):
     return np.pad(panel, ((missing // 2, missing - missing // 2), (0, 0), (0, 0)))
 
 
-def write_picture(pixels, path):
+def write_picture(pixels: np.ndarray, path: Path | str) -> None:
     """Write pixels as JPEG of at most `MOST_BYTES`, complete or not at all."""
     for quality in (75, 60, 40, 20):
         buffer = io.BytesIO()

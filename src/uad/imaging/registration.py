@@ -7,7 +7,9 @@ first import of ants, and jobs are parallel over subjects instead.
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from nibabel.affines import apply_affine, from_matvec
@@ -16,29 +18,83 @@ from scipy.spatial.transform import Rotation
 
 from uad.base.errors import InputError
 from uad.base.files import replacing
-from uad.imaging.volumes import Volume, bounding_box
+from uad.imaging.settings import Registration
+from uad.imaging.volumes import Volume, header_conflict
+
+if TYPE_CHECKING:  # imported where it is needed, after `set_up`
+    import SimpleITK as sitk
 
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
-# Other positions to search from: degrees about x, y, z, and millimetres along them. Nodding,
-# tilting and turning beyond what one search bridges, and a head that is cut off above or below, so
-# that its centre of mass is not where the atlas has it.
+# Other positions to search from: degrees about x, y, z (nodding, tilting, turning) beyond what one
+# search bridges, and millimetres along y and z for a head that is cut off at the front, above or
+# below, so that its centre of mass is not where the atlas has it: with a neck and shoulders, 80 mm.
+TURN_DEG = 30
+SHIFTS_MM = ((0, -40), (0, 40), (-30, 0), (30, 0), (0, -80))
 STARTS = [
-    ((angle * x, angle * y, angle * z), (0, 0, 0))
-    for x, y, z in ((1, 0, 0), (0, 1, 0), (0, 0, 1))
-    for angle in (-30, 30)
-] + [((0, 0, 0), (0, y, z)) for y, z in ((0, -40), (0, 40), (-30, 0), (30, 0), (0, -80))]
+    (tuple(sign * TURN_DEG * axis), (0, 0, 0)) for axis in np.eye(3, dtype=int) for sign in (-1, 1)
+] + [((0, 0, 0), (0, y, z)) for y, z in SHIFTS_MM]
 START_RESOLUTION_MM = 4
 START_STEPS = ([100, 50], [2, 1], [1, 0])  # iterations, shrink factors, smoothing
+# What another start must gain in similarity to be taken. Heads that were turned or shifted gain 0.3
+# and more; where a large lesion keeps every search from a good match, gains of some hundredths are
+# a matter of rounding, and the ordinary search stands.
+START_GAIN = 0.05
 
 
-def set_up(seed):
+def set_up(seed: int) -> None:
     """Make ANTs reproducible in this process; call before anything imports ants."""
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
     os.environ["ANTS_RANDOM_SEED"] = str(seed % (2**31 - 1) + 1)
 
 
-def register(moving, atlas, brain, settings):
+@dataclass(frozen=True)
+class Registered:
+    """A subject on the atlas grid.
+
+    Attributes
+    ----------
+    image, lesion : Volume
+        Interpolated linearly, and by nearest neighbours.
+    affine : ndarray, shape (4, 4)
+    quality : dict
+        See `register`.
+    """
+
+    image: Volume
+    lesion: Volume
+    affine: np.ndarray
+    quality: dict
+
+
+def register_subject(
+    image: Volume, lesion: Volume, atlas: Volume, brain: Volume, settings: Registration
+) -> Registered:
+    """Carry a scan and its lesion mask to the atlas grid by one affine.
+
+    Parameters
+    ----------
+    image, lesion : Volume
+        One native grid; `image.path` names a NIfTI file, whose header is checked.
+    atlas, brain : Volume
+        Registration target, and the atlas brain.
+    settings : uad.imaging.settings.Registration
+    """
+    affine, found = register(image, atlas, brain, settings)
+    conflict = header_conflict(image.path)
+    if conflict:
+        found["status"] = conflict
+    return Registered(
+        resample(image, atlas, affine, "linear"),
+        resample(lesion, atlas, affine, "nearest"),
+        affine,
+        found,
+    )
+
+
+def register(
+    moving: Volume, atlas: Volume, brain: Volume, settings: Registration
+) -> tuple[np.ndarray, dict]:
     """Affine that carries `moving` onto `atlas`, and how good it is.
 
     One search from aligned centres of mass, as ANTs does it, is right for ordinary heads. Where the
@@ -72,12 +128,17 @@ def register(moving, atlas, brain, settings):
     best = starts[int(np.argmax(scores))]
     refined = search(floating, fixed, steps, start=best)
     again = quality(floating, fixed, core, refined, settings)
-    if again["similarity"] > found["similarity"]:
+    if again["similarity"] >= found["similarity"] + START_GAIN:
         affine, found = refined, again
     return affine, {**found, "starts": len(starts) + 1}
 
 
-def search(moving, atlas, steps, start=None):
+def search(
+    moving: Volume,
+    atlas: Volume,
+    steps: tuple[list, list, list],
+    start: np.ndarray | None = None,
+) -> np.ndarray:
     """One ANTs registration from the affine `start`, or from aligned centres of mass."""
     import ants
 
@@ -96,6 +157,8 @@ def search(moving, atlas, steps, start=None):
             aff_shrink_factors=shrink_factors,
             aff_smoothing_sigmas=smoothing_sigmas,
             outprefix=str(Path(folder) / "to_atlas_"),
+            # In single precision rounding decides where the search ends, by tenths of a millimetre.
+            singleprecision=False,
         )
         transform = ants.read_transform(result["fwdtransforms"][0])
     matrix = np.array(transform.parameters[:9]).reshape(3, 3)
@@ -122,11 +185,12 @@ def _other_starts(moving, atlas):
 
 def _centre_of_mass(volume):
     """In RAS millimetres, of intensities above the mean: the head, not the noise around it."""
-    weights = np.where(volume.array > volume.array.mean(), volume.array, 0)
+    mean = volume.array.mean(dtype=float)
+    weights = np.where(volume.array > mean, volume.array, 0)
     return apply_affine(volume.affine, ndimage.center_of_mass(weights))
 
 
-def resample(moving, atlas, affine, interpolation):
+def resample(moving: Volume, atlas: Volume, affine: np.ndarray, interpolation: str) -> Volume:
     """Carry `moving` onto the atlas grid.
 
     Parameters
@@ -153,7 +217,7 @@ def resample(moving, atlas, affine, interpolation):
     return Volume(array, atlas.affine, moving.path)
 
 
-def coarsen(volume, resolution_mm):
+def coarsen(volume: Volume, resolution_mm: float) -> Volume:
     """Resample to isotropic `resolution_mm` by linear interpolation, if the volume is finer.
 
     Parameters
@@ -173,7 +237,9 @@ def coarsen(volume, resolution_mm):
     return resample(volume, grid, np.eye(4), "linear")
 
 
-def quality(moving, atlas, brain, affine, settings):
+def quality(
+    moving: Volume, atlas: Volume, brain: Volume, affine: np.ndarray, settings: Registration
+) -> dict:
     """Did the registration succeed?
 
     Parameters
@@ -188,27 +254,23 @@ def quality(moving, atlas, brain, affine, settings):
     dict
         `similarity`, the correlation with the atlas inside its brain as far as the image reaches
         (about 0.75 for a head in place); `coverage`, the share of the atlas brain that it reaches;
-        `scale_min` and `scale_max`, by which the affine stretches; `mirrored`, what the
-        correlation gains if the image is flipped left-right (a hint, not a proof: brains are nearly
-        symmetric); `status`, ``"ok"`` or why the subject is excluded.
+        `scale_min` and `scale_max`, by which the affine stretches; `status`, ``"ok"`` or why the
+        subject is excluded.
     """
     grid = Volume(np.zeros(atlas.array.shape, np.uint8), atlas.affine)
     warped = resample(moving, grid, affine, "linear").array
+    # Where the image reaches: ones of its size, carried along, with zeros beyond it.
     reach = resample(moving.like(np.ones(moving.array.shape, np.uint8)), grid, affine, "nearest")
     inside = brain.array > 0
     both = inside & (reach.array > 0)
     similarity = _correlation(warped[both], atlas.array[both])
-    # LPS order: the first axis is left-right, and the atlas is centred on it up to some voxels.
-    twice = both & _flip(both, inside)
-    mirrored = _correlation(_flip(warped, inside)[twice], atlas.array[twice])
-    mirrored -= _correlation(warped[twice], atlas.array[twice])
+    # Singular values of a matrix are by how much it stretches along its principal axes.
     scales = np.linalg.svd(affine[:3, :3], compute_uv=False)
     found = {
         "similarity": round(similarity, 4),
         "coverage": round(float(both.sum() / inside.sum()), 4),
         "scale_min": round(float(scales.min()), 3),
         "scale_max": round(float(scales.max()), 3),
-        "mirrored": round(mirrored, 4),
     }
     return {**found, "status": _status(found, settings)}
 
@@ -237,15 +299,7 @@ def _correlation(a, b):
     return float(np.corrcoef(a, b)[0, 1]) if a.size and a.std() > 0 and b.std() > 0 else 0.0
 
 
-def _flip(array, inside):
-    """Mirror the first axis about the middle of `inside`."""
-    side = bounding_box(inside)[0]
-    flipped = np.zeros_like(array)
-    flipped[side] = array[side][::-1]
-    return flipped
-
-
-def write_transform(affine, path):
+def write_transform(affine: np.ndarray, path: Path | str) -> None:
     """Write an affine as an ITK text transform (LPS), which ANTs and SimpleITK read."""
     import SimpleITK as sitk
 
@@ -263,7 +317,7 @@ def _itk_transform(affine):
     return transform
 
 
-def to_sitk(volume):
+def to_sitk(volume: Volume) -> "sitk.Image":
     """A SimpleITK image of the same array, axes and position."""
     import SimpleITK as sitk
 
@@ -292,6 +346,7 @@ def _geometry(volume):
     direction = lps[:3, :3] / spacing
     if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-3):
         raise InputError(f"{volume.path}: the affine in the header is sheared")
-    # Rounding in headers leaves cosines slightly non-orthogonal, which ITK refuses.
+    # Rounding in headers leaves cosines slightly non-orthogonal, which ITK refuses. Rounded, since
+    # the last digits of a decomposition differ between processors.
     u, _, v = np.linalg.svd(direction)
-    return lps[:3, 3], spacing, u @ v
+    return lps[:3, 3], spacing, (u @ v).round(12)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy import ndimage
 
 from uad.base.errors import InputError
 from uad.base.files import replacing
@@ -37,25 +36,25 @@ class Volume:
     path: str = ""
 
     @property
-    def spacing_mm(self):
+    def spacing_mm(self) -> np.ndarray:
         """Voxel size per axis in mm."""
         return np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))
 
     @property
-    def voxel_ml(self):
+    def voxel_ml(self) -> float:
         """Volume of one voxel in ml."""
         return abs(np.linalg.det(self.affine[:3, :3])) / 1000
 
-    def empty_mask(self):
+    def empty_mask(self) -> "Volume":
         """A mask without voxels on the same grid."""
         return self.like(np.zeros(self.array.shape, np.uint8))
 
-    def like(self, array):
+    def like(self, array: np.ndarray) -> "Volume":
         """Another array on the same grid."""
         return Volume(array, self.affine, self.path)
 
 
-def read(path, dtype=np.float32):
+def read(path: Path | str, dtype: type | str = np.float32) -> Volume:
     """Read a NIfTI file into LPS order.
 
     Parameters
@@ -99,7 +98,9 @@ def read(path, dtype=np.float32):
     return Volume(array, affine, str(path))
 
 
-def read_atlas(head_path, brain_path, shape, spacing_mm):
+def read_atlas(
+    head_path: Path | str, brain_path: Path | str, shape: tuple, spacing_mm: float
+) -> tuple[Volume, Volume]:
     """The atlas templates (head, brain), on the grid that is expected.
 
     Versions of SRI24 on other grids or in other directions are about, and everything after
@@ -128,7 +129,7 @@ def read_atlas(head_path, brain_path, shape, spacing_mm):
     return head, brain
 
 
-def header_conflict(path):
+def header_conflict(path: Path | str) -> str | None:
     """Why a NIfTI header contradicts itself, or None.
 
     Its two affines may say different things of which side is left; then neither is to be believed.
@@ -143,7 +144,17 @@ def header_conflict(path):
     return None
 
 
-def read_mask(path, labels=None):
+def read_scan(
+    path: Path | str, lesion_path: Path | str | None = None, labels: list | None = None
+) -> tuple[Volume, Volume]:
+    """Read a scan and its lesion mask, empty without a file; `InputError` unless on one grid."""
+    image = read(path)
+    lesion = read_mask(lesion_path, labels) if lesion_path else image.empty_mask()
+    check_same_grid(image, lesion)
+    return image, lesion
+
+
+def read_mask(path: Path | str, labels: list | None = None) -> Volume:
     """Read a mask: 1 where the file holds one of `labels`, or anything above zero without them.
 
     Some masks are label maps (BraTS21), some were resampled linearly and hold fractions (the
@@ -164,7 +175,7 @@ def _reorient(array, affine):
     return np.ascontiguousarray(turned), affine
 
 
-def check_same_grid(first, second):
+def check_same_grid(first: Volume, second: Volume) -> None:
     """Raise `InputError` unless both volumes have the same shape and affine (to 0.01 mm)."""
     if first.array.shape != second.array.shape:
         raise InputError(
@@ -177,26 +188,20 @@ def check_same_grid(first, second):
         )
 
 
-def check_not_empty(mask):
+def check_not_empty(mask: Volume) -> None:
     """Raise `InputError` if a mask has no voxel."""
     if not mask.array.any():
         raise InputError(f"{mask.path}: the brain mask is empty")
 
 
-def bounding_box(mask):
-    """The smallest box that holds all voxels of a non-empty mask, as slices."""
-    (box,) = ndimage.find_objects((mask > 0).astype(np.uint8))
-    return box
-
-
-def cut(volume, box):
+def cut(volume: Volume, box: tuple[slice, ...]) -> Volume:
     """The part of a volume inside `box`; its affine follows."""
     affine = volume.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ [side.start for side in box]
     return Volume(np.ascontiguousarray(volume.array[box]), affine, volume.path)
 
 
-def write(volume, path):
+def write(volume: Volume, path: Path | str) -> None:
     """Write a volume as NIfTI, complete or not at all.
 
     Booleans are stored as uint8. A name that ends in ``.gz`` is compressed at level 1, which is

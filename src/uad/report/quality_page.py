@@ -29,7 +29,6 @@ NUMBERS = {
     "coverage": ("coverage", "", 3),
     "scale_min": ("least stretch", "", 3),
     "scale_max": ("greatest stretch", "", 3),
-    "mirrored": ("gain if mirrored", "", 3),
     "starts": ("searches", "", 0),
     "brain_ml": ("brain", "ml", 0),
     "dice_atlas": ("Dice with atlas", "", 3),

@@ -101,7 +101,7 @@ def depth(lesion, phantom, rng):
         rng.standard_normal(ellipsoid.shape, dtype=np.float32), max(lesion.radii_mm.min() / 3, 0.8)
     )
     roughness = 0.18 if lesion.kind == "glioma" else 0.30
-    local = 1 - np.sqrt(ellipsoid) + roughness * noise / max(noise.std(), 1e-6)
+    local = 1 - np.sqrt(ellipsoid) + roughness * noise / max(noise.std(dtype=float), 1e-6)
     local[~phantom.brain[box]] = -1
     field = np.full(phantom.brain.shape, -1, np.float32)
     field[box] = local

@@ -111,10 +111,13 @@ def build():
 
 def _detail(t1, grey, white, brain):
     """Template minus the signal its own tissue fractions explain, relative to white matter."""
-    design = np.stack([grey[brain], white[brain], 1 - grey[brain] - white[brain]], axis=1)
-    weights, *_ = np.linalg.lstsq(design, t1[brain], rcond=None)
+    shares = np.stack([grey[brain], white[brain], 1 - grey[brain] - white[brain]])
+    weights, *_ = np.linalg.lstsq(shares.T.astype(float), t1[brain].astype(float), rcond=None)
+    # Rounded, and summed without a matrix product: linear algebra differs between processors.
+    weights = weights.round(6).tolist()
+    explained = sum(weight * share for weight, share in zip(weights, shares))
     detail = np.zeros_like(t1)
-    detail[brain] = (t1[brain] - design @ weights) / weights[1]
+    detail[brain] = (t1[brain] - explained) / weights[1]
     return np.clip(detail, -0.3, 0.3)
 
 
@@ -142,7 +145,11 @@ def _head(brain):
         np.maximum(cylinder((0, -22), (58, 62)), z + 45),  # neck
     ]
     # Smooth union: the logarithm of summed exponentials rounds the seams over some 7 mm.
-    surface = -7 * np.log(sum(np.exp(np.clip(-part, -200, 90) / 7) for part in outside))
+    # In double precision: functions of single precision differ in their last digits between
+    # processors, and a voxel near a threshold would change its tissue.
+    surface = sum(np.exp(np.clip(-part, -200, 90) / 7, dtype=float) for part in outside)
+    np.log(surface, out=surface)
+    surface *= -7
 
     tissue = np.zeros(SHAPE, np.uint8)
     tissue[surface < 0] = SKIN

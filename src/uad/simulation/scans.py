@@ -30,6 +30,7 @@ SRI24_FROM_MNI = np.array(
 )
 
 WARP_SPACING_MM = 4.0
+FLOAT_STEP = 1 / 64  # between stored intensities that are not integers; a power of two, so exact
 
 
 @dataclass(frozen=True)
@@ -206,8 +207,8 @@ def atlas(head):
     in_box = coordinates - head.low[:, None, None, None].astype(np.float32)
     brain = ndimage.map_coordinates(head.brain.astype(np.float32), in_box, order=1) > 0.5
     return {
-        "T1": _nifti(image.astype(np.int16), native.affine),
-        "T1_brain": _nifti((image * brain).astype(np.int16), native.affine),
+        "T1": _nifti(np.rint(image).astype(np.int16), native.affine),
+        "T1_brain": _nifti(np.rint(image * brain).astype(np.int16), native.affine),
     }
 
 
@@ -245,7 +246,10 @@ def _signal(head, age, found, fields, rng):
     # sharpens it, and a larger share of fluid widens the sulci with age.
     fluid = np.clip(1 - head.grey - head.white, 0, 1) * (1 + 0.012 * (age - 45) + jitter(0.1))
     power = 1.8
-    shares = [np.maximum(part, 1e-3) ** power for part in (head.white, head.grey, fluid)]
+    shares = [
+        np.power(np.maximum(part, 1e-3), power, dtype=float).astype(np.float32)
+        for part in (head.white, head.grey, fluid)
+    ]
     total = sum(shares)
     brain = sum(level * share for level, share in zip(levels.values(), shares)) / total
     brain += 0.7 * head.detail
@@ -267,7 +271,7 @@ def _warp(head, age, found, rng):
         noise = rng.standard_normal(warp.shape, dtype=np.float32)
         sigma = spread_mm / WARP_SPACING_MM
         smooth = ndimage.gaussian_filter(noise, (0, sigma, sigma, sigma))
-        warp += amplitude_mm * smooth / smooth.std()
+        warp += amplitude_mm * smooth / float(smooth.std(dtype=float))
 
     # Ventricles: read from closer to their middle and they appear larger. The gradient of the
     # smoothed ventricles points there.
@@ -320,12 +324,14 @@ def _acquire(image, native, rng):
     field = (c[0] * x + c[1] * x * x) + (c[2] * y + c[3] * y * y) + (c[4] * z + c[5] * z * z)
     field = field + (c[6] * x * y + c[7] * y * z) + c[8] * x * z
     field *= native.bias / np.abs(field).max()
-    image *= np.exp(field)
+    image *= np.exp(field, dtype=float)
     noise = rng.standard_normal((2, *native.shape), dtype=np.float32) * np.float32(native.noise)
-    np.hypot(image + noise[0], noise[1], out=image)
-    image *= native.unit
-    if np.issubdtype(native.dtype, np.integer):
-        np.rint(image, out=image)
+    image += noise[0]
+    np.sqrt(image * image + noise[1] * noise[1], out=image)
+    step = 1 if np.issubdtype(native.dtype, np.integer) else FLOAT_STEP
+    image *= native.unit / step
+    np.rint(image, out=image)
+    image *= step
     return image
 
 

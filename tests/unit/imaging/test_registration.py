@@ -38,21 +38,43 @@ def moved(volume, affine):
     return Volume(volume.array, affine @ volume.affine, "moved.nii")
 
 
-def test_registration_finds_a_known_affine(atlas):
-    image, brain = atlas
+@pytest.fixture
+def coarse(sri24):
+    """The simulated atlas, head and brain, on a 4 mm grid."""
+    return [registration.coarsen(volume, 4) for volume in sri24]
+
+
+def test_registration_finds_a_known_affine(coarse):
+    # On a head with all its structure: the search for a smooth ellipsoid ends where rounding says.
+    head, brain = coarse
     true = pose()
-    found, quality = registration.register(moved(image, true), image, image.like(brain), FAST)
+    found, quality = registration.register(moved(head, true), head, brain, FAST)
     assert quality["status"] == "ok" and quality["starts"] == 1
-    points = nib.affines.apply_affine(image.affine, np.argwhere(brain)[::50])
+    points = nib.affines.apply_affine(head.affine, np.argwhere(brain.array > 0)[::50])
     error = nib.affines.apply_affine(found, points) - nib.affines.apply_affine(true, points)
-    assert np.linalg.norm(error, axis=1).mean() < 1.0
+    assert np.linalg.norm(error, axis=1).max() < 0.1
 
 
-def test_registration_is_bit_stable(atlas):
-    image, brain = atlas
+def test_registration_does_not_amplify_rounding(coarse, rng):
+    # What another processor's last digits do to a scan: 1e-7 of its intensities.
+    head, brain = coarse
+    noise = 1 + 1e-7 * rng.standard_normal(head.array.shape)
+    scans_of_one_head = [head, head.like((head.array * noise).astype(np.float32))]
+    first, second = (
+        registration.register(moved(scan, pose()), head, brain, FAST)[0]
+        for scan in scans_of_one_head
+    )
+    assert not np.array_equal(*(scan.array for scan in scans_of_one_head))
+    points = nib.affines.apply_affine(head.affine, np.argwhere(brain.array > 0)[::50])
+    apart = nib.affines.apply_affine(first - second, points)
+    # In single precision some 0.015, in double none to 0.002.
+    assert np.linalg.norm(apart, axis=1).max() < 0.005
+
+
+def test_registration_is_bit_stable(coarse):
+    head, brain = coarse
     (first, _), (second, _) = (
-        registration.register(moved(image, pose()), image, image.like(brain), FAST)
-        for _ in range(2)
+        registration.register(moved(head, pose()), head, brain, FAST) for _ in range(2)
     )
     np.testing.assert_array_equal(first, second)
 
@@ -121,21 +143,6 @@ def test_quality_sees_what_is_cut_off(atlas):
     assert found["similarity"] == pytest.approx(1)  # as far as the image reaches
     assert found["coverage"] == pytest.approx(brain[:, :, :24].sum() / brain.sum(), abs=1e-4)
     assert found["status"].startswith("brain cut off: ")
-
-
-def test_quality_gains_from_flipping_a_mirrored_image(atlas):
-    image, brain = atlas
-    lopsided = image.array.copy()
-    lopsided[:28] *= 1.5
-    atlas_image = image.like(lopsided)
-    box = volumes.bounding_box(brain)[0]
-    mirrored = lopsided.copy()
-    mirrored[box] = lopsided[box][::-1]
-    flipped, right = (
-        registration.quality(image.like(a), atlas_image, image.like(brain), np.eye(4), FAST)
-        for a in (mirrored, lopsided)
-    )
-    assert flipped["mirrored"] > 0.05 > -0.05 > right["mirrored"]
 
 
 def test_transform_file_is_read_by_itk(atlas, tmp_path):

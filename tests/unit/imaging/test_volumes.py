@@ -8,6 +8,7 @@ import pytest
 
 import phantoms
 from uad.base import files
+from uad.base.arrays import bounding_box
 from uad.base.errors import InputError
 from uad.imaging import volumes
 
@@ -109,7 +110,7 @@ def test_cutting_moves_the_affine(rng):
     mask = np.zeros((6, 7, 8), bool)
     mask[2:4, 3:7, 1:2] = True
     volume = volumes.Volume(rng.random(mask.shape), np.diag([-2.0, -3, 4, 1]))
-    part = volumes.cut(volume, volumes.bounding_box(mask))
+    part = volumes.cut(volume, bounding_box(mask))
     assert part.array.shape == (2, 4, 1)
     np.testing.assert_allclose(part.affine[:3, 3], [-4, -9, 4])
 

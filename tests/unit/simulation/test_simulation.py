@@ -1,7 +1,13 @@
 """Simulated scans: native geometry, determinism, exact lesion masks, and a T1-like contrast."""
 
+import hashlib
+import os
+import subprocess
+import sys
+
 import nibabel as nib
 import numpy as np
+import processors
 import pytest
 from scipy import ndimage
 
@@ -78,6 +84,27 @@ def test_deterministic_per_seed_and_subject(head, simulated):
     other = scans.simulate("ixi", "ixi-2", 50.0, 1, head)
     assert not np.array_equal(other.image.dataobj, again.image.dataobj)
     assert not np.allclose(scans.pose("ixi", "ixi-1", 1), scans.pose("ixi", "ixi-1", 2))
+
+
+def digest(head, scan):
+    """SHA-256 of the atlas and of a scan with its lesion mask."""
+    images = [*scans.atlas(head).values(), scan.image, scan.lesion]
+    voxels = [np.ascontiguousarray(image.dataobj).tobytes() for image in images]
+    return hashlib.sha256(b"".join(voxels)).hexdigest()
+
+
+def test_same_voxels_on_another_processor(head, simulated):
+    # ATLAS: intensities are not rounded to integers, which would hide much.
+    code = (
+        "import test_simulation as t; head = t.phantom.build();"
+        "print(t.digest(head, t.scans.simulate('atlas_v2', 'atlas_v2-1', 50.0, 1, head)))"
+    )
+    environment = os.environ | processors.PROCESSORS["sse"]
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == digest(head, simulated["atlas_v2"])
 
 
 @pytest.mark.parametrize("name", ["brats21", "atlas_v2", "wmh"])

@@ -1,0 +1,13 @@
+"""What several stages do with arrays."""
+
+import numpy as np
+
+
+def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+    """Slices of the smallest box around a mask; of no voxels if the mask is empty."""
+    box = []
+    for axis in range(mask.ndim):
+        others = tuple(a for a in range(mask.ndim) if a != axis)
+        (where,) = np.nonzero(mask.any(axis=others))
+        box.append(slice(int(where[0]), int(where[-1]) + 1) if len(where) else slice(0, 0))
+    return tuple(box)
