@@ -18,7 +18,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     if {"-h", "--help"} & set(arguments):
         print(
-            "sadm ARGUMENTS: the workflow, by Snakemake, in the current folder; arguments are below.\n"
+            "sadm ARGUMENTS: the workflow in the current folder; Snakemake's arguments follow.\n"
             f"Copy what you need of {HOME / 'config'} (overlays) and {HOME / 'slurm'} (profile).\n"
         )
     snakemake(["--snakefile", str(HOME / "Snakefile"), *arguments])

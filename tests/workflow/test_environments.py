@@ -11,14 +11,16 @@ import subprocess
 import sys
 from collections import defaultdict
 from functools import cache
+from importlib import metadata
 
 import pytest
 import yaml
 from conftest import ROOT, rule_texts
-from imports import LIBRARY, SOURCE, closure, distributions
+from imports import LIBRARY, PACKAGES, SOURCE, closure, distributions
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-SCRIPTS = ROOT / "workflow/scripts"
+SCRIPTS, DEMO = ROOT / "workflow/scripts", ROOT / "config/demo.yaml"
 FILES = sorted((ROOT / "envs").glob("*.yaml"))
 WORKFLOW = "workflow.yaml"  # of Snakemake itself, named by no rule
 CONDA_NAMES = {"snakemake-minimal": "snakemake"}  # the others are called as on PyPI
@@ -170,6 +172,57 @@ def test_imports_are_found_wherever_they_are():
     assert "uad.evaluation.controls.chance" in library and "uad.models.methods.cddpm" not in library
     _, others = closure(code_of(rules["fetch"]))
     assert others == {"pooch", "requests", "tqdm", "yaml"}  # three of them in functions
+
+
+PLANNING = """
+import sys
+
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in BLOCKED:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+BLOCKED = set(sys.argv.pop(1).split(","))
+sys.meta_path.insert(0, Blocked())
+from snakemake.cli import main
+
+main(sys.argv[1:])
+"""
+
+
+def required(names):
+    """Distributions that some require, directly or not, with these themselves."""
+    found, pending = set(), [*names]
+    while pending:
+        name = canonicalize_name(pending.pop())
+        if name not in found:
+            found.add(name)
+            lines = map(Requirement, metadata.requires(name) or [])
+            pending += [r.name for r in lines if not r.marker or r.marker.evaluate({"extra": ""})]
+    return found
+
+
+def plan_with(packages, folder):
+    """A dry run of the demo where nothing can be imported but some distributions."""
+    there = required(packages)
+    blocked = [module for module, names in PACKAGES.items()
+               if not {*map(canonicalize_name, names)} & there]  # fmt: skip
+    command = [sys.executable, "-c", PLANNING, ",".join(blocked), "-n", "--configfile", DEMO]
+    return subprocess.run(
+        [*command, "--snakefile", ROOT / "Snakefile"],
+        cwd=folder, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+
+
+def test_planning_needs_no_more_than_its_environment(tmp_path):
+    packages = pins((ROOT / "envs" / WORKFLOW).read_text())
+    done = plan_with(packages, tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "train_model" in done.stdout
+    done = plan_with(set(packages) - {"snakemake"}, tmp_path)
+    assert done.returncode != 0 and "No module named 'snakemake" in done.stderr
 
 
 def steps(folder, venv):
