@@ -25,6 +25,7 @@ import yaml
 from uad.base import devices, seeding
 from uad.data import packed, slices
 from uad.engine import loop
+from uad.engine.settings import Training
 from uad.models import methods
 from uad.plan import config as uad_config
 
@@ -104,9 +105,14 @@ def the_usual(config, image, steps, device):
     half = devices.reduced(device, settings.precision) is torch.float16
     scaler = torch.amp.GradScaler(device.type, enabled=half)
     loader = torch.utils.data.DataLoader(
-        Volumes(image), settings.batch_size, shuffle=True, drop_last=True,
-        pin_memory=device.type == "cuda", num_workers=os.cpu_count(), persistent_workers=True,
-    )  # fmt: skip
+        Volumes(image),
+        settings.batch_size,
+        shuffle=True,
+        drop_last=True,
+        pin_memory=device.type == "cuda",
+        num_workers=os.cpu_count(),
+        persistent_workers=True,
+    )
     rng, epochs = np.random.default_rng(0), []
     for _ in range(2 + -(-steps // len(loader))):
         began, losses = time.perf_counter(), []
@@ -134,7 +140,7 @@ def build(config):
 
 def settings_of(config):
     """How the cDDPM is trained."""
-    return loop.Settings(**config["training"] | config["methods"]["cddpm"]["training"])
+    return Training(**config["training"] | config["methods"]["cddpm"]["training"])
 
 
 def busy(epoch):
@@ -152,9 +158,16 @@ def measure(config, pack, steps, device):
     """The lines of the table."""
     settings = settings_of(config)
     source = slices.TrainingSlices(
-        pack, np.arange(len(pack.image)), settings.batch_size, 1, True, settings.augment, False,
-        False, device,
-    )  # fmt: skip
+        pack,
+        np.arange(len(pack.image)),
+        settings.batch_size,
+        1,
+        True,
+        settings.augment,
+        False,
+        False,
+        device,
+    )
     usual = the_usual(config, pack.image, steps, device)
     ours, epoch = the_workflows(config, source, steps, device)
     share = f"{100 * busy(epoch):.0f} %" if device.type == "cuda" else "–"

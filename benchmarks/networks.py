@@ -27,7 +27,7 @@ from timing import seconds
 
 from uad.base import devices
 from uad.data import slices
-from uad.engine import loop
+from uad.engine.settings import Training
 from uad.models import method, methods, residuals
 from uad.models.networks import unet
 
@@ -45,7 +45,7 @@ def build(name, config):
 
 def step(method, block, device, precision):
     """Seconds of an optimiser step, and its batch."""
-    settings = loop.Settings(**block)
+    settings = Training(**block)
     trained = [p for p in method.network.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, fused=device.type == "cuda")
     method.network.train()

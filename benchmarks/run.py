@@ -28,8 +28,16 @@ from uad.models import methods
 from uad.plan import config as uad_config
 
 PAGE = Path("docs/benchmarks.md")
-PACKAGES = ("torch", "numpy", "scipy", "torchio", "torchmetrics", "opensimplex", "scikit-learn",
-            "snakemake")  # fmt: skip
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "torchio",
+    "torchmetrics",
+    "scikit-image",
+    "scikit-learn",
+    "snakemake",
+)
 
 
 def measured_on():
@@ -99,13 +107,31 @@ def of_networks(config):
             line.append(f"{volume[exact][name]['gib']:.1f}")
         print(*line, sep="  ", flush=True)
         rows.append(line)
-    header = ["Method", "Batch", "Step, s", "Step, GiB", "Usual: reconstruction, s", "map, s",
-              "Here: reconstruction, s", "map, s", "16 bits: reconstruction, s", "map, s",
-              "Inference, GiB"]  # fmt: skip
+    header = [
+        "Method",
+        "Batch",
+        "Step, s",
+        "Step, GiB",
+        "Usual: reconstruction, s",
+        "map, s",
+        "Here: reconstruction, s",
+        "map, s",
+        "16 bits: reconstruction, s",
+        "map, s",
+        "Inference, GiB",
+    ]
     sharing = [_sharing(config, volume, which) for which in ("all rows", "rows with the cDDPM")]
-    header_2 = ["A volume of", "Usual, row by row, s", "Usual, shared, s", "Ratio",
-                "Here, shared, s", "Ratio", "Here, shared, 16 bits, s", "Ratio",
-                "Target"]  # fmt: skip
+    header_2 = [
+        "A volume of",
+        "Usual, row by row, s",
+        "Usual, shared, s",
+        "Ratio",
+        "Here, shared, s",
+        "Ratio",
+        "Here, shared, 16 bits, s",
+        "Ratio",
+        "Target",
+    ]
     header_3 = ["Whole table", "Training, h", "Inference, h", "Inference in 16 bits, h"]
     hours = [f"{h:,.0f}" for h in _hours(config, steps, volume[exact], volume[reduced])]
     return "\n\n".join(
@@ -158,9 +184,15 @@ def _hours(config, steps, *volumes):
         block = {**config["training"], **config["methods"][name]["training"]}
         train = config["splits"][uad_config.training_datasets(model, config)[0]]["train"]
         epoch = slices.TrainingSlices(
-            None, range(train), block["batch_size"], block["slices_per_volume"], block["drop_last"],
-            augment=True, synthesize=False, partners=False,
-        )  # fmt: skip
+            None,
+            range(train),
+            block["batch_size"],
+            block["slices_per_volume"],
+            block["drop_last"],
+            augment=True,
+            synthesize=False,
+            partners=False,
+        )
         scale = block["batch_size"] / steps[name]["batch"]
         training += block["epochs"] * epoch.batches * scale * steps[name]["seconds"]
     mapped = [model for model in models if uad_config.method(model) not in methods.PRETRAINING]

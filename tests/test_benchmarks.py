@@ -15,7 +15,7 @@ CONFIG = {
         "ixi": {"train": 9, "val": 1, "test": 2},
         "brats21": {"train": 4, "val": 2, "test": None},  # of 1251
     },
-    "unhealthy": {"brats": "brats21", "draem": "draem"},
+    "lesion_sources": {"brats": "brats21", "draem": "draem"},
     "table": {"test_sets": ["brats", "draem"]},
     "methods": {
         "spark": {"upstream": None, "pretrained": None, "reconstructs": False, "training": {}},

@@ -8,11 +8,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from conftest import ROOT, rule_texts, write_pack
 
 from uad.base.errors import InputError
@@ -20,6 +20,7 @@ from uad.data import packed
 from uad.engine import checkpoints
 from uad.imaging import hd_bet
 from uad.models import methods
+from uad.plan import schema
 
 TREES = {
     path: ast.parse(path.read_text())
@@ -112,9 +113,9 @@ def test_file_names_are_quoted_in_shell_commands():
         words = re.findall(r"\{([\w.]+)(:q)?\}", command)
         assert len(words) == command.count("{") == 8
         assert {word for word, quoted in words if not quoted} == plain, name
-    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
-    assert schema["properties"]["accelerator"]["enum"] == ["auto", "cpu", "cuda"]
-    assert schema["properties"]["local_gpus"]["type"] == "integer"
+    types = get_type_hints(schema.Config)
+    assert get_args(types["accelerator"]) == ("auto", "cpu", "cuda")
+    assert types["local_gpus"] is int
 
 
 def test_recover_cancels_jobs_of_this_folder_whatever_it_is_called(tmp_path):

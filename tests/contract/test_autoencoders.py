@@ -8,7 +8,7 @@ from test_methods import SMALL
 
 from uad.data.slices import Batch
 from uad.models import methods
-from uad.models.methods.vae import kl
+from uad.models.methods.vae.method import kl
 
 
 def build(name, **changes):

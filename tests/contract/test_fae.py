@@ -10,7 +10,6 @@ from uad.base.errors import InputError
 from uad.data.slices import Batch
 from uad.engine import checkpoints
 from uad.models import methods, residuals
-from uad.models.methods import fae
 from uad.models.methods.fae.network import FeatureAutoencoder
 from uad.models.networks.resnet import resnet18
 
@@ -89,7 +88,7 @@ def test_similarity_equals_the_formula(rng):
     vx, vy, cov = blurred(x * x) - mx**2, blurred(y * y) - my**2, blurred(x * y) - mx * my
     expected = (2 * mx * my + 1e-4) * (2 * cov + 9e-4)
     expected /= (mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4)
-    found = fae.ssim(torch.from_numpy(x), torch.from_numpy(y), 5, 1.5)
+    found = small().similarity(torch.from_numpy(x), torch.from_numpy(y))
     assert found.dtype == torch.float32
     np.testing.assert_allclose(found, expected, atol=1e-4)
 

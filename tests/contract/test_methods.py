@@ -14,7 +14,8 @@ from conftest import write_pack
 
 from uad.base.errors import InputError
 from uad.data import slices
-from uad.engine import checkpoints, loop
+from uad.engine import checkpoints
+from uad.engine.settings import Training
 from uad.evaluation import controls
 from uad.models import methods, residuals
 
@@ -281,4 +282,4 @@ def test_controls_give_maps(tmp_path, control, rng):
 
 
 def test_training_settings_of_every_method_fit_the_loop(name, paper_config):
-    loop.Settings(**{**paper_config["training"], **paper_config["methods"][name]["training"]})
+    Training(**{**paper_config["training"], **paper_config["methods"][name]["training"]})

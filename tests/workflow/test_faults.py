@@ -263,7 +263,7 @@ MISTAKES = {
     ),
     "wrong choice": (
         {"accelerator": "gpu"},
-        "accelerator is 'gpu', but must be one of: auto, cpu, cuda",
+        "accelerator is 'gpu', but must be 'auto', 'cpu' or 'cuda'",
     ),
 }
 

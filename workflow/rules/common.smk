@@ -53,7 +53,7 @@ class Planned:
 
 planned(host.check)(sys.platform, sys.executable, HOME)
 with_defaults(config, HOME / "config/config.yaml")
-planned(settings.check)(config, HOME / "workflow/schemas/config.schema.yaml")
+planned(settings.check)(config)
 
 PLAN = planned(Plan)(config, HOME)
 plan, cohort, figures = Planned(PLAN), Planned(PLAN.cohort), Planned(planned(Figures)(PLAN))

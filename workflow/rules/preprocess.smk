@@ -48,7 +48,7 @@ rule strip_skull:
     log:
         paths.log("strip_skull/{dataset}/{subject}"),
     wildcard_constraints:
-        dataset=plan.extracted_by("atlas", "threshold", "nonzero"),
+        dataset=plan.extracted_by("atlas", "threshold"),
     group:
         "subject"
     conda:

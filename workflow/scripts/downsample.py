@@ -1,7 +1,8 @@
 """Rule downsample: crop, scale and halve; the volume the networks see."""
 
-from uad.base import logs
+from uad.base import logs, settings
 from uad.imaging import downsample, volumes
+from uad.imaging.settings import Downsampling
 
 with logs.job(snakemake.log[0]):
     image = volumes.read(snakemake.input.image)
@@ -11,7 +12,7 @@ with logs.job(snakemake.log[0]):
     volumes.check_same_grid(image, brain)
     volumes.check_same_grid(image, lesion)
     volumes.check_not_empty(brain)
-    settings = downsample.Settings(**snakemake.params.settings)
-    results = downsample.downsample(image, brain, lesion, settings)
+    block = settings.build(Downsampling, snakemake.params.settings, "preprocessing")
+    results = downsample.downsample(image, brain, lesion, block)
     for volume, path in zip(results, snakemake.output):
         volumes.write(volume, path)

@@ -2,10 +2,11 @@
 
 from uad.base import files, logs
 from uad.imaging import registration, volumes
+from uad.imaging.settings import Registration
 
 with logs.job(snakemake.log[0]) as log:
     registration.set_up(snakemake.params.seed)
-    settings = registration.Settings(**snakemake.params.settings)
+    settings = Registration(**snakemake.params.settings)
     image = volumes.read(snakemake.input.image)
     lesion_path = snakemake.input.get("lesion")
     lesion = image.empty_mask()

@@ -9,10 +9,8 @@ with logs.job(snakemake.log[0]) as log:
     how = snakemake.params.how
     if how == "atlas":
         mask = brain_masks.from_atlas(image.array, atlas_brain.array > 0)
-    elif how == "threshold":
-        mask = brain_masks.from_threshold(image.array)
     else:
-        mask = brain_masks.from_support(image.array)
+        mask = brain_masks.from_threshold(image.array)
     mask = image.like(mask)
     volumes.check_not_empty(mask)
     log.info("brain mask: %.0f ml", mask.array.sum() * mask.voxel_ml)

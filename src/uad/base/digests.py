@@ -16,7 +16,16 @@ from pathlib import Path
 LIBRARY = Path(__file__).parents[1]
 # Modules that cannot change a result: an edit of theirs reruns nothing.
 NEUTRAL = ("errors", "logs", "digests")
-PACKAGES = ("torch", "numpy", "scipy", "antspyx", "SimpleITK")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "antspyx",
+    "SimpleITK",
+    "torchio",
+    "opensimplex",
+    "numba",
+)
 
 
 def code_digest(*sources):

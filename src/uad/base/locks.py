@@ -1,32 +1,72 @@
-"""Which of this machine's GPUs a job takes, agreed by file locks.
+"""Locks between the processes of a machine: of files, and with them of its GPUs.
 
-Each card has `per_card` lock files in a folder of the user's own. A job holds one of them until its
-process ends, however it ends: the system then lets go of the lock. So several Snakemake runs of one
-user share a machine, and no clean-up is needed after a crash. Jobs of other users are not seen.
+A lock is held until it is released or its process ends, however it ends: the system then lets go of
+it. So several Snakemake runs of one user share a machine, and no clean-up is needed after a crash.
+Jobs of other users are not seen.
 """
 
-import fcntl
+import errno
 import os
 import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from uad.base.logs import log
 
 POLL_SECONDS = 1.0
 
-# Locks of this process, kept open until it ends.
+# What a file system without locks answers: a network's, as it was mounted.
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+
+# Locks of this process, held until it ends.
 _held = []
 
 
-def take(cards, per_card, folder=None):
-    """Take a card, waiting until one is free.
-
-    Empty cards come first; a card gets its second job only when every card has one.
+def acquire(path: str | os.PathLike, wait: bool = False) -> AbstractContextManager | None:
+    """Take the lock of a file, which is made if it is not there.
 
     Parameters
     ----------
-    cards : list of str
+    path : path-like
+    wait : bool
+        For as long as another process holds it.
+
+    Returns
+    -------
+    context manager or None
+        The lock, released when the context is left or nothing refers to it. None if another process
+        has it. Where there are no locks the log says so, and the context holds nothing.
+    """
+    try:
+        from filelock import FileLock, Timeout
+    except ImportError:
+        return _without(path, "the package filelock is not installed")
+    try:
+        return FileLock(path, fallback_to_soft=False).acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        return None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return _without(path, f"this file system has no locks ({error.strerror})")
+
+
+def _without(path, reason):
+    log.warning("%s: %s, so two jobs at once would not see each other", path, reason)
+    return nullcontext()
+
+
+def take(cards: Sequence[str], per_card: int, folder: str | os.PathLike | None = None) -> int:
+    """Take a card, one of this machine's GPUs, until this process ends; waits until one is free.
+
+    Each card has `per_card` lock files in a folder of the user's own. Empty cards come first; a
+    card gets its second job only when every card has one.
+
+    Parameters
+    ----------
+    cards : sequence of str
         Names of the cards, as all processes of this machine know them.
     per_card : int
         Jobs that may share a card.
@@ -45,21 +85,11 @@ def take(cards, per_card, folder=None):
     while True:
         for place in range(per_card):
             for position, card in enumerate(cards):
-                if _lock(folder / f"{card}-{place}.lock"):
+                lock = acquire(folder / f"{card}-{place}.lock")
+                if lock is not None:
+                    _held.append(lock)
                     return position
         if not waiting:
             log.info("waiting for one of %d GPUs, %d jobs on each", len(cards), per_card)
             waiting = True
         time.sleep(POLL_SECONDS)
-
-
-def _lock(path):
-    """Whether the lock was free; then this process holds it now."""
-    file = open(path, "w")  # noqa: SIM115  (stays open on purpose)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return False
-    _held.append(file)
-    return True

@@ -113,7 +113,25 @@ def _end(sentence, verbose):
 
 
 def progress(items, description):
-    """A progress bar over `items` on a terminal; elsewhere nothing, so that logs stay short."""
-    from tqdm import tqdm
+    """A progress bar over `items` on a terminal; elsewhere nothing, so that logs stay short.
 
+    Nothing either where `tqdm` is not installed.
+    """
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return _NoBar(items)
     return tqdm(items, desc=description, disable=None, leave=False, dynamic_ncols=True)
+
+
+class _NoBar:
+    """What of `tqdm` is used here, without showing anything."""
+
+    def __init__(self, items):
+        self._items = items
+
+    def __iter__(self):
+        return iter(self._items)
+
+    def set_postfix(self, **_):
+        pass

@@ -1,6 +1,8 @@
 """Modules that are found by their name: methods, controls, data sets."""
 
 import importlib
+import pkgutil
+from collections.abc import Iterable
 
 from uad.base.errors import InputError
 
@@ -28,3 +30,8 @@ def load(package, name, what):
         if error.name != module:  # something that the module itself imports
             raise
         raise InputError(f"unknown {what} {name}: there is no module {module}") from error
+
+
+def names(path: Iterable[str]) -> list[str]:
+    """Modules and packages in a package, sorted; `path` is its `__path__`."""
+    return sorted(module.name for module in pkgutil.iter_modules(path))

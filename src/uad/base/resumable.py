@@ -2,22 +2,31 @@
 
 Volumes are appended to a hidden file beside the result; its length says how many are complete. A
 job that starts again goes on behind the last complete one, and the file gets its name when all
-are there. A job that outlived its Snakemake keeps the file locked: its successor waits for its end.
+are there. A job that outlived its Snakemake holds a lock: its successor waits for its end.
 """
 
-import fcntl
 import io
 import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from uad.base import locks
 from uad.base.files import naming
 from uad.base.logs import log, progress
 
 
-def write_resumable(path, n, shape, dtype, compute, fingerprint, label):
+def write_resumable(
+    path: str | os.PathLike,
+    n: int,
+    shape: tuple[int, ...],
+    dtype: np.typing.DTypeLike,
+    compute: Callable[[int], np.ndarray],
+    fingerprint: str,
+    label: str,
+) -> None:
     """Write an array of `n` volumes, one `compute(i)` after the other.
 
     Parameters
@@ -37,13 +46,13 @@ def write_resumable(path, n, shape, dtype, compute, fingerprint, label):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{fingerprint}.part")
-    for stale in path.parent.glob(f".{path.name}.*.part"):
-        if stale != part:
-            stale.unlink()
     dtype = np.dtype(dtype)
     volume_bytes = int(np.prod(shape)) * dtype.itemsize
     header = _header((n, *shape), dtype)
-    with naming(path), _alone(part) as file:
+    with naming(path), _alone(path), open(part, "ab") as file:
+        for stale in path.parent.glob(f".{path.name}.*.part"):
+            if stale != part:
+                stale.unlink()
         if file.tell() < len(header):
             file.truncate(0)
             file.write(header)
@@ -61,25 +70,19 @@ def write_resumable(path, n, shape, dtype, compute, fingerprint, label):
 
 
 @contextmanager
-def _alone(path):
-    """A file opened for appending by this process only; waits for another that has it."""
-    waited = False
-    while True:
-        with open(path, "ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not waited:
-                    log.info("waiting for the end of another job that writes %s", path)
-                waited = True
-                fcntl.flock(file, fcntl.LOCK_EX)
-            except OSError:
-                log.info("this file system has no locks")
-            # While this process waited the file may have got its final name, or been deleted.
-            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-                file.seek(0, os.SEEK_END)
-                yield file
-                return
+def _alone(path: Path) -> Iterator[None]:
+    """No other process writes `path` meanwhile; waits for one that does."""
+    # Of a file beside it, since that which is written changes its name.
+    of = path.with_name(f".{path.name}.lock")
+    lock = locks.acquire(of)
+    if lock is None:
+        log.info("waiting for the end of another job that writes %s", path)
+        lock = locks.acquire(of, wait=True)
+    with lock:
+        try:
+            yield
+        finally:
+            of.unlink(missing_ok=True)  # filelock sees to those that wait for it
 
 
 def _header(shape, dtype):

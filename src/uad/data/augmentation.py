@@ -11,6 +11,7 @@ and w is zero except at z itself unless the blur or the ghosts run through the s
 drawn parameters give the same slice as TorchIO (tested), at a small part of the cost.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,7 +48,7 @@ class Parameters:
     ghosts: tuple | None = field(default=None)  # (axis, number, intensity)
 
 
-def draw(rng):
+def draw(rng: np.random.Generator) -> Parameters:
     """Parameters of one volume from a NumPy generator."""
     drawn = Parameters()
     if rng.random() < P_GAMMA:
@@ -65,7 +66,13 @@ def draw(rng):
     return drawn
 
 
-def slices(volumes, rows, positions, parameters, device="cpu"):
+def slices(
+    volumes: np.ndarray,
+    rows: Sequence[int],
+    positions: Sequence[int],
+    parameters: Sequence[Parameters],
+    device: torch.device | str = "cpu",
+) -> torch.Tensor:
     """Augmented slices of packed volumes.
 
     Parameters
@@ -90,7 +97,7 @@ def slices(volumes, rows, positions, parameters, device="cpu"):
     _apply_gamma(read, sample, parameters)
     _apply_bias(read, sample, z, parameters, n_z)
     if len(read) == len(rows):
-        out = read
+        out = read  # (B, X, Y)
     else:
         share = np.concatenate([w[u] for w, u in zip(weights, used)]).astype(np.float32)
         read *= devices.send(share, device)[:, None, None]
@@ -117,7 +124,7 @@ def _apply_bias(read, sample, z, parameters, n_z):
             cube = np.zeros((BIAS_ORDER + 1,) * 3, np.float32)
             cube[tuple(np.transpose(BIAS_TERMS))] = drawn.bias
             along_z = powers[2][:, devices.send(z[span], read.device)]
-            exponent = torch.einsum(
+            exponent = torch.einsum(  # (slices, X, Y)
                 "ijk,ix,jy,kz->zxy", devices.send(cube, read.device), *powers[:2], along_z
             )
             read[span] *= exponent.exp()
@@ -131,7 +138,7 @@ def _apply_in_plane(out, parameters, n_x, n_y):
             operators = np.stack([_axis_operator(parameters[i], axis, n) for i in chosen])
             matrices = devices.send(operators.astype(np.float32), out.device)
             where = devices.send(np.array(chosen), out.device)
-            part = out[where]
+            part = out[where]  # (chosen, X, Y)
             part = matrices @ part if axis == 0 else part @ matrices.transpose(1, 2)
             out[where] = part
     return out

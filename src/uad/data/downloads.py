@@ -14,6 +14,7 @@ import tarfile
 import time
 import zipfile
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -34,7 +35,7 @@ class WrongFileError(InputError):
     """What arrived is not what was asked for; it is deleted."""
 
 
-def read_items(path):
+def read_items(path: str | os.PathLike) -> dict[str, dict]:
     """What can be fetched, from `workflow/resources/downloads.yaml`.
 
     Returns
@@ -57,7 +58,15 @@ def read_items(path):
     return items
 
 
-def fetch(name, item, record, lock, timeout_s=TIMEOUT_S, attempts=ATTEMPTS, pause_s=PAUSE_S):
+def fetch(
+    name: str,
+    item: dict,
+    record: str | os.PathLike,
+    lock: str | os.PathLike,
+    timeout_s: float = TIMEOUT_S,
+    attempts: int = ATTEMPTS,
+    pause_s: float = PAUSE_S,
+) -> None:
     """Fetch an item unless it is there, check it, unpack it, and write its record.
 
     A file that is there already is checked like a download, but never deleted; of a folder only
@@ -157,7 +166,7 @@ def _put_in_place(part, target, name, item, lock, sha256):
 # Checksums.
 
 
-def verify(path, name, item, lock):
+def verify(path: Path, name: str, item: dict, lock: str | os.PathLike) -> dict[str, str | None]:
     """Compare a file with its published checksum and with its first download.
 
     Returns
@@ -196,7 +205,7 @@ def verify(path, name, item, lock):
     return {"sha256": sha256, "verified": verified}
 
 
-def read_lock(path):
+def read_lock(path: str | os.PathLike) -> dict[str, str]:
     """SHA-256 of first downloads by name of the item, one `<sha256>  <item>` per line.
 
     Items whose whole checksum is published have no line, since that is stronger.
@@ -225,7 +234,7 @@ def _remember(name, item, sha256, lock):
 # Transfer.
 
 
-def download(item, part, timeout_s, attempts, pause_s):
+def download(item: dict, part: Path, timeout_s: float, attempts: int, pause_s: float) -> None:
     """Download into `part`, going on where an earlier attempt stopped if the server can do that.
 
     Raises
@@ -306,14 +315,22 @@ def _attempt(item, part, timeout_s):
         require_space(part.parent, arriving + (size if item.get("unpack") else 0), item["to"])
         log.info("%s: %s of %s to come", item["url"], _megabytes(arriving), _megabytes(size))
 
-    bar = tqdm(  # pooch sets the true total; none at all would count as no bar
-        total=1, desc=Path(item["to"]).name, unit="B", unit_scale=True, disable=None,
-        leave=False, dynamic_ncols=True,
-    )  # fmt: skip
+    bar = tqdm(
+        total=1,  # pooch sets the true one; none at all would count as no bar
+        desc=Path(item["to"]).name,
+        unit="B",
+        unit_scale=True,
+        disable=None,
+        leave=False,
+        dynamic_ncols=True,
+    )
     transfer = HTTPDownloader(
-        progressbar=bar, chunk_size=CHUNK, timeout=timeout_s, headers=headers,
+        progressbar=bar,
+        chunk_size=CHUNK,
+        timeout=timeout_s,
+        headers=headers,
         hooks={"response": begin},
-    )  # fmt: skip
+    )
     with bar, open(part, "ab") as file:
         transfer(item["url"], file, None)
 
@@ -345,7 +362,7 @@ def _megabytes(size):
 # Disk and archives.
 
 
-def require_space(folder, size, what):
+def require_space(folder: Path, size: int, what: str | os.PathLike) -> None:
     """Raise `InputError` unless `size` bytes are free where `folder` is."""
     free = shutil.disk_usage(folder).free
     if size > free:
@@ -368,7 +385,7 @@ def _explaining_a_full_disk(folder):
 
 
 @contextmanager
-def unpacked(archive, kind, holds, target):
+def unpacked(archive: Path, kind: str, holds: str, target: Path) -> Iterator[Path]:
     """Unpack an archive beside `target`; the folder is gone after the block unless it was renamed.
 
     The folder in the archive that has `holds` in it becomes the top; what lies outside is left out.

@@ -8,6 +8,8 @@ released lists overlap, repeat rows and share subjects between roles; `from_list
 the same, as they are or purged.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -17,7 +19,15 @@ from uad.data.leakage import leak_warning
 from uad.data.splits import COLUMNS, ROLES, check
 
 
-def clean(subjects, strata, n_train, n_val, n_test, n_folds, rng):
+def clean(
+    subjects: Sequence[str],
+    strata: Sequence,
+    n_train: int,
+    n_val: int,
+    n_test: int | None,
+    n_folds: int,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
     """Draw the folds of one data set.
 
     Test subjects are common to all folds. The rest is the pool: each fold validates on `n_val` of
@@ -74,7 +84,9 @@ def clean(subjects, strata, n_train, n_val, n_test, n_folds, rng):
     return split
 
 
-def from_lists(rows, subjects, purge_leakage):
+def from_lists(
+    rows: Sequence[tuple[str, int, str]], subjects: Sequence[str], purge_leakage: bool
+) -> pd.DataFrame:
     """The folds of published lists.
 
     Repeated rows count once. Listed subjects that are not packed (never downloaded, or excluded)
@@ -143,7 +155,7 @@ def _draw(frame, n):
     return ordered[taken], ordered[~taken]
 
 
-def of_synthetic(split):
+def of_synthetic(split: pd.DataFrame) -> pd.DataFrame:
     """Roles of the synthetic volumes: those of the healthy ones they are made of.
 
     Validation subjects of a fold validate there, test subjects test; nobody trains, since training
@@ -152,7 +164,7 @@ def of_synthetic(split):
     return split[split["role"] != "train"].reset_index(drop=True)
 
 
-def age_group(age):
+def age_group(age: float) -> str:
     """The released lists' age groups: 20-40, 40-60, 60-80, 80 and older, and below 20."""
     if pd.isna(age):
         return "unknown"

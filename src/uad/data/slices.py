@@ -11,7 +11,6 @@ import torch
 
 from uad.base import devices
 from uad.data import augmentation
-from uad.models.anomalies import draem
 
 
 @dataclass(frozen=True)
@@ -86,6 +85,8 @@ class TrainingSlices:
         image = self._images(rows, z, rng)
         lesion = self.pack.lesion[rows, z] > 0
         if self.synthesize:
+            from uad.models.anomalies import draem  # needs Pillow
+
             pairs = [draem.add_anomaly(x, rng) for x in image.cpu().numpy()]
             image = devices.send(np.stack([pair[0] for pair in pairs]), self.device)
             lesion = np.stack([pair[1] for pair in pairs])

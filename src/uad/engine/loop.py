@@ -27,24 +27,6 @@ from uad.base.logs import log, progress
 from uad.engine import checkpoints
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The `training` block of a method."""
-
-    learning_rate: float
-    betas: list
-    weight_decay: float
-    epochs: int
-    batch_size: int
-    slices_per_volume: int
-    drop_last: bool
-    augment: bool
-    precision: str
-    validate_every: int
-    validation_slices: int
-    save_minutes: float
-
-
 @dataclass
 class State:
     """Where a run is.
@@ -73,7 +55,7 @@ def fit(method, source, validation, settings, seed, device, state_path, fingerpr
     source : slices.TrainingSlices
     validation : list of slices.Batch
         Fixed.
-    settings : Settings
+    settings : uad.engine.settings.Training
     seed : int
         Of this model and fold.
     device : torch.device

@@ -9,6 +9,7 @@ from uad.base.files import discard, write_json
 from uad.base.logs import log
 from uad.data import packed, slices, splits
 from uad.engine import checkpoints, loop
+from uad.engine.settings import Training
 from uad.models import methods
 
 
@@ -36,7 +37,7 @@ def train(model, fold, block, inputs, seed, device, threads, code, model_path, h
     """
     devices.set_up_cpu(threads)
     name, _, source = model.partition("-")
-    settings = loop.Settings(**block["training"])
+    settings = Training(**block["training"])
     pack, val_pack = packed.of_files(inputs["train"]), packed.of_files(inputs["val"])
     params = methods.params_of(name, block, pack.image.shape[2:])
     seed = seeding.derive(seed, model, "fold", fold)

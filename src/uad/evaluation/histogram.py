@@ -4,8 +4,7 @@ Positive scores are counted in bins of equal relative width. A bin's number is t
 score's bit pattern, which grows with the score, so no range has to be known beforehand, single
 precision needs two million bins of fixed size (32 MB) however many subjects are added, and a score
 is known to one part in 8192. What is computed from the bins is exact for scores rounded down to a
-bin's lower edge; `dice_bound` and `average_precision_bound` say how far that can be from the value
-of the unrounded scores.
+bin's lower edge.
 """
 
 import numpy as np
@@ -26,7 +25,7 @@ class ScoreHistogram:
         self._voxels = np.zeros(BINS, np.int64)
         self._lesion = np.zeros(BINS, np.int64)
 
-    def add(self, score, lesion=None):
+    def add(self, score: np.ndarray, lesion: np.ndarray | None = None) -> None:
         """Add voxels.
 
         Parameters
@@ -42,7 +41,7 @@ class ScoreHistogram:
             _add(self._lesion, inside)
             self._lesion[0] += np.count_nonzero(lesion) - len(inside)
 
-    def counts(self):
+    def counts(self) -> metrics.Counts:
         """`metrics.Counts` of all voxels, for the metrics of `uad.evaluation.metrics`."""
         used = np.flatnonzero(self._lesion)[::-1]
         total, positives = int(self._voxels.sum()), int(self._lesion.sum())
@@ -56,7 +55,7 @@ class ScoreHistogram:
             total=total,
         )
 
-    def threshold_at(self, share):
+    def threshold_at(self, share: float) -> float:
         """The lowest threshold above which lies at most this share of the voxels.
 
         For use with `score > threshold`, from zero up.
@@ -78,33 +77,3 @@ def _add(histogram, scores):
 def _edge(bins):
     """Lower edge of bins, float32."""
     return (np.asarray(bins, np.uint32) << DROPPED_BITS).view(np.float32)
-
-
-def dice_bound(counts):
-    """By how much at most the best Dice of a histogram is below that of the unrounded scores.
-
-    A threshold inside a bin cannot do better than to take all lesion voxels of the bin and nothing
-    else of it.
-    """
-    usable = counts.thresholds > 0
-    if not usable.any():
-        return 0.0
-    above = counts.predicted - counts.tied
-    ideal = 2 * counts.true_positives / (above + counts.found + counts.positives)
-    return float(ideal[usable].max() - counts.dice[usable].max())
-
-
-def average_precision_bound(counts):
-    """By how much at most the average precision of a histogram differs from the unrounded one.
-
-    Extremes: in each bin all lesion voxels come first, or all come last. Masked voxels are tied in
-    either case. NaN without lesion voxels.
-    """
-    if counts.positives == 0:
-        return float("nan")
-    precision = counts.true_positives / counts.predicted
-    above, true_above = counts.predicted - counts.tied, counts.true_positives - counts.found
-    first = counts.true_positives / (above + counts.found) - precision
-    last = precision - (true_above + 1) / (counts.predicted - counts.found + 1)
-    weights = counts.found * (counts.thresholds > 0) / counts.positives
-    return float(max((weights * first).sum(), (weights * last).sum()))

@@ -10,6 +10,7 @@ Lesion-wise detection and surface distance are of a binary prediction and work i
 boxes. Arguments are always in the order (prediction or score, lesion).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,17 +47,17 @@ class Counts:
     total: int
 
     @property
-    def found(self):
+    def found(self) -> np.ndarray:
         """Lesion voxels of exactly each score."""
         return np.diff(self.true_positives, prepend=0)
 
     @property
-    def dice(self):
+    def dice(self) -> np.ndarray:
         """Dice at each threshold: 2 TP / (predicted + positives)."""
         return 2 * self.true_positives / (self.predicted + self.positives)
 
 
-def count(score, lesion):
+def count(score: np.ndarray, lesion: np.ndarray) -> Counts:
     """Counts of one volume.
 
     Parameters
@@ -82,7 +83,7 @@ def count(score, lesion):
     return Counts(*descending, positives, score.size)
 
 
-def best_dice(counts):
+def best_dice(counts: Counts) -> tuple[float, float]:
     """The highest Dice any threshold reaches, and that threshold.
 
     Prediction is `score > threshold`, with thresholds from zero up, so that what was masked is
@@ -103,7 +104,7 @@ def best_dice(counts):
     return float(dice[best]), float(np.nextafter(counts.thresholds[usable][best], -np.inf))
 
 
-def average_precision(counts):
+def average_precision(counts: Counts) -> float:
     """Average precision: sum over thresholds of (recall step) * precision.
 
     Not defined, and returned as NaN, without lesion voxels.
@@ -114,7 +115,7 @@ def average_precision(counts):
     return float((counts.found * precision).sum() / counts.positives)
 
 
-def auroc(counts):
+def auroc(counts: Counts) -> float:
     """Area under the ROC curve: how often a lesion voxel scores higher than another, ties half.
 
     NaN if all voxels, or none, are lesion.
@@ -128,13 +129,13 @@ def auroc(counts):
     return float(wins / (counts.positives * negatives))
 
 
-def dice(prediction, lesion):
+def dice(prediction: np.ndarray, lesion: np.ndarray) -> float:
     """Dice of two boolean arrays, 2 |P and L| / (|P| + |L|); 0 if both are empty."""
     total = np.count_nonzero(prediction) + np.count_nonzero(lesion)
     return 2 * np.count_nonzero(prediction & lesion) / total if total else 0.0
 
 
-def lesion_wise(prediction, lesion):
+def lesion_wise(prediction: np.ndarray, lesion: np.ndarray) -> tuple[int, float, float]:
     """Detection of whole lesions, 26-connected components.
 
     A lesion is found when any voxel of it is predicted. A predicted component is true when it has
@@ -169,7 +170,7 @@ def _touched(mask, other):
     return n, touched, np.bincount(labels.ravel(), minlength=n + 1)
 
 
-def hd95(prediction, lesion, spacing_mm):
+def hd95(prediction: np.ndarray, lesion: np.ndarray, spacing_mm: float | Sequence[float]) -> float:
     """95th percentile Hausdorff distance of two masks' surfaces, in mm.
 
     The larger of the two directed distances, as in MONAI; each is the 95th percentile of the
@@ -194,7 +195,7 @@ def hd95(prediction, lesion, spacing_mm):
     return float(max(np.percentile(there, 95), np.percentile(back, 95)))
 
 
-def surface(mask):
+def surface(mask: np.ndarray) -> np.ndarray:
     """Voxels of a mask with a face neighbour outside it; beyond the array is outside."""
     out = np.zeros_like(mask)
     box = bounding_box(mask)
@@ -207,7 +208,7 @@ def surface(mask):
     return out
 
 
-def bounding_box(mask):
+def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
     """Slices of the smallest box around a mask; of no voxels if the mask is empty."""
     box = []
     for axis in range(mask.ndim):
@@ -217,7 +218,7 @@ def bounding_box(mask):
     return tuple(box)
 
 
-def drop_small(mask, size):
+def drop_small(mask: np.ndarray, size: int) -> np.ndarray:
     """Take the 26-connected components of fewer than `size` voxels out of a mask (Z, X, Y), bool.
 
     The cDDPM's code measures components with their holes filled. That makes no difference up to 26

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from uad.evaluation import curves, histogram, metrics
+from uad.evaluation import curves, metrics
 from uad.evaluation.histogram import ScoreHistogram
 from uad.evaluation.scores import Cohort, ReconstructionError, RowScore, Stored
 
@@ -178,8 +178,6 @@ def _pooled(counts, lines, healthy_lines):
     is_patient = np.repeat([True, False], [len(m) for m in means])
     return {
         "dice_pooled_best": metrics.best_dice(counts)[0],
-        "dice_pooled_bound": histogram.dice_bound(counts),
         "auprc_pooled": metrics.average_precision(counts),
-        "auprc_pooled_bound": histogram.average_precision_bound(counts),
         "auroc_subjects": metrics.auroc(metrics.count(np.concatenate(means), is_patient)),
     }

@@ -68,11 +68,6 @@ def from_threshold(stripped):
     return ndimage.binary_fill_holes(ndimage.binary_dilation(mask, CROSS, iterations=2))
 
 
-def from_support(stripped):
-    """Brain mask of a skull-stripped image: its non-zero voxels, holes filled."""
-    return ndimage.binary_fill_holes(_largest(stripped > 0))
-
-
 def _largest(mask):
     """The largest 6-connected component; all of an empty mask."""
     components, n = ndimage.label(mask)

@@ -7,7 +7,6 @@ first import of ants, and jobs are parallel over subjects instead.
 
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,21 +32,6 @@ START_RESOLUTION_MM = 4
 START_STEPS = ([100, 50], [2, 1], [1, 0])  # iterations, shrink factors, smoothing
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The `preprocessing.registration` block of the configuration."""
-
-    transform: str
-    resolution_mm: float
-    iterations: list
-    shrink_factors: list
-    smoothing_sigmas: list
-    min_similarity: float
-    retry_below: float
-    min_coverage: float
-    scale_range: list
-
-
 def set_up(seed):
     """Make ANTs reproducible in this process; call before anything imports ants."""
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
@@ -65,7 +49,7 @@ def register(moving, atlas, brain, settings):
     ----------
     moving, atlas, brain : Volume
         Image, registration target, and the atlas brain.
-    settings : Settings
+    settings : uad.imaging.settings.Registration
         With `resolution_mm` above the voxel size images are resampled first, which makes the search
         faster and hardly less exact; the transform is applied at full resolution anyway.
 
@@ -78,22 +62,22 @@ def register(moving, atlas, brain, settings):
     """
     steps = (settings.iterations, settings.shrink_factors, settings.smoothing_sigmas)
     fixed, floating, core = (coarsen(v, settings.resolution_mm) for v in (atlas, moving, brain))
-    affine = search(floating, fixed, steps, settings.transform)
+    affine = search(floating, fixed, steps)
     found = quality(floating, fixed, core, affine, settings)
     if found["similarity"] >= settings.retry_below and found["status"] == "ok":
         return affine, {**found, "starts": 1}
 
-    starts = [affine, *_other_starts(floating, fixed, settings.transform)]
+    starts = [affine, *_other_starts(floating, fixed)]
     scores = [quality(floating, fixed, core, start, settings)["similarity"] for start in starts]
     best = starts[int(np.argmax(scores))]
-    refined = search(floating, fixed, steps, settings.transform, start=best)
+    refined = search(floating, fixed, steps, start=best)
     again = quality(floating, fixed, core, refined, settings)
     if again["similarity"] > found["similarity"]:
         affine, found = refined, again
     return affine, {**found, "starts": len(starts) + 1}
 
 
-def search(moving, atlas, steps, transform, start=None):
+def search(moving, atlas, steps, start=None):
     """One ANTs registration from the affine `start`, or from aligned centres of mass."""
     import ants
 
@@ -106,7 +90,7 @@ def search(moving, atlas, steps, transform, start=None):
         result = ants.registration(
             _to_ants(atlas),
             _to_ants(moving),
-            type_of_transform=transform,
+            type_of_transform="Affine",
             initial_transform=first and [first],
             aff_iterations=iterations,
             aff_shrink_factors=shrink_factors,
@@ -122,7 +106,7 @@ def search(moving, atlas, steps, transform, start=None):
     return RAS_LPS @ affine @ RAS_LPS
 
 
-def _other_starts(moving, atlas, transform):
+def _other_starts(moving, atlas):
     """Coarse registrations from turned and shifted positions of the head."""
     moving, atlas = (coarsen(v, START_RESOLUTION_MM) for v in (moving, atlas))
     to_centre = _centre_of_mass(atlas) - _centre_of_mass(moving)
@@ -132,7 +116,7 @@ def _other_starts(moving, atlas, transform):
         matrix = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
         turn = from_matvec(matrix, turn_about - matrix @ turn_about + shift_mm)
         place = turn @ from_matvec(np.eye(3), to_centre)  # moving to atlas millimetres
-        found.append(search(moving, atlas, START_STEPS, transform, np.linalg.inv(place)))
+        found.append(search(moving, atlas, START_STEPS, np.linalg.inv(place)))
     return found
 
 
@@ -197,7 +181,7 @@ def quality(moving, atlas, brain, affine, settings):
     moving, atlas, brain : Volume
         Image, registration target, and the atlas brain.
     affine : ndarray, shape (4, 4)
-    settings : Settings
+    settings : uad.imaging.settings.Registration
 
     Returns
     -------

@@ -1,92 +1,282 @@
 """Checking the configuration before anything is planned, in sentences that name the key.
 
-Standard library and what Snakemake itself needs; runs where the workflow is planned.
+What is said of each key (`uad.plan.schema`) is checked by pydantic, and here what keys have to do
+with each other. Nothing scientific is imported: this runs where only Snakemake is installed.
 """
 
 import difflib
-from pathlib import Path
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
-import jsonschema
-import yaml
+from pydantic import TypeAdapter, ValidationError
 
+from uad.base import modules
 from uad.base.errors import InputError
-from uad.data import released
+from uad.data import datasets, released
 from uad.evaluation.controls import CONTROLS
+from uad.models import methods
 from uad.models.methods import PRETRAINING
+from uad.plan import schema
+from uad.simulation import names as simulated
+
+# Keys of earlier versions, and what has become of them.
+RENAMED = {
+    "unhealthy": "is called lesion_sources now",
+    "preprocessing.registration.transform": "is gone, since the transform is always affine",
+}
+# Data set of synthetic anomalies: made by a rule of those that have none.
+SYNTHETIC = "draem"
+
+INTEGER = re.compile(r"[-+]?[0-9]+")
+NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+
+# What pydantic's errors mean, by their type.
+SENTENCES = {
+    "literal_error": "is {shown}, but must be {expected}",
+    "int_type": "is {shown}, but must be a whole number",
+    "float_type": "is {shown}, but must be a number",
+    "finite_number": "is {shown}, but must be a finite number",
+    "bool_type": "is {shown}, but must be true or false",
+    "string_type": "is {shown}, but must be text",
+    "string_too_short": "is empty",
+    "list_type": "is {shown}, but must be a list",
+    "dict_type": "is {shown}, but must be a block of keys",
+    "dataclass_type": "is {shown}, but must be a block of keys",
+    "greater_than": "is {shown}, but must be more than {gt:g}",
+    "greater_than_equal": "is {shown}, but must be at least {ge:g}",
+    "less_than": "is {shown}, but must be less than {lt:g}",
+    "less_than_equal": "is {shown}, but must be at most {le:g}",
+    "multiple_of": "is {shown}, but must be a multiple of {multiple_of:g}",
+    "too_short": "has {actual_length} entries, but needs at least {min_length}",
+    "too_long": "has {actual_length} entries, but may have no more than {max_length}",
+}
 
 
-def check(config, schema_path):
+def check(config: dict) -> None:
     """Complete a configuration in place; raise `InputError` at the first mistake in it.
 
-    Every method's `training` is the common block with the method's own changes. Left are the rows
-    that `table` names, and the data sets that they are trained or tested on.
-
-    Parameters
-    ----------
-    config : dict
-    schema_path : path-like
-        JSON schema as YAML.
+    Keys that are not named get their defaults. Every method's `training` is the common block with
+    the method's own changes. Left are the rows that `table` names, and the data sets that they are
+    trained or tested on. Numbers that are text, as Snakemake leaves those in the lists and blocks
+    of `--config` and YAML those like 1e-4, become numbers.
     """
-    common = config.get("training")
-    for block in config.get("methods", {}).values():
-        if isinstance(common, dict) and isinstance(block.get("training"), dict):
-            block["training"] = {**common, **block["training"]}
-    schema = yaml.safe_load(Path(schema_path).read_text())
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
-    # Shallow ones first: what is wrong with a common block is wrong with all that take from it.
-    first = min(errors, key=_depth_and_path, default=None)
-    if first is not None:
-        raise InputError(f"configuration: {_sentence(first)}")
-    _check_texts(config)
-    _check_registration(config["preprocessing"]["registration"])
-    _check_folds(config)
-    _check_methods(config)
-    _check_slices(config)
-    _check_rows(config)
-    _check_table(config)
-    if config["table"]["rows"] is not None:
-        config["rows"] = {name: config["rows"][name] for name in config["table"]["rows"]}
-    _check_datasets(config)
-    used = used_datasets(config)
-    config["datasets"] = {name: config["datasets"][name] for name in used if name != "draem"}
-    _check_pretraining(config)
+    content = _plain(config)
+    _check_renamed(content)
+    known = modules.names(datasets.__path__)
+    own = [field.name for field in fields(schema.Splits)]
+    if isinstance(content.get("splits"), dict):
+        for name in content["splits"]:
+            _check_known(name, [*known, *own], "splits")
+    content = _checked(schema.Config, content)
+    for name in content["datasets"]:
+        _check_known(name, known, "datasets")
+    for name, block in content["splits"].items():
+        if name not in own:
+            content["splits"][name] = _checked(schema.Split, block, f"splits.{name}")
+    for name, block in content["methods"].items():
+        _check_known(name, modules.names(methods.__path__), "methods")
+        changes = block.get("training", {})
+        if isinstance(changes, dict):
+            block["training"] = {**content["training"], **changes}
+        content["methods"][name] = _checked(_of_method(name), block, f"methods.{name}")
+    _check_texts(content)
+    _check_lesion_sources(content)
+    _check_repeated(content)
+    _check_registration(content["preprocessing"]["registration"])
+    _check_folds(content)
+    _check_methods(content)
+    _check_slices(content)
+    _check_rows(content)
+    _check_table(content)
+    if content["table"]["rows"] is not None:
+        content["rows"] = {name: content["rows"][name] for name in content["table"]["rows"]}
+    _check_datasets(content)
+    used = used_datasets(content)
+    content["datasets"] = {name: content["datasets"][name] for name in used if name != SYNTHETIC}
+    _check_pretraining(content)
+    config.clear()
+    config.update(content)
 
 
-def _depth_and_path(error):
-    return len(error.absolute_path), list(map(str, error.absolute_path))
+def _plain(node: Any) -> Any:
+    """A copy of what YAML or JSON may hold, with null where `--config` leaves its name."""
+    if isinstance(node, dict):
+        return {str(key): _plain(child) for key, child in node.items()}
+    if isinstance(node, list | tuple):
+        return [_plain(child) for child in node]
+    if node == "null":
+        return None
+    return node if isinstance(node, bool | int | float | None) else str(node)
 
 
-def from_command_line(folds):
-    """Folds as numbers: Snakemake leaves those of `--config folds=[3]` as text."""
-    if not isinstance(folds, list):
-        return folds
-    return [int(f) if isinstance(f, str) and f.isdigit() else f for f in folds]
+def _check_renamed(content):
+    for key, change in RENAMED.items():
+        node = content
+        for part in key.split("."):
+            node = node.get(part) if isinstance(node, dict) else None
+        if node is not None:
+            raise InputError(f"configuration: {key} {change}")
 
 
-def _sentence(error):
+# What is said of each key.
+
+
+@cache
+def _adapter(cls: type) -> TypeAdapter:
+    return TypeAdapter(cls)
+
+
+@cache
+def _of_method(name: str) -> type[schema.Method]:
+    return schema.of_method(name)
+
+
+def _checked(cls: type, block: Any, place: str = "") -> dict:
+    """A block with its defaults, and numbers for texts that read as such.
+
+    Values stay as they were written otherwise: 1 does not become 1.0.
+
+    Raises
+    ------
+    InputError
+        At the first mistake; shallow ones first, since they have others in their train.
+    """
+    adapter = _adapter(cls)
+    while True:
+        try:
+            # As JSON: strict about types, but for blocks, which are objects there.
+            complete = adapter.dump_python(adapter.validate_json(json.dumps(block)))
+            return _merged(complete, block)
+        except ValidationError as invalid:
+            errors = invalid.errors(include_url=False)
+            read = [_read_text(block, error) for error in errors]
+            if not any(read):
+                first = min(errors, key=lambda e: (len(e["loc"]), e["type"] == "missing"))
+                raise InputError(f"configuration: {_sentence(cls, first, place)}") from None
+
+
+def _read_text(block: dict, error: dict) -> bool:
+    """Put a number in the place of a text that reads as one; whether this was done."""
+    text, kind = error["input"], error["type"]
+    if not isinstance(text, str):
+        return False
+    if kind == "bool_type" and text in ("true", "false"):
+        value = text == "true"
+    elif kind in ("int_type", "float_type", "literal_error") and INTEGER.fullmatch(text):
+        value = int(text)
+    elif kind == "float_type" and NUMBER.fullmatch(text):
+        value = float(text)
+    else:
+        return False
+    *parents, last = error["loc"]
+    for part in parents:
+        block = block[part]
+    if block[last] == value and type(block[last]) is type(value):
+        return False
+    block[last] = value
+    return True
+
+
+def _merged(base: dict, over: dict) -> dict:
+    """Blocks merged key by key; what `over` has counts, and comes first."""
+    out = {**over, **{key: value for key, value in base.items() if key not in over}}
+    for key in base.keys() & over.keys():
+        if isinstance(base[key], dict) and isinstance(over[key], dict):
+            out[key] = _merged(base[key], over[key])
+    return out
+
+
+def _sentence(cls: type, error: dict, place: str) -> str:
     """What is wrong, naming the key."""
-    if error.validator == "anyOf":  # a block or null: the block's own mistake says more
-        error = min(error.context, key=lambda e: e.validator == "type")
-    place = ".".join(map(str, error.absolute_path))
-    dot = f"{place}." if place else ""
-    if error.validator == "additionalProperties":
-        known = error.schema["properties"]
-        (key, *_) = sorted(set(error.instance) - set(known))
-        close = difflib.get_close_matches(key, known, n=1)
-        return f"unknown key {dot}{key}" + (f" (did you mean {close[0]}?)" if close else "")
-    if error.validator == "required":
-        (key, *_) = sorted(set(error.schema["required"]) - set(error.instance))
-        return f"missing key {dot}{key}"
-    if error.validator == "enum":
-        allowed = ", ".join(map(str, error.validator_value))
-        return f"{place} is {error.instance!r}, but must be one of: {allowed}"
-    return f"{place}: {error.message}"
+    loc, kind = error["loc"], error["type"]
+    where = ".".join([*([place] if place else []), *map(str, loc)])
+    if kind == "missing":
+        return f"missing key {where}"
+    if kind == "unexpected_keyword_argument":
+        return _unknown(where, loc[-1], _keys(cls, loc[:-1]))
+    if kind == "string_pattern_mismatch":  # names of blocks
+        where = ".".join(map(str, loc[:-2]))
+        return (
+            f"{where} has the name {error['input']!r}, but names there must match "
+            f"{error['ctx']['pattern']}"
+        )
+    value = error["input"]
+    shown = repr(value) if isinstance(value, str) else json.dumps(value)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    words = SENTENCES.get(kind)
+    if words is None:
+        return f"{where}: {error['msg']}"
+    return f"{where} {words.format(shown=shown, **error.get('ctx', {}))}"
+
+
+def _keys(cls: Any, loc: tuple) -> list[str]:
+    """Keys that a block may have; `loc` leads to it."""
+    kind = cls
+    for part in loc:
+        kind = get_type_hints(kind)[part] if is_dataclass(kind) else get_args(kind)[-1]
+        if type(None) in get_args(kind):
+            kind = get_args(kind)[0]
+    return [field.name for field in fields(kind)]
+
+
+def _unknown(where: str, key: str, known: Iterable[str]) -> str:
+    where = where if where.isprintable() else repr(where)
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"unknown key {where}" + (f" (did you mean {close[0]}?)" if close else "")
+
+
+def _check_known(name, known, place):
+    if name not in known:
+        raise InputError(f"configuration: {_unknown(f'{place}.{name}', name, known)}")
+
+
+# What keys have to do with each other.
+
+
+def _check_repeated(content):
+    lists = {"folds": content["folds"]}
+    lists |= {f"table.{key}": content["table"][key] or [] for key in ("rows", "test_sets")}
+    lists["lesion_sources"] = list(content["lesion_sources"].values())
+    for key, values in lists.items():
+        for value in values:
+            if values.count(value) > 1:
+                raise InputError(f"configuration: {key} names {value} more than once")
+
+
+def _check_lesion_sources(content):
+    known = [name for name in modules.names(datasets.__path__) if datasets.load(name).LESION]
+    for name, dataset in content["lesion_sources"].items():
+        if dataset not in [*known, SYNTHETIC]:
+            raise InputError(
+                f"configuration: lesion_sources.{name} is {dataset!r}, but must be "
+                f"{', '.join(known)} or {SYNTHETIC}"
+            )
+        if (name == SYNTHETIC) != (dataset == SYNTHETIC):
+            raise InputError(
+                f"configuration: lesion_sources.{name} is {dataset!r}, but {SYNTHETIC} is the name "
+                "of synthetic anomalies, and of nothing else"
+            )
+
+
+def _check_simulated(subjects):
+    for name, n in subjects.items():
+        _check_known(name, simulated.MOST, "simulation.subjects")
+        if n > simulated.MOST[name]:
+            raise InputError(
+                f"configuration: simulation.subjects.{name} is {n}, but must be at most "
+                f"{simulated.MOST[name]}"
+            )
 
 
 def _check_datasets(config):
     """Everything that the used data sets need is there."""
     blocks = {"datasets": config["datasets"], "splits": config["splits"]}
     if config["simulation"]:
+        _check_simulated(config["simulation"]["subjects"])
         blocks["simulation.subjects"] = config["simulation"]["subjects"]
         if config["modality"] != "T1":
             raise InputError("configuration: modality is T2, but only T1 scans are simulated")
@@ -180,23 +370,23 @@ def _check_slices(config):
 
 
 def _check_rows(config):
-    methods, unhealthy = config["methods"], config["unhealthy"]
+    known, sources = config["methods"], config["lesion_sources"]
     for row, block in config["rows"].items():
         for name in [row] + block["maps"]:
             _, _, source = name.partition("-")
             # `pii-pii` and `draem_net-draem` make their anomalies themselves.
             own = name == row and row.partition("-")[0] in block["maps"]
-            if source and source not in unhealthy and not own:
+            if source and source not in sources and not own:
                 raise InputError(
                     f"configuration: rows.{row}: {name} is trained on {source}, but the known "
-                    f"data are {', '.join(unhealthy)}"
+                    f"data are {', '.join(sources)}"
                 )
         for name in block["maps"]:
             method = name.partition("-")[0]
-            if name not in CONTROLS and method not in methods:
+            if name not in CONTROLS and method not in known:
                 raise InputError(
                     f"configuration: rows.{row} has the unknown method {method}; known are "
-                    f"{', '.join([*methods, *CONTROLS])}"
+                    f"{', '.join([*known, *CONTROLS])}"
                 )
             if method in PRETRAINING:
                 raise InputError(
@@ -206,7 +396,7 @@ def _check_rows(config):
 
 
 def _check_table(config):
-    for key, known in (("rows", "rows"), ("test_sets", "unhealthy")):
+    for key, known in (("rows", "rows"), ("test_sets", "lesion_sources")):
         for name in config["table"][key] or ():
             if name not in config[known]:
                 raise InputError(
@@ -238,12 +428,12 @@ def _check_pretraining(config):
             )
 
 
-def method(model):
+def method(model: str) -> str:
     """Method of a model: `unet_res` of `unet_res-brats`."""
     return model.partition("-")[0]
 
 
-def models(config):
+def models(config: dict) -> list[str]:
     """Models that the rows need, with those they stand on, in order of first need."""
     needed = {}
 
@@ -261,7 +451,7 @@ def models(config):
     return list(needed)
 
 
-def weight_files(config):
+def weight_files(config: dict) -> dict[str, str]:
     """Files of published weights that the needed methods start from: method to path."""
     found = {}
     for model in models(config):
@@ -271,7 +461,7 @@ def weight_files(config):
     return found
 
 
-def random_extractors(config):
+def random_extractors(config: dict) -> list[str]:
     """Rows with a method whose feature extractor (`extractor`) has random weights."""
     methods = config["methods"]
     at_random = {
@@ -284,7 +474,7 @@ def random_extractors(config):
     ]
 
 
-def training_datasets(model, config):
+def training_datasets(model: str, config: dict) -> tuple[str, str]:
     """Data sets that a model trains and validates on.
 
     Without a source a method learns from healthy volumes. `draem` trains on them too and adds
@@ -295,20 +485,20 @@ def training_datasets(model, config):
         return "ixi", "ixi"
     if source == "draem":
         return "ixi", "draem"
-    return config["unhealthy"][source], config["unhealthy"][source]
+    return config["lesion_sources"][source], config["lesion_sources"][source]
 
 
-def test_sets(config):
+def test_sets(config: dict) -> dict[str, str]:
     """Test sets of the table: name to data set."""
-    return {name: config["unhealthy"][name] for name in config["table"]["test_sets"]}
+    return {name: config["lesion_sources"][name] for name in config["table"]["test_sets"]}
 
 
-def used_datasets(config):
-    """Data sets that models are trained or tested on: IXI, then others in the order of `unhealthy`.
+def used_datasets(config: dict) -> list[str]:
+    """Data sets that models are trained or tested on: IXI, then others, as in `lesion_sources`.
 
     `draem` is one of them if it is tested or validated on; it is made of IXI.
     """
     used = set(test_sets(config).values())
     for model in models(config):
         used.update(training_datasets(model, config))
-    return ["ixi", *(name for name in config["unhealthy"].values() if name in used)]
+    return ["ixi", *(name for name in config["lesion_sources"].values() if name in used)]

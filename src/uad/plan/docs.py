@@ -1,56 +1,145 @@
 """Generated parts of the documentation: keys of the configuration, departures, columns."""
 
+import copy
+import json
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
+from pydantic import TypeAdapter
 
+from uad.base import digests, modules
+from uad.data import datasets
+from uad.models import methods
+from uad.plan import schema
 from uad.plan.config import check
 from uad.report import departures
 
+# Of what stands in the schema for editors; the rest is of no use there, or would be wrong in an
+# overlay, where every key may be missing.
+EDITOR_KEYS = ("title", "required", "unit", "source", "test_time", "default")
 
-def markdown_table(schema):
-    """All keys of a schema with their descriptions, as a Markdown table."""
-    lines = ["| Key | Meaning |", "| --- | --- |"]
-    seen = {}
 
-    def visit(node, path):
-        reference = node.get("$ref")
-        if reference:
-            target = schema["$defs"][reference.rsplit("/", 1)[1]]
-            if "properties" in target and reference in seen:
-                lines.append(f"| `{path}.*` | as `{seen[reference]}.*` |")
-                return
-            seen[reference] = path
-            node = {**target, **{k: v for k, v in node.items() if k != "$ref"}}
-        if "anyOf" in node:
-            block = next(option for option in node["anyOf"] if "$ref" in option)
-            lines.append(f"| `{path}` | {node['description']} |")
-            visit(block, path)
+def key_table(config: dict) -> str:
+    """All keys with meaning, unit, value in a configuration and its source, as Markdown."""
+    lines = ["| Key | Meaning | Unit | Value | Source |", "| --- | --- | --- | --- | --- |"]
+    # Blocks that stand in several places are explained once: where, and with which values.
+    seen: dict[type, tuple[str, dict]] = {}
+
+    def row(path, meaning, unit=None, value="", source=None):
+        cells = (f"`{path}`", meaning, unit or "", value, source or "")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+
+    def block(cls, path, values, leave_out=()):
+        if cls in seen:
+            first, known = seen[cls]
+            changes = {key: v for key, v in values.items() if known.get(key) != v}
+            row(f"{path}.*", f"as `{first}.*`", value=_shown(changes))
             return
-        if path and "description" in node:
-            lines.append(f"| `{path}` | {node['description']} |")
-        for key, child in node.get("properties", {}).items():
-            visit(child, f"{path}.{key}" if path else key)
-        if isinstance(node.get("additionalProperties"), dict):
-            visit(node["additionalProperties"], f"{path}.*")
+        seen[cls] = path, values
+        types = get_type_hints(cls)
+        for field in fields(cls):
+            if field.name in leave_out:
+                continue
+            place = f"{path}.{field.name}" if path else field.name
+            of_block, by_name = _block_in(types[field.name])
+            about, more = field.metadata["description"], field.metadata["json_schema_extra"]
+            value = values.get(field.name)
+            known = field.name in values and (of_block is None or value is None)
+            known = known and not by_name and field.name != "methods"
+            row(place, about, more["unit"], _shown(value) if known else "", more["source"])
+            if of_block is not None:
+                block(of_block, f"{place}.<name>" if by_name else place, value or {})
+            if cls is schema.Config and field.name == "splits":
+                block(schema.Split, "splits.<data set>", {})
+            if cls is schema.Config and field.name == "methods":
+                all_methods(value)
 
-    visit(schema, "")
+    def all_methods(blocks):
+        block(schema.Method, "methods.<name>", {})
+        common = [field.name for field in fields(schema.Method)]
+        for name, values in blocks.items():
+            title, *_ = digests.docstring(f"uad.models.methods.{name}").partition(".\n")
+            changes = {key: values[key] for key in common if values.get(key)}
+            row(f"methods.{name}", " ".join(title.split()), value=_shown(changes))
+            block(schema.of_method(name), f"methods.{name}", values, leave_out=common)
+
+    block(schema.Config, "", config)
     return "\n".join(lines)
 
 
-def update_readme(readme, schema_path, config_path):
-    """Replace what stands between the markers of `config/README.md`: departures and keys."""
+def _block_in(kind: Any) -> tuple[type | None, bool]:
+    """The block that a type holds, if any, and whether it holds several by name."""
+    for option in (kind, *get_args(kind)):
+        if is_dataclass(option):
+            return option, get_origin(kind) is dict
+    return None, False
 
-    config = yaml.safe_load(Path(config_path).read_text())
-    check(config, schema_path)
-    tables = {
-        "departures": departures.markdown(config),
-        "keys": markdown_table(yaml.safe_load(Path(schema_path).read_text())),
+
+def _shown(value: Any) -> str:
+    """A value as it is written in the configuration, in one line; nothing for an empty block."""
+    if value == {}:
+        return ""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
+    text = text.removesuffix("...\n").strip()
+    return f"`{text[1:-1] if isinstance(value, dict) else text}`"
+
+
+def editor_schema() -> dict:
+    """JSON schema of a configuration or an overlay: names, types, bounds and meanings."""
+    known = modules.names(methods.__path__)
+    classes = {"": schema.Config, "split": schema.Split}
+    classes |= {name: schema.of_method(name) for name in known}
+    found, definitions = TypeAdapter.json_schemas(
+        [(name, "validation", TypeAdapter(cls)) for name, cls in classes.items()],
+        ref_template="#/$defs/{model}",
+    )
+    definitions = definitions["$defs"]
+    blocks = {name: found[name, "validation"] for name in classes}
+    top = definitions.pop(blocks[""]["$ref"].rpartition("/")[2])
+    for name in modules.names(datasets.__path__):
+        definitions["Splits"]["properties"][name] = blocks["split"]
+    definitions["Splits"]["additionalProperties"] = False
+    top["properties"]["methods"] |= {
+        "properties": {name: blocks[name] for name in known},
+        "additionalProperties": False,
     }
-    fill_in(readme, tables)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Configuration of the workflow, or an overlay",
+        "$comment": "Made by `make docs` from the classes beside the code; do not edit.",
+        **_for_editors(top),
+        "$defs": _for_editors(definitions),
+    }
 
 
-def update_metrics_page(page, schema_path):
+def _for_editors(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_for_editors(child) for child in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(node.get("description"), str):
+        more = "; ".join(filter(None, (node.get("unit"), node.get("source"))))
+        node = {**node, "description": node["description"] + (f" ({more})" if more else "")}
+        node = {key: value for key, value in node.items() if key not in EDITOR_KEYS}
+    return {key: _for_editors(child) for key, child in node.items()}
+
+
+def update_readme(readme: Path, config_path: Path) -> None:
+    """Replace what stands between the markers of `config/README.md`: departures and keys."""
+    written = yaml.safe_load(config_path.read_text(encoding="utf-8"))
+    checked = copy.deepcopy(written)
+    check(checked)
+    fill_in(readme, {"departures": departures.markdown(checked), "keys": key_table(written)})
+
+
+def write_schema(path: Path) -> None:
+    """Write the JSON schema for editors."""
+    path.write_text(json.dumps(editor_schema(), indent=1) + "\n", encoding="utf-8")
+
+
+def update_metrics_page(page: Path, schema_path: str | Path) -> None:
     """Replace what stands between the markers of `docs/metrics.md`: the columns of the metrics."""
     tables = {}
     for name, node in yaml.safe_load(Path(schema_path).read_text())["$defs"].items():
@@ -61,7 +150,7 @@ def update_metrics_page(page, schema_path):
     fill_in(page, tables)
 
 
-def fill_in(page, tables):
+def fill_in(page: Path, tables: dict[str, str]) -> None:
     """Put tables between the markers of a page that bear their names."""
     text = page.read_text()
     for name, table in tables.items():
@@ -74,6 +163,5 @@ def fill_in(page, tables):
 
 if __name__ == "__main__":
     update_metrics_page(Path("docs/metrics.md"), "workflow/schemas/metrics.schema.yaml")
-    update_readme(
-        Path("config/README.md"), "workflow/schemas/config.schema.yaml", "config/config.yaml"
-    )
+    update_readme(Path("config/README.md"), Path("config/config.yaml"))
+    write_schema(Path("workflow/schemas/config.schema.json"))

@@ -269,7 +269,7 @@ class Plan:
 
     def comes_stripped(self, wildcards: Any) -> bool:
         """Whether the wildcard data set's images have no skull."""
-        return self.brain_masks[wildcards.dataset] in ("threshold", "nonzero")
+        return self.brain_masks[wildcards.dataset] == "threshold"
 
     @property
     def released_lists(self) -> dict[str, Any]:

@@ -24,7 +24,6 @@ def _masks(config):
         "hd_bet": "HD-BET",
         "atlas": "propagated from the atlas",
         "threshold": "image mean",
-        "nonzero": "support of the image",
     }
     blocks = config["datasets"].items()
     kinds = {

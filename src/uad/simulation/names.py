@@ -11,6 +11,8 @@ SITES = {
     "atlas_v2": ("001", "009", "031", "052"),
     "wmh": ("Utrecht", "Singapore", "Amsterdam/GE3T"),
 }
+# Subjects that there are numbers for; which data sets are simulated.
+MOST = {"ixi": 999, "brats21": 49999, "atlas_v2": 999, "mslub": 49, "wmh": 999}
 
 
 def scans(dataset, n, seed):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import StratifiedShuffleSplit
 
 from uad.base.errors import InputError
 from uad.data import drawing, splits
@@ -54,6 +55,21 @@ def test_without_training_all_folds_validate_on_the_same_subjects(n, counts):
     assert list(sizes.columns) == ["test", "val"] and len(sizes) == 5
     assert (sizes["val"] == counts[1]).all() and (sizes["test"] == n - counts[1]).all()
     assert split.query("role == 'val'").groupby("subject").size().eq(5).all()
+
+
+@pytest.mark.parametrize("n_test", [160, 161, 7])
+def test_strata_are_those_of_scikit_learn(n_test):
+    """Which subjects are drawn is chance; how many of each stratum is not, to one subject."""
+    strata = np.array(["a"] * 281 + ["b"] * 225 + ["c"] * 50 + ["d"] * 6)
+    ((_, drawn),) = StratifiedShuffleSplit(1, test_size=n_test, random_state=0).split(
+        strata, strata
+    )
+    expected = pd.Series(strata[drawn]).value_counts()
+    split = draw(len(strata), 358, 40, n_test, n_folds=1, strata=list(strata))
+    test = split.query("role == 'test'")["subject"].str[1:].astype(int)
+    found = pd.Series(strata[test]).value_counts()
+    assert found.sum() == expected.sum() == n_test
+    assert found.sub(expected, fill_value=0).abs().max() <= 1
 
 
 def test_every_role_has_the_strata_of_the_whole():

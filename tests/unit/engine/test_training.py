@@ -16,6 +16,7 @@ from conftest import ROOT, write_pack
 from uad.base import devices, tsv
 from uad.base.errors import InputError
 from uad.engine import checkpoints, loop, training
+from uad.engine.settings import Training
 
 BLOCK = {
     "upstream": None,
@@ -168,7 +169,7 @@ def test_state_of_the_gradient_scaler_is_resumed(tmp_path):
     # In use on GPUs only; put in by hand here.
     run = loop._Run(
         torch.nn.ModuleDict({"network": torch.nn.Linear(1, 1)}), None,
-        loop.Settings(**{**BLOCK["training"], "precision": "32-true"}), torch.device("cpu"),
+        Training(**{**BLOCK["training"], "precision": "32-true"}), torch.device("cpu"),
         tmp_path / "state.pt", "same", "label",
     )  # fmt: skip
     run.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
@@ -300,9 +301,7 @@ def test_validation_uses_the_same_numbers_every_time(tmp_path):
 
     from uad.base import seeding
 
-    run = loop._Run(
-        Method(), None, loop.Settings(**BLOCK["training"]), torch.device("cpu"), "", "", ""
-    )
+    run = loop._Run(Method(), None, Training(**BLOCK["training"]), torch.device("cpu"), "", "", "")
     for _ in range(2):
         value = run.validate([[1, 2], [1]], seeding.generator(1, "validation"))
     assert seen[:2] == seen[2:]

@@ -1,13 +1,13 @@
-"""Pooled metrics from bins against the exact ones of the concatenated volumes."""
+"""Pooled metrics from bins against scikit-learn's of all voxels together."""
 
 import tracemalloc
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from uad.evaluation import metrics
-from uad.evaluation.histogram import ScoreHistogram, average_precision_bound, dice_bound
+from uad.evaluation.histogram import ScoreHistogram
 
 
 def volumes(rng, n, size=3000):
@@ -18,18 +18,29 @@ def volumes(rng, n, size=3000):
         yield (score * (rng.random(size) < 0.5)).astype(np.float32), lesion
 
 
-def test_pooled_equals_the_concatenation_within_its_bounds(rng):
+def rounded_down(score):
+    """Scores with 14 significant binary digits, the rest cut off."""
+    mantissa, exponent = np.frexp(score.astype(float))  # mantissa in [0.5, 1)
+    return np.ldexp(np.floor(mantissa * 2**14) / 2**14, exponent)
+
+
+def test_pooled_equals_scikit_learn_of_all_voxels_to_the_width_of_a_bin(rng):
     pooled, parts = ScoreHistogram(), list(volumes(rng, 6))
     for part in parts:
         pooled.add(*part)
     score, lesion = (np.concatenate(arrays) for arrays in zip(*parts))
-    exact, counts = metrics.count(score, lesion), pooled.counts()
-    dice = metrics.best_dice(exact)[0] - metrics.best_dice(counts)[0]
-    precision = metrics.average_precision(counts) - average_precision_score(lesion, score)
-    assert 0 <= dice <= dice_bound(counts) < 1e-3
-    assert abs(precision) <= average_precision_bound(counts) < 1e-2
-    # Its threshold is a real one: on the unrounded scores it reaches exactly the Dice of the bins.
+    counts, known = pooled.counts(), rounded_down(score)
+    assert (score >= known).all() and (score - known <= score / 8192).all()
+    found = metrics.average_precision(counts)
+    assert found == pytest.approx(average_precision_score(lesion, known), abs=1e-12)
+    assert found == pytest.approx(average_precision_score(lesion, score), abs=1e-3)
+    assert metrics.auroc(counts) == pytest.approx(roc_auc_score(lesion, known), abs=1e-12)
+    precision, recall, _ = precision_recall_curve(lesion, known)
+    best = (2 * precision * recall / np.maximum(precision + recall, 1e-12)).max()
     found, threshold = metrics.best_dice(counts)
+    assert found == pytest.approx(best, abs=1e-12)
+    assert 0 <= metrics.best_dice(metrics.count(score, lesion))[0] - found < 1e-3
+    # Its threshold is a real one: on the unrounded scores it reaches exactly the Dice of the bins.
     assert metrics.dice(score > threshold, lesion) == found
 
 
@@ -44,27 +55,14 @@ def test_exact_where_scores_are_bins(rng):
         np.testing.assert_array_equal(getattr(counts, name), getattr(exact, name))
 
 
-def test_bounds_by_hand():
-    # One bin holds two lesion voxels and two others, and there is nothing else.
-    pooled = ScoreHistogram()
-    pooled.add(np.full(4, 0.7, np.float32), np.array([1, 1, 0, 0], bool))
-    counts = pooled.counts()
-    # Dice 4/6; with the lesion first 4/4. Precision 1/2; at best 1, at worst (1/3 + 2/4) / 2,
-    # which the bound takes for 1/3.
-    assert metrics.best_dice(counts)[0] == pytest.approx(4 / 6)
-    assert dice_bound(counts) == pytest.approx(1 / 3)
-    assert metrics.average_precision(counts) == pytest.approx(0.5)
-    assert average_precision_bound(counts) == pytest.approx(0.5)
-
-
 def test_without_lesion_or_without_score():
     pooled = ScoreHistogram()
     assert metrics.best_dice(pooled.counts()) == (0.0, np.inf)
     pooled.add(np.zeros(5, np.float32), np.ones(5, bool))
     counts = pooled.counts()
-    assert metrics.best_dice(counts) == (0.0, np.inf) and dice_bound(counts) == 0
+    assert metrics.best_dice(counts) == (0.0, np.inf)
     assert metrics.average_precision(counts) == 1
-    assert np.isnan(average_precision_bound(ScoreHistogram().counts()))
+    assert np.isnan(metrics.average_precision(ScoreHistogram().counts()))
 
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.1])

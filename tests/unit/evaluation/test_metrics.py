@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+from scipy import ndimage
 from scipy.spatial.distance import directed_hausdorff
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -162,6 +164,21 @@ def test_surface_distance_by_brute_force(rng, spacing):
         b[:, :4] = False
         found = metrics.hd95(a, b, spacing)
         assert found == pytest.approx(hd95_by_brute_force(a, b, spacing), abs=1e-12)
+
+
+@pytest.mark.parametrize("spacing", [(2, 2, 2), (5.0, 1.0, 0.7)])
+def test_surface_distance_equals_monai(rng, spacing):
+    monai = pytest.importorskip("monai.metrics")
+    for _ in range(5):
+        prediction, lesion = (
+            ndimage.gaussian_filter(rng.random((2, 12, 20, 18)), (0, 2, 2, 2)) > 0.51
+        )
+        lesion[:4] = False
+        masks = [torch.from_numpy(mask)[None, None] for mask in (prediction, lesion)]
+        expected = monai.compute_hausdorff_distance(*masks, percentile=95, spacing=spacing)
+        found = metrics.hd95(prediction, lesion, spacing)
+        assert found > 0
+        assert found == pytest.approx(expected.item(), rel=1e-5)  # MONAI computes in 32 bits
 
 
 def test_surface_distance_of_few_voxels_is_nearly_the_largest():

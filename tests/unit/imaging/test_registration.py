@@ -11,12 +11,13 @@ from scipy.spatial.transform import Rotation
 import phantoms
 from uad.base.errors import InputError
 from uad.imaging import registration, volumes
+from uad.imaging.settings import Registration
 from uad.imaging.volumes import Volume
 from uad.simulation import names, phantom, scans
 
 registration.set_up(3141)
 
-FAST = registration.Settings("Affine", 2, [100, 50], [2, 1], [1, 0], 0.45, 0.65, 0.9, [0.75, 1.35])
+FAST = Registration(2, [100, 50], [2, 1], [1, 0], 0.45, 0.65, 0.9, [0.75, 1.35])
 
 
 @pytest.fixture

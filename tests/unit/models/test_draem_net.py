@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
 
 from uad.data import slices
 from uad.models import methods
 from uad.models.anomalies import draem
-from uad.models.methods import draem_net
+from uad.models.methods.draem_net import method as draem_net
 
 
 def logits_of(p):
@@ -30,41 +29,6 @@ def test_focal_loss_is_finite_for_extreme_logits():
     loss.backward()
     assert loss.item() == pytest.approx(400)
     assert logits.grad.isfinite().all()
-
-
-def ssim_by_scipy(x, y):
-    """Gaussian filter of SciPy, 11 x 11 and zeros beyond the border, in double precision."""
-
-    def mean(a):
-        return ndimage.gaussian_filter(a, 1.5, mode="constant", radius=5)
-
-    mx, my = mean(x), mean(y)
-    vx, vy, cov = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
-    c1, c2 = 1e-4, 9e-4
-    return ((2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean()
-
-
-def test_ssim_equals_scipys_filters(rng):
-    x, y = rng.random((2, 3, 24, 31))
-    expected = np.mean([ssim_by_scipy(a, b) for a, b in zip(x, y)])
-    found = draem_net.ssim(*(torch.from_numpy(v).float()[:, None] for v in (x, y)))
-    assert found.item() == pytest.approx(expected, abs=1e-5)
-
-
-def test_ssim_of_equal_slices_is_one_and_of_constants_known():
-    x = torch.rand(2, 1, 32, 32)
-    assert draem_net.ssim(x, x).item() == pytest.approx(1, abs=1e-6)
-    # Far from the border of constants only the luminance differs: see spec value 0.47067.
-    size = 400
-    dark, bright = torch.full((1, 1, size, size), 0.2), torch.full((1, 1, size, size), 0.8)
-    assert draem_net.ssim(dark, bright).item() == pytest.approx(0.47067, abs=0.03)
-
-
-def test_ssim_keeps_single_precision_in_mixed_precision():
-    x, y = torch.rand(2, 1, 1, 32, 32)
-    exact = draem_net.ssim(x, y)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert draem_net.ssim(x, y).item() == exact.item()
 
 
 class Perfect(torch.nn.Module):

@@ -1,18 +1,24 @@
 """The configuration: files, schema and methods agree; every mistake is named in a sentence."""
 
 import copy
-from pathlib import Path
+import dataclasses
+import json
+import os
+import subprocess
+import sys
 
 import jsonschema
 import pytest
 import yaml
 from conftest import ROOT
 
+from uad.base import modules
 from uad.base.errors import InputError
+from uad.base.settings import Block
 from uad.models import methods
-from uad.plan import config, docs
+from uad.plan import config, docs, schema
 
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+SCHEMA = ROOT / "workflow/schemas/config.schema.json"
 
 
 def merged(base, overlay):
@@ -25,12 +31,12 @@ def merged(base, overlay):
 
 
 def test_paper_configuration_is_valid(paper_config):
-    config.check(paper_config, SCHEMA)
+    config.check(paper_config)
 
 
 def test_demo_is_a_small_overlay(paper_config):
     overlay = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
-    config.check(merged(paper_config, overlay), SCHEMA)
+    config.check(merged(paper_config, overlay))
     assert overlay["simulation"]
 
 
@@ -40,42 +46,97 @@ def test_blocks_do_not_share_objects(paper_config):
     assert one is not other
 
 
-# Blocks that name data sets: those of another protocol may be left out.
-PARTLY_USED = (
-    "/properties/datasets",
-    "/properties/splits",
-    "/properties/unhealthy",
-    "/$defs/simulation/properties/subjects",
-)
+def blocks_of_the_configuration():
+    """Every class that is a block."""
+    for name in modules.names(methods.__path__):
+        schema.of_method(name)
+    pending = [Block]
+    while pending:
+        cls = pending.pop()
+        pending += cls.__subclasses__()
+        if cls is not Block:
+            yield cls
 
 
-def test_schema_has_no_open_keys():
-    def objects(node, path=""):
-        if isinstance(node, dict):
-            if node.get("type") == "object":
-                yield path, node
-            for key, child in node.items():
-                yield from objects(child, f"{path}/{key}")
-
-    found = list(objects(yaml.safe_load(SCHEMA.read_text())))
-    assert len(found) > 20
-    for path, node in found:
-        closed = node.get("additionalProperties")
-        assert closed is False or "propertyNames" in node, path
-        if closed is False:
-            optional = set(node["properties"]) - set(node["required"])
-            assert not optional or path in PARTLY_USED, path
+def test_every_key_says_what_it_means_and_no_other_is_allowed():
+    found = list(blocks_of_the_configuration())
+    assert len(found) > 40
+    for cls in found:
+        assert cls.__dataclass_params__.frozen, cls
+        for field in dataclasses.fields(cls):
+            assert field.metadata.get("description") or field.name == "slice_shape", (cls, field)
+        unknown = "ignore" if cls is schema.Splits else "forbid"
+        assert cls.__pydantic_config__["extra"] == unknown and cls.__pydantic_config__["strict"]
 
 
-def test_schema_is_a_schema():
-    jsonschema.Draft202012Validator.check_schema(yaml.safe_load(SCHEMA.read_text()))
+def test_methods_of_config_and_folder_agree(paper_config):
+    assert sorted(paper_config["methods"]) == modules.names(methods.__path__)
 
 
-def test_methods_of_schema_config_and_folder_agree(paper_config):
-    schema = yaml.safe_load(SCHEMA.read_text())
-    named = set(schema["properties"]["methods"]["properties"])
-    files = {p.stem for p in Path(methods.__file__).parent.glob("[a-z]*")}
-    assert named == set(paper_config["methods"]) == files
+@pytest.mark.parametrize("name", modules.names(methods.__path__))
+def test_method_says_where_it_comes_from(name):
+    assert {key for key, value in methods.load(name).INFO.items() if value} == {
+        "paper", "code", "licence",
+    }  # fmt: skip
+
+
+def test_keys_for_the_run_are_those_that_every_method_has():
+    common = {field.name for field in dataclasses.fields(schema.Method)}
+    assert common == set(methods.FOR_THE_RUN)
+
+
+def test_checked_values_stay_as_they_were_written(paper_config):
+    checked = copy.deepcopy(paper_config)
+    config.check(checked)
+    for block in paper_config["methods"].values():
+        block["training"] = {**paper_config["training"], **block["training"]}
+    used = config.used_datasets(paper_config)
+    # Parameters of jobs are compared as text: 1 is not 1.0, and the order counts.
+    paper_config["datasets"] = {
+        name: paper_config["datasets"][name] for name in used if name != "draem"
+    }
+    assert json.dumps(checked) == json.dumps(paper_config)
+
+
+def test_keys_that_are_left_out_get_their_defaults(paper_config):
+    given = copy.deepcopy(paper_config)
+    left_out = [
+        ("keep_maps",), ("local_gpus",), ("simulation",), ("residual", "erosion"),
+        ("training", "weight_decay"), ("methods", "unet", "pretrained"),
+        ("methods", "ae", "training"), ("datasets", "ixi", "layout"), ("table", "published"),
+    ]  # fmt: skip
+    for *parents, key in left_out:
+        block = given
+        for parent in parents:
+            block = block[parent]
+        del block[key]
+    config.check(given)
+    paper_config["table"]["published"] = None
+    config.check(paper_config)
+    assert given == paper_config
+
+
+def run_python(code, *blocked):
+    """Run code in a new interpreter in which some packages cannot be imported."""
+    head = f"import sys; sys.modules.update(dict.fromkeys({blocked!r}))\n"
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", head + code], env=env, cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_planning_needs_nothing_scientific():
+    code = "import yaml; from uad.plan import config\n"
+    code += "config.check(yaml.safe_load(open('config/config.yaml')))"
+    run_python(code, "torch", "numpy", "scipy", "pandas", "nibabel", "SimpleITK", "matplotlib")
+
+
+def test_jobs_need_no_pydantic():
+    code = "from uad.base import settings; from uad.models import methods\n"
+    code += "import uad.engine.training, uad.imaging.settings, uad.evaluation.settings\n"
+    code += "methods.build('unet', {'widths': [4, 8]}); methods.load('cddpm')"
+    run_python(code, "pydantic", "pydantic_core", "annotated_types")
 
 
 NAMES = [
@@ -105,8 +166,30 @@ def test_method_builds_from_its_block(paper_config, name):
 def test_readme_lists_every_key(tmp_path):
     copied = tmp_path / "README.md"
     copied.write_text((ROOT / "config/README.md").read_text())
-    docs.update_readme(copied, SCHEMA, ROOT / "config/config.yaml")
+    docs.update_readme(copied, ROOT / "config/config.yaml")
     assert copied.read_text() == (ROOT / "config/README.md").read_text(), "run make docs"
+
+
+def test_schema_for_editors_is_up_to_date(tmp_path):
+    docs.write_schema(tmp_path / "schema.json")
+    assert (tmp_path / "schema.json").read_text() == SCHEMA.read_text(), "run make docs"
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / "config").glob("*.yaml")))
+def test_schema_for_editors_fits_configurations_and_overlays(name):
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    text = (ROOT / "config" / name).read_text()
+    assert text.startswith("# yaml-language-server: $schema=../workflow/schemas/")
+    written = yaml.safe_load(text)
+    assert not list(validator.iter_errors(written))
+    for wrong in (
+        {"sed": 1}, {"seed": "a"}, {"splits": {"ixy": {"val": 1}}}, {"splits": {"ixi": {"val": 0}}},
+        {"methods": {"aee": {}}}, {"methods": {"ae": {"dropout": 1}}}, {"rows": {"ae": {"l": 1}}},
+        {"methods": {"spark": {"encoder": {"width": 6}}}}, {"lesion_sources": {}},
+    ):  # fmt: skip
+        assert list(validator.iter_errors(written | wrong)), wrong
 
 
 def test_metrics_page_lists_every_column(tmp_path):
@@ -143,7 +226,7 @@ MISTAKES = {
     ),
     "row that leads elsewhere": (
         {"rows": {"../../x-brats": {"block": "II", "label": "X", "healthy": "ixi", "maps": []}}},
-        "configuration: rows: '../../x-brats' does not match",
+        "configuration: rows has the name '../../x-brats', but names there must match",
     ),
     "map that leads elsewhere": (
         {"rows": {"x": {"block": "I", "label": "X", "healthy": "ixi", "maps": ["../../x"]}}},
@@ -157,20 +240,21 @@ MISTAKES = {
         {"methods": {"cddpm": {"trainig": {}}}},
         r"unknown key methods.cddpm.trainig \(did you mean training\?\)",
     ),
+    "line break in a key": ({"fold\ns": [1]}, r"unknown key 'fold.ns' \(did you mean folds\?\)"),
     "unknown top-level key": ({"fold": [1]}, r"unknown key fold \(did you mean folds\?\)"),
     "wrong choice": (
         {"datasets": {"ixi": {"brain_mask": "bet"}}},
-        "datasets.ixi.brain_mask is 'bet', but must be one of: hd_bet, atlas, threshold, nonzero",
+        "datasets.ixi.brain_mask is 'bet', but must be 'hd_bet', 'atlas' or 'threshold'",
     ),
-    "wrong type": ({"seed": "abc"}, "seed: 'abc' is not of type 'integer'"),
-    "too small": ({"splits": {"folds": 0}}, "splits.folds: 0 is less than the minimum of 1"),
+    "wrong type": ({"seed": "abc"}, "seed is 'abc', but must be a whole number"),
+    "too small": ({"splits": {"folds": 0}}, "splits.folds is 0, but must be at least 1"),
     "fold out of range": (
         {"folds": [0, 5]},
         "folds names fold 5, but splits.folds is 5, so folds go from 0 to 4",
     ),
     "unknown scheme": (
         {"splits": {"scheme": "random"}},
-        "splits.scheme is 'random', but must be one of: clean, paper, released",
+        "splits.scheme is 'random', but must be 'clean', 'paper' or 'released'",
     ),
     "misspelt key of the lists": (
         {"splits": {"released": {"purge_leaks": True}}},
@@ -180,7 +264,7 @@ MISTAKES = {
         {"splits": {"scheme": "released", "folds": 6}},
         "splits.folds is 6, but the released lists have only 5 folds",
     ),
-    "repeated fold": ({"folds": [1, 1]}, "folds: .* has non-unique elements"),
+    "repeated fold": ({"folds": [1, 1]}, "folds names 1 more than once"),
     "unknown method": (
         {
             "rows": {
@@ -203,7 +287,7 @@ MISTAKES = {
     ),
     "unknown test set": (
         {"table": {"test_sets": ["isles"]}},
-        "table.test_sets names isles, but unhealthy has only brats, atlas, draem, mslub, wmh",
+        "table.test_sets names isles, but lesion_sources has only brats, atlas, draem, mslub, wmh",
     ),
     "test set that is not simulated": (
         {
@@ -222,11 +306,11 @@ MISTAKES = {
     ),
     "wrong place of patches": (
         {"methods": {"pii": {"centre": "middle"}}},
-        "methods.pii.centre is 'middle', but must be one of: brain, anywhere",
+        "methods.pii.centre is 'middle', but must be 'brain' or 'anywhere'",
     ),
     "no anomalies": (
         {"methods": {"draem_net": {"probability": 0}}},
-        "methods.draem_net.probability: 0 is less than or equal to the minimum of 0",
+        "methods.draem_net.probability is 0, but must be more than 0",
     ),
     "upstream that does not reconstruct": (
         {"methods": {"unet_res": {"upstream": "unet"}}},
@@ -234,11 +318,11 @@ MISTAKES = {
     ),
     "slices that do not close": (
         {"methods": {"fae": {"size": 96}}},
-        "methods.fae.size: 96 is not a multiple of 64",
+        "methods.fae.size is 96, but must be a multiple of 64",
     ),
     "even window": (
         {"methods": {"fae": {"window": 6}}},
-        "methods.fae.window is 6, but must be one of: 3, 5, 7",
+        "methods.fae.window is 6, but must be 3, 5, 7, 9 or 11",
     ),
     "patch that does not tile the slices": (
         {"methods": {"pddpm": {"patch": 36}}},
@@ -270,6 +354,131 @@ MISTAKES = {
         {"preprocessing": {"registration": {"iterations": [10]}}},
         "preprocessing.registration needs as many iterations as shrink_factors",
     ),
+    "name of an earlier version": (
+        {"unhealthy": {"brats": "brats21"}},
+        "configuration: unhealthy is called lesion_sources now",
+    ),
+    "key of an earlier version": (
+        {"preprocessing": {"registration": {"transform": "Affine"}}},
+        "configuration: preprocessing.registration.transform is gone, since the transform is",
+    ),
+    "masks of an earlier version": (
+        {"datasets": {"brats21": {"brain_mask": "nonzero"}}},
+        "datasets.brats21.brain_mask is 'nonzero', but must be 'hd_bet', 'atlas' or 'threshold'",
+    ),
+    "true for a number": (
+        {"threads": {"train": True}},
+        "threads.train is true, but must be a whole number",
+    ),
+    "true for a number with decimals": (
+        {"training": {"learning_rate": True}},
+        "training.learning_rate is true, but must be a number",
+    ),
+    "one for a switch": ({"keep_maps": 1}, "keep_maps is 1, but must be true or false"),
+    "part of a thread": (
+        {"threads": {"train": 3.5}},
+        "threads.train is 3.5, but must be a whole number",
+    ),
+    "part of a thread as text": (
+        {"threads": {"train": "3.5"}},
+        "threads.train is '3.5', but must be a whole number",
+    ),
+    "infinitely many millimetres": (
+        {"atlas": {"spacing_mm": float("inf")}},
+        "atlas.spacing_mm is Infinity, but must be a finite number",
+    ),
+    "number for a name": ({"results": 7}, "results is 7, but must be text"),
+    "nowhere": ({"results": ""}, "results is empty"),
+    "text for a list": ({"folds": "0"}, "folds is '0', but must be a list"),
+    "no block": ({"atlas": "sri24"}, "atlas is 'sri24', but must be a block of keys"),
+    "no block of a method": (
+        {"methods": {"ae": None}},
+        "methods.ae is null, but must be a block of keys",
+    ),
+    "no block of a split": (
+        {"splits": {"ixi": 3}},
+        "splits.ixi is 3, but must be a block of keys",
+    ),
+    "no training": (
+        {"methods": {"ae": {"training": 5}}},
+        "methods.ae.training is 5, but must be a block of keys",
+    ),
+    "misspelt key of a training": (
+        {"methods": {"ae": {"training": {"epoch": 5}}}},
+        r"unknown key methods.ae.training.epoch \(did you mean epochs\?\)",
+    ),
+    "misspelt key of a network": (
+        {"methods": {"cddpm": {"encoder": {"features_": 5}}}},
+        r"unknown key methods.cddpm.encoder.features_ \(did you mean features\?\)",
+    ),
+    "misspelt key of a row": (
+        {"rows": {"ae": {"lable": "AE"}}},
+        r"unknown key rows.ae.lable \(did you mean label\?\)",
+    ),
+    "misspelt key of a simulation": (
+        {"simulation": {"seeds": 1}},
+        r"unknown key simulation.seeds \(did you mean seed\?\)",
+    ),
+    "misspelt method": (
+        {"methods": {"unet_ress": {"widths": [4, 8]}}},
+        r"unknown key methods.unet_ress \(did you mean unet_res\?\)",
+    ),
+    "misspelt data set": (
+        {"datasets": {"brats": {"folder": "data/x", "brain_mask": "hd_bet"}}},
+        r"unknown key datasets.brats \(did you mean brats21\?\)",
+    ),
+    "misspelt data set of a split": (
+        {"splits": {"atlas": {"train": 1, "val": 1, "test": None}}},
+        r"unknown key splits.atlas \(did you mean atlas_v2\?\)",
+    ),
+    "misspelt key of the splits": (
+        {"splits": {"shceme": "clean"}},
+        r"unknown key splits.shceme \(did you mean scheme\?\)",
+    ),
+    "lesions of a data set that there is not": (
+        {"lesion_sources": {"isles": "isles22"}},
+        "lesion_sources.isles is 'isles22', but must be atlas_v2, brats21, mslub, wmh or draem",
+    ),
+    "lesions of healthy subjects": (
+        {"lesion_sources": {"healthy": "ixi"}},
+        "lesion_sources.healthy is 'ixi', but must be atlas_v2, brats21, mslub, wmh or draem",
+    ),
+    "another name for synthetic anomalies": (
+        {"lesion_sources": {"draem": "brats21"}},
+        "lesion_sources.draem is 'brats21', but draem is the name of synthetic anomalies",
+    ),
+    "two names of a data set": (
+        {"lesion_sources": {"glioma": "brats21"}},
+        "lesion_sources names brats21 more than once",
+    ),
+    "name that is no part of a model's": (
+        {"lesion_sources": {"bra-ts": "brats21"}},
+        "lesion_sources has the name 'bra-ts', but names there must match",
+    ),
+    "a test set twice": (
+        {"table": {"test_sets": ["brats", "brats"]}},
+        "table.test_sets names brats more than once",
+    ),
+    "too short a list": (
+        {"preprocessing": {"crop": [192, 192]}},
+        "preprocessing.crop has 2 entries, but needs at least 3",
+    ),
+    "too long a list": (
+        {"training": {"betas": [0.9, 0.9, 0.9]}},
+        "training.betas has 3 entries, but may have no more than 2",
+    ),
+    "odd number in a list": (
+        {"preprocessing": {"crop": [192, 191, 100]}},
+        "preprocessing.crop.1 is 191, but must be a multiple of 2",
+    ),
+    "more simulated subjects than names": (
+        {"simulation": {"seed": 1, "subjects": {"ixi": 9, "brats21": 9, "atlas_v2": 1000}}},
+        "simulation.subjects.atlas_v2 is 1000, but must be at most 999",
+    ),
+    "simulated data set that there is not": (
+        {"simulation": {"seed": 1, "subjects": {"ixy": 9}}},
+        r"unknown key simulation.subjects.ixy \(did you mean ixi\?\)",
+    ),
     "simulation incomplete": (
         {"simulation": {"seed": 1}},
         "missing key simulation.subjects",
@@ -281,8 +490,120 @@ MISTAKES = {
 def test_mistakes_are_named(paper_config, name):
     overlay, sentence = MISTAKES[name]
     with pytest.raises(InputError, match=sentence) as error:
-        config.check(merged(paper_config, overlay), SCHEMA)
+        config.check(merged(paper_config, overlay))
     assert "\n" not in str(error.value)
+
+
+# Numbers that YAML or `--config` leave as text, and what they are.
+TEXTS = {
+    ("folds", 0): ("0", 0),
+    ("threads", "train"): ("4", 4),
+    ("training", "learning_rate"): ("1e-4", 1e-4),  # a text in YAML 1.1
+    ("training", "betas", 1): (".99", 0.99),
+    ("training", "drop_last"): ("false", False),
+    ("preprocessing", "crop", 2): ("96", 96),
+    ("splits", "ixi", "train"): ("20", 20),
+    ("splits", "ixi", "test"): ("null", None),
+    ("methods", "fae", "window"): ("7", 7),
+    ("methods", "fae", "pretrained"): ("null", None),
+    ("methods", "rd", "blur"): ("2", 2),
+    ("methods", "cddpm", "encoder", "drop_path"): ("5E-2", 0.05),
+    ("methods", "unet", "training", "epochs"): ("+5", 5),
+    ("residual", "erosion"): ("0", 0),
+    ("table", "published"): ("null", None),
+}
+
+
+@pytest.mark.parametrize("place", TEXTS, ids=lambda place: ".".join(map(str, place)))
+def test_texts_that_read_as_numbers_are_numbers(paper_config, place):
+    text, value = TEXTS[place]
+    block = paper_config
+    for part in place[:-1]:
+        block = block[part]
+    block[place[-1]] = text
+    config.check(paper_config)
+    found = paper_config
+    for part in place:
+        found = found[part]
+    assert found == value and type(found) is type(value)
+
+
+def test_names_that_look_like_numbers_stay_texts(paper_config):
+    paper_config["rows"]["ae"]["label"] = "12"
+    paper_config["results"] = "2024"
+    config.check(paper_config)
+    assert paper_config["rows"]["ae"]["label"] == "12" and paper_config["results"] == "2024"
+
+
+def test_an_overlay_may_bring_a_method_and_a_data_set(paper_config):
+    brought = {
+        "methods": {"dae": paper_config["methods"].pop("dae")},
+        "rows": {"dae": paper_config["rows"].pop("dae")},
+        "datasets": {"wmh": paper_config["datasets"].pop("wmh")},
+        "splits": {"wmh": paper_config["splits"].pop("wmh")},
+        "lesion_sources": {"hyperintensities": paper_config["lesion_sources"].pop("wmh")},
+        "table": {"test_sets": ["hyperintensities"]},
+    }
+    without = copy.deepcopy(paper_config)
+    config.check(without)
+    assert "dae" not in config.models(without) and "wmh" not in without["datasets"]
+    config.check(found := merged(paper_config, brought))
+    assert "dae" in config.models(found) and "wmh" in found["datasets"]
+    assert config.test_sets(found) == {"hyperintensities": "wmh"}
+
+
+# Whatever key is left out, misspelt or given something else: a sentence that names it.
+
+# Of these blocks, which have many by free names, one is enough.
+EXAMPLES = {"rows": "cddpm", "datasets": "ixi", "lesion_sources": "brats", "methods": "cddpm"}
+
+
+def places(node, place=()):
+    """Keys of a configuration, from the outside in."""
+    for key, child in node.items():
+        if EXAMPLES.get(".".join(place), key) == key:
+            yield (*place, key)
+            if isinstance(child, dict):
+                yield from places(child, (*place, key))
+
+
+PLACES = list(places(yaml.safe_load((ROOT / "config/config.yaml").read_text())))
+
+
+def mistaken(base, place, change):
+    """What checking says after a change of the block in which a key is; None if it is fine."""
+    found = copy.deepcopy(base)
+    *parents, key = place
+    block = found
+    for parent in parents:
+        block = block[parent]
+    change(block, key)
+    try:
+        config.check(found)
+    except InputError as error:
+        assert str(error).startswith("configuration: ") and "\n" not in str(error)
+        return str(error)
+    return None
+
+
+def misspell(block, key):
+    block[key + "x"] = block.pop(key)
+
+
+def replace(block, key):
+    block[key] = 3 if isinstance(block[key], dict) else {"a": 1}
+
+
+@pytest.mark.parametrize("place", PLACES, ids=".".join)
+def test_any_mistake_is_named(paper_config, place):
+    path = ".".join(place)
+    free = len(place) == 2 and place[0] in EXAMPLES  # others may be called otherwise
+    dropped = mistaken(paper_config, place, lambda block, key: block.pop(key))
+    assert dropped is None or place[-1] in dropped
+    said = mistaken(paper_config, place, misspell)
+    if not free:
+        assert said.startswith(f"configuration: unknown key {path}x (did you mean ")
+    assert path in mistaken(paper_config, place, replace)
 
 
 def test_a_cddpm_from_scratch_may_have_any_encoder_and_slice(paper_config):
@@ -293,7 +614,7 @@ def test_a_cddpm_from_scratch_may_have_any_encoder_and_slice(paper_config):
         },
         "preprocessing": {"crop": [192, 176, 100]},
     }
-    config.check(merged(paper_config, overlay), SCHEMA)
+    config.check(merged(paper_config, overlay))
 
 
 @pytest.mark.parametrize(
@@ -306,7 +627,7 @@ def test_missing_keys_are_named(paper_config, path):
         block = block[parent]
     del block[key]
     with pytest.raises(InputError, match=f"missing key {path}"):
-        config.check(paper_config, SCHEMA)
+        config.check(paper_config)
 
 
 def test_models_come_from_the_rows(paper_config):
@@ -346,7 +667,7 @@ def test_only_what_the_table_needs_is_left(paper_config, rows, test_sets, used):
     every = list(paper_config["rows"])
     paper_config["table"].update(rows=rows, test_sets=test_sets)
     for _ in range(2):  # checking a checked one changes nothing
-        config.check(paper_config, SCHEMA)
+        config.check(paper_config)
         assert list(paper_config["rows"]) == (rows or every)
         assert config.used_datasets(paper_config) == used
         assert list(paper_config["datasets"]) == [name for name in used if name != "draem"]
@@ -364,7 +685,7 @@ def cddpm_protocol(paper_config, *more):
 
 def test_the_cddpms_protocol(paper_config):
     found = cddpm_protocol(paper_config)
-    config.check(found, SCHEMA)
+    config.check(found)
     assert "cddpm" in found["rows"] and "sadm-brats" not in found["rows"]
     assert config.used_datasets(found) == ["ixi", "brats21", "atlas_v2", "mslub", "wmh"]
     assert found["residual"] == {"kind": "l1", "erosion": 3}
@@ -373,14 +694,14 @@ def test_the_cddpms_protocol(paper_config):
 
 def test_the_cddpms_protocol_on_t2(paper_config):
     found = cddpm_protocol(paper_config, "cddpm_t2.yaml")
-    config.check(found, SCHEMA)
+    config.check(found)
     assert found["modality"] == "T2"
     assert list(found["datasets"]) == ["ixi", "brats21", "mslub"]
 
 
 def test_the_cddpms_protocol_on_simulated_scans(paper_config):
     found = cddpm_protocol(paper_config, "demo.yaml")
-    config.check(found, SCHEMA)
+    config.check(found)
     assert set(found["datasets"]) < set(found["simulation"]["subjects"]) | {"draem"}
 
 

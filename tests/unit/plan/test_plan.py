@@ -19,7 +19,7 @@ def plan_of(**changes):
     """The plan of the demo with some changes."""
     for name in ("demo", "config"):
         with_defaults(changes, ROOT / f"config/{name}.yaml")
-    settings.check(changes, ROOT / "workflow/schemas/config.schema.yaml")
+    settings.check(changes)
     return Plan(changes, ROOT)
 
 

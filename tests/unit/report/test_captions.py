@@ -18,7 +18,7 @@ WILDCARDS = {
 @pytest.fixture(scope="module")
 def settings():
     found = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    config.check(found, ROOT / "workflow/schemas/config.schema.yaml")
+    config.check(found)
     return found
 
 

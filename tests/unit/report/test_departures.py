@@ -3,7 +3,6 @@
 import copy
 
 import pytest
-from conftest import ROOT
 
 from uad.plan import config as uad_config
 from uad.report import departures
@@ -12,7 +11,7 @@ from uad.report import departures
 @pytest.fixture
 def config(paper_config):
     """The paper's configuration, completed."""
-    uad_config.check(paper_config, ROOT / "workflow/schemas/config.schema.yaml")
+    uad_config.check(paper_config)
     return paper_config
 
 

@@ -1,21 +1,26 @@
-"""Methods: one file or folder each, named like its block of the configuration and its models.
+"""Methods: one folder each, named like its block of the configuration and its models.
 
-A method's module has
+A method's package has
+
+`INFO`
+    paper, original code and its licence,
 
 `Params`
-    frozen dataclass, the method's block of the configuration without the keys `FOR_THE_RUN`; it
-    may have `slice_shape`, (X, Y) in pixels, which comes from the data,
+    `settings.Block`, the method's block of the configuration without the keys `FOR_THE_RUN`; it may
+    have `slice_shape`, (X, Y) in pixels, which comes from the data,
 `build(params, upstream=None)`
     the method, a `uad.models.method.Method`; `upstream` is a method it stands on, of the same fold,
     already trained and frozen.
 
-To add a method, add its file here and its block to the configuration.
+Its docstring is the method's page in the report. Runs are planned where torch is not installed, so
+what needs torch is in the package's `method.py`, which `build` imports.
+
+To add a method, add its folder here and its block to the configuration.
 """
 
 from dataclasses import fields
 
-from uad.base import modules
-from uad.base.errors import InputError
+from uad.base import modules, settings
 
 # Trained methods that have no anomaly map: others start from their weights (`pretrained`).
 PRETRAINING = ("spark",)
@@ -50,8 +55,4 @@ def build(name, params, upstream=None):
         If a key is missing from the block or unknown to the method.
     """
     module = load(name)
-    known = {field.name for field in fields(module.Params)}
-    for key in sorted(known ^ set(params)):
-        what = "missing" if key in known else "unknown"
-        raise InputError(f"methods.{name}: {what} key {key}")
-    return module.build(module.Params(**params), upstream)
+    return module.build(settings.build(module.Params, params, f"methods.{name}"), upstream)

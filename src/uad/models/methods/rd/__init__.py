@@ -10,83 +10,55 @@ the learning rate is that of SADM App. B.
 
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
-from scipy import ndimage
-from torch import nn
+from uad.base.settings import Block, key
 
-from uad.models import method, residuals
-from uad.models.method import Method
-from uad.models.methods.rd.network import Decoder, OneClassBottleneck
-from uad.models.networks import resnet
+INFO = {
+    "paper": "Deng & Li 2022",
+    "code": "https://github.com/hq-deng/RD4AD",
+    "licence": "MIT",
+}
 
 
 @dataclass(frozen=True)
-class Params:
+class Extractor(Block):
+    """Block `methods.rd.extractor`."""
+
+    width: int = key(
+        "channels of the stem, of which all others are multiples; 64 in the published network",
+        source="Deng's code",
+        ge=1,
+    )
+    standardise: bool = key(
+        "by mean and SD of ImageNet; `false`: slices enter as they are",
+        source="Deng's code",
+    )
+
+
+@dataclass(frozen=True)
+class Params(Block):
     """Block `methods.rd`."""
 
-    extractor: dict
-    size: int
-    blur: float
-
-
-class RD(Method):
-    """Frozen teacher, and its student."""
-
-    def __init__(self, params):
-        super().__init__()
-        self.params = params
-        width = params.extractor["width"]
-        self.network = nn.ModuleDict(
-            {
-                "teacher": resnet.wide_resnet50_2(3, width),
-                "bottleneck": OneClassBottleneck(width),
-                "decoder": Decoder(width),
-            }
-        )
-
-    def load_pretrained(self, weights):
-        """ImageNet weights of torchvision's WideResNet-50-2 (the first version)."""
-        self.network["teacher"].load_published(weights)
-
-    def maps(self, x):
-        """Feature maps of teacher and student, two lists from fine to coarse.
-
-        Slices (B, 1, H, W) in [0, 1] -> maps of 4, 8 and 16 `width` channels at 1/4, 1/8 and 1/16
-        of `size`.
-        """
-        scale = (resnet.MEAN, resnet.SD)
-        if not self.params.extractor["standardise"]:
-            scale = ((0, 0, 0), (1, 1, 1))
-        colour = resnet.in_colour(x, self.params.size, *scale)
-        with torch.no_grad():
-            _, *taught = self.network["teacher"](colour)  # without the stem
-        return taught, self.network["decoder"](self.network["bottleneck"](*taught))
-
-    def loss(self, batch, rng):
-        """One minus the cosine of whole feature maps, mean over the slices, sum over the maps."""
-        return sum(
-            (1 - F.cosine_similarity(t.flatten(1).float(), s.flatten(1).float())).mean()
-            for t, s in zip(*self.maps(batch.image))
-        )
-
-    def anomaly_map(self, image, brain, reconstruction=None):
-        """One minus the cosine at each location, summed over the maps, in [0, 3].
-
-        Blurred within each slice, then median-filtered.
-        """
-        parts = []
-        for x in method.in_parts(image):
-            distances = [
-                resnet.resize(1 - F.cosine_similarity(t.float(), s.float())[:, None], x.shape[-2:])
-                for t, s in zip(*self.maps(x))
-            ]
-            parts.append(sum(distances)[:, 0])
-        score = torch.cat(parts).cpu().numpy()
-        score = ndimage.gaussian_filter(score, (0, self.params.blur, self.params.blur))
-        return residuals.median_filter(score * brain, brain)
+    extractor: Extractor = key(
+        "frozen WideResNet-50-2, the teacher; `pretrained` names its weights",
+    )
+    size: int = key(
+        "to which slices are resized, square; 256 in Deng's code",
+        unit="pixels",
+        source="Sec. 4.1",
+        ge=32,
+        multiple_of=32,
+    )
+    blur: float = key(
+        "sigma of the Gaussian that smooths each slice of the map; 0 switches it off",
+        unit="voxels",
+        source="Deng's code",
+        ge=0,
+        test_time=True,
+    )
 
 
 def build(params, upstream=None):
     """See `uad.models.methods`."""
+    from uad.models.methods.rd.method import RD
+
     return RD(params)

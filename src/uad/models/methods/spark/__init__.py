@@ -10,51 +10,39 @@ Differs from the reference: the best checkpoint is chosen on fixed slices with f
 
 from dataclasses import dataclass
 
-import torch.nn.functional as F
+from uad.base.settings import Block, key
+from uad.models import settings
 
-from uad.base import devices
-from uad.models.method import Method
-from uad.models.methods.spark.network import SparK
-from uad.models.networks.encoder import enlarge
+INFO = {
+    "paper": "Tian et al. 2023, Designing BERT for Convolutional Networks",
+    "code": "with the cDDPM's, released by its authors",
+    "licence": "none stated",
+}
 
 
 @dataclass(frozen=True)
-class Params:
+class Encoder(settings.Encoder):
+    """Block `methods.spark.encoder`: `width` and `blocks` as of the encoder that starts from it."""
+
+    # The decoder's channels are quarters of the encoder's.
+    width: int = key("channels of the stem", source="cDDPM code", ge=4, multiple_of=4)
+
+
+@dataclass(frozen=True)
+class Params(Block):
     """Block `methods.spark`."""
 
-    encoder: dict
-    mask_ratio: float
-
-
-class Pretraining(Method):
-    """Encoder and decoder."""
-
-    def __init__(self, params):
-        super().__init__()
-        self.mask_ratio = params.mask_ratio
-        self.network = SparK(**params.encoder)
-
-    def draw_visible(self, rng, x):
-        """Which patches of slices (B, 1, H, W) are seen, bool of shape (B, H / stride, W / stride).
-
-        The same number in every slice, at least one, and never all.
-        """
-        n, _, height, width = x.shape
-        rows, columns = (side // self.network.encoder.stride for side in (height, width))
-        patches = rows * columns
-        seen = min(max(round(patches * (1 - self.mask_ratio)), 1), patches - 1)
-        ranks = rng.random((n, patches)).argsort(axis=1).argsort(axis=1)
-        return devices.send((ranks < seen).reshape(n, rows, columns), x.device)
-
-    def loss(self, batch, rng):
-        """Mean squared error over the hidden patches."""
-        x, encoder = batch.image, self.network.encoder
-        visible = self.draw_visible(rng, x)
-        kept = encoder.draw_kept(rng, len(x), x.device) if self.network.training else None
-        hidden = ~enlarge(visible, x)[:, None]
-        return F.mse_loss(self.network(x, visible, kept).float()[hidden], x[hidden])
+    encoder: Encoder = key("that of the cDDPM, without its head")
+    mask_ratio: float = key(
+        "share of the patches that are hidden; one at least is seen",
+        source="cDDPM code",
+        gt=0,
+        lt=1,
+    )
 
 
 def build(params, upstream=None):
     """See `uad.models.methods`."""
+    from uad.models.methods.spark.method import Pretraining
+
     return Pretraining(params)

@@ -1,23 +1,4 @@
-"""DAE: denoising autoencoder with coarse noise (Kascenas et al. 2022; row DAE of Table 1).
-
-A U-Net learns to take smooth noise, drawn on a coarse grid, off healthy slices. At test time it
-sees the slice as it is and treats lesions as noise.
-
-Differs from the original:
-
-- one channel, and plain Adam with a constant learning rate (App. B of SADM; there AMSGrad with a
-  cosine schedule);
-- noise everywhere in the brain. The original leaves out what is darker than 0.01 in all of its four
-  channels. Here the darkest hundredth of a brain is 0 (percentiles), so that a dark lesion would
-  pass for noiseless;
-- the loss covers the background too. There the network's output would be left to chance, which
-  structural similarity, the residual of all reconstructions here, sees from the rim of the brain.
-
-The grid of 16 points is that of the original, whose slices have 128 pixels; 12 points are as coarse
-in mm.
-"""
-
-from dataclasses import dataclass
+"""The method DAE, see its package."""
 
 import numpy as np
 import torch
@@ -26,16 +7,6 @@ import torch.nn.functional as F
 from uad.models import method
 from uad.models.method import Method
 from uad.models.networks.seg_unet import SegUNet
-
-
-@dataclass(frozen=True)
-class Params:
-    """Block `methods.dae`."""
-
-    widths: list
-    noise_grid: int
-    noise_sd: float
-    loss: str
 
 
 class DAE(Method):
@@ -75,8 +46,3 @@ class DAE(Method):
         """See `uad.models.method`; nothing is random, since no noise is added."""
         parts = [self.network(x) for x in method.in_parts(image)]
         return torch.cat(parts).movedim(1, 0).float()
-
-
-def build(params, upstream=None):
-    """See `uad.models.methods`."""
-    return DAE(params)

@@ -1,33 +1,10 @@
-"""cDDPM: a diffusion model guided by features of the input (Behrendt et al. 2023b).
-
-Stage I of SADM (Sec. 3.1). A slice is noised once and predicted clean in one call of a U-Net that
-also sees a feature vector of the clean slice; encoder and U-Net are trained together on healthy
-slices with an L1 loss (eq. 1). At test time the reconstructions from several noise levels are
-averaged and compared with the input by structural similarity. Noising, loss and reconstruction are
-those of `ddpm`.
-
-Differs from the paper: App. B names two learning rates (1e-4 in B.1, 1e-5 in B.2); 1e-4 is used, as
-in every released configuration.
-"""
-
-from dataclasses import dataclass
+"""The method cDDPM, see its package."""
 
 from torch import nn
 
-from uad.models.methods.ddpm import DDPM
+from uad.models.methods.ddpm.method import DDPM
 from uad.models.networks.encoder import Encoder
 from uad.models.networks.unet import UNet
-
-
-@dataclass(frozen=True)
-class Params:
-    """Block `methods.cddpm`."""
-
-    unet: dict
-    encoder: dict
-    steps: int
-    test_levels: list
-    noise: dict
 
 
 class CDDPM(DDPM):

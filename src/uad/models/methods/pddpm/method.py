@@ -1,31 +1,9 @@
-"""pDDPM: a diffusion model that restores one patch at a time (Behrendt et al. 2023a).
-
-As DDPM, but only a patch is noised and predicted, from its clean surroundings. In training one
-patch of a fixed grid is drawn per slice; at test time every patch is restored in turn, all with the
-same noise image, and the patches are put together (row pDDPM of Table 1).
-
-Differs from the released code: it tests at one noise level (500); the paper's table averages over
-three, as for the other diffusion models (App. B).
-"""
-
-from dataclasses import dataclass
+"""The method pDDPM, see its package."""
 
 import torch
 
 from uad.base import devices
-from uad.models.methods.ddpm import DDPM
-from uad.models.networks.unet import UNet
-
-
-@dataclass(frozen=True)
-class Params:
-    """Block `methods.pddpm`."""
-
-    unet: dict
-    steps: int
-    test_levels: list
-    noise: dict
-    patch: int
+from uad.models.methods.ddpm.method import DDPM
 
 
 class PDDPM(DDPM):
@@ -65,8 +43,3 @@ class PDDPM(DDPM):
         rows, columns = (torch.arange(n, device=x.device) // side for n in x.shape[2:])
         down, across = (-(-n // side) for n in x.shape[2:])
         return rows[:, None] * across + columns, down * across
-
-
-def build(params, upstream=None):
-    """See `uad.models.methods`."""
-    return PDDPM(params, UNet(**params.unet))

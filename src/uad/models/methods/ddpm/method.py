@@ -1,32 +1,10 @@
-"""DDPM: a diffusion model that predicts the clean slice in one step (row DDPM of Table 1).
-
-A healthy slice is noised once, to a random level, with simplex noise (Wyatt et al. 2022), and a
-U-Net predicts it clean, with an L1 loss. At test time the reconstructions from several noise levels
-are averaged. `pddpm` and `cddpm` build on this module.
-
-Differs from Wyatt et al. as the authors' code does: that model predicts the noise, has a linear
-schedule and walks all steps back. Of the authors' two networks it is the later one, where time
-scales and shifts the features; in the first pDDPM code it is added to them.
-"""
-
-from dataclasses import dataclass
+"""The method DDPM, see its package."""
 
 import torch
 
 from uad.models import method, noise
 from uad.models.diffusion import Diffusion
 from uad.models.method import Method
-from uad.models.networks.unet import UNet
-
-
-@dataclass(frozen=True)
-class Params:
-    """Block `methods.ddpm`."""
-
-    unet: dict
-    steps: int
-    test_levels: list
-    noise: dict
 
 
 class DDPM(Method):
@@ -46,6 +24,8 @@ class DDPM(Method):
         self.levels = len(params.test_levels)
         self.diffusion = Diffusion(params.steps)
         self.network = network
+        # Makes noise images; another function can be put in its place (`uad.models.noise.draw`).
+        self.field = noise.fractal_field
 
     def denoise(self, x, t, eps, rng=None):
         """Predict clean slices from once-noised ones, in the [-1, 1] scale.
@@ -101,9 +81,6 @@ class DDPM(Method):
 
     def draw_noise(self, rng, x):
         """One simplex field for all slices of `x`."""
-        return noise.draw(rng, tuple(x.shape[-2:]), **self.params.noise, device=x.device)
-
-
-def build(params, upstream=None):
-    """See `uad.models.methods`."""
-    return DDPM(params, UNet(**params.unet))
+        shape = tuple(x.shape[-2:])
+        settings = vars(self.params.noise)
+        return noise.draw(rng, shape, **settings, device=x.device, field=self.field)

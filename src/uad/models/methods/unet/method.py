@@ -1,11 +1,4 @@
-"""Unet: segmentation of the input slice alone (rows Unet and SADM of Table 1).
-
-Stage II of SADM (Sec. 3.1) without the residual branch: a U-Net trained with binary cross-entropy
-(eq. 2) on synthetic or real lesions. The released code has the network but not this method; the
-single-branch form of the same blocks is used.
-"""
-
-from dataclasses import dataclass
+"""The method Unet, see its package."""
 
 import torch
 import torch.nn.functional as F
@@ -13,13 +6,6 @@ import torch.nn.functional as F
 from uad.models import method
 from uad.models.method import Method
 from uad.models.networks.seg_unet import SegUNet
-
-
-@dataclass(frozen=True)
-class Params:
-    """Block `methods.unet`."""
-
-    widths: list
 
 
 class Unet(Method):
@@ -37,8 +23,3 @@ class Unet(Method):
         """Lesion probability inside the brain."""
         parts = [torch.sigmoid(self.network(x).float()) for x in method.in_parts(image)]
         return torch.cat(parts)[:, 0].cpu().numpy() * brain
-
-
-def build(params, upstream=None):
-    """See `uad.models.methods`."""
-    return Unet(params)

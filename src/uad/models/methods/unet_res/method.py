@@ -1,15 +1,4 @@
-"""Unet_res: segmentation from input and residual (rows Unet_res and SADM_res of Table 1).
-
-Stage II of SADM (Sec. 3.1): the frozen cDDPM of the same fold reconstructs the slice, and a siamese
-U-Net sees the residual (input minus reconstruction) and the input. It is trained at random noise
-levels and averages its probabilities over the test levels.
-
-Differs from the released code: the cDDPM is entirely in evaluation mode. There, batch statistics
-and stochastic depth of its encoder stay active in stage II, its running statistics drift, and the
-drifted ones are used at test time.
-"""
-
-from dataclasses import dataclass
+"""The method Unet_res, see its package."""
 
 import torch
 import torch.nn.functional as F
@@ -17,13 +6,6 @@ import torch.nn.functional as F
 from uad.models import method
 from uad.models.method import Method
 from uad.models.networks.seg_unet import SegUNet
-
-
-@dataclass(frozen=True)
-class Params:
-    """Block `methods.unet_res`."""
-
-    widths: list
 
 
 class UnetRes(Method):
@@ -53,8 +35,3 @@ class UnetRes(Method):
             ]
             parts.append(torch.sigmoid(torch.stack(logits).float()).mean(dim=0))
         return torch.cat(parts)[:, 0].cpu().numpy() * brain
-
-
-def build(params, upstream=None):
-    """See `uad.models.methods`."""
-    return UnetRes(params, upstream)

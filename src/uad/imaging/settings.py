@@ -1,0 +1,100 @@
+"""Block `preprocessing` of the configuration; standard library only."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from uad.base.settings import Block, Bounds, Count, key
+
+
+@dataclass(frozen=True)
+class Registration(Block):
+    """Block `preprocessing.registration`: the affine search of ANTs, and when it has failed."""
+
+    resolution_mm: float = key(
+        "images are resampled to this for the search only",
+        unit="mm",
+        source="here",
+        ge=1,
+        le=4,
+    )
+    iterations: list[Count] = key("per level, coarse to fine", source="ANTs default", min_length=1)
+    shrink_factors: list[Annotated[int, Bounds(ge=1)]] = key(
+        "per level", source="ANTs default", min_length=1
+    )
+    smoothing_sigmas: list[Annotated[float, Bounds(ge=0)]] = key(
+        "per level", unit="voxels", source="ANTs default", min_length=1
+    )
+    min_similarity: float = key(
+        "correlation with the atlas in its brain; subjects below are excluded",
+        source="here",
+        ge=-1,
+        le=1,
+    )
+    retry_below: float = key(
+        "similarity below which other starting positions are tried too",
+        source="here",
+        ge=-1,
+        le=1,
+    )
+    min_coverage: float = key(
+        "share of the atlas brain that the image reaches; subjects below are excluded",
+        source="here",
+        ge=0,
+        le=1,
+    )
+    scale_range: list[Annotated[float, Bounds(gt=0)]] = key(
+        "least and greatest stretch of the affine; subjects beyond are excluded",
+        source="here",
+        min_length=2,
+        max_length=2,
+    )
+
+
+@dataclass(frozen=True)
+class BiasField(Block):
+    """Block `preprocessing.bias_field`: N4."""
+
+    shrink_factor: int = key("the field is estimated on every n-th voxel", source="code", ge=1)
+    iterations: list[Count] = key("most iterations per level", source="code", min_length=1)
+    tolerance: float = key("convergence threshold", source="code", gt=0)
+
+
+@dataclass(frozen=True)
+class Smoothing(Block):
+    """Block `preprocessing.smoothing`: curvature flow; in the code's loader, not in the paper."""
+
+    time_step: float = key("of curvature flow", source="code", gt=0, le=0.25)
+    iterations: int = key("0 switches it off", source="code", ge=0)
+
+
+@dataclass(frozen=True)
+class Downsampling(Block):
+    """What `downsample` takes from the block `preprocessing`."""
+
+    smoothing: Smoothing = key("curvature flow")
+    crop: list[Annotated[int, Bounds(ge=8, multiple_of=2)]] = key(
+        "size about the brain's centre, x, y, z; the paper crops to 192 x 192 x 160 and then "
+        "drops 15 slices at each end",
+        unit="voxels of 1 mm",
+        source="Sec. 4.1",
+        min_length=3,
+        max_length=3,
+    )
+    percentiles: list[Annotated[float, Bounds(ge=0, le=100)]] = key(
+        "intensities inside the brain that become 0 and 1",
+        unit="%",
+        source="code",
+        min_length=2,
+        max_length=2,
+    )
+    spacing_mm: int = key(
+        "of the volumes that the networks see", unit="mm", source="Sec. 4.1", ge=1
+    )
+
+
+@dataclass(frozen=True)
+class Preprocessing(Downsampling):
+    """Block `preprocessing`."""
+
+    registration: Registration = key("affine registration to the atlas")
+    bias_field: BiasField = key("N4 bias field correction")

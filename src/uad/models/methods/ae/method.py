@@ -1,0 +1,30 @@
+"""The method AE, see its package."""
+
+import torch
+
+from uad.models import method
+from uad.models.method import Method
+from uad.models.networks.autoencoder import Autoencoder, dropout
+
+
+class AE(Method):
+    """Autoencoder."""
+
+    levels = 1
+
+    def __init__(self, params):
+        super().__init__()
+        self.params = params
+        self.network = Autoencoder(params.slice_shape, **vars(params.autoencoder))
+
+    def loss(self, batch, rng):
+        """Mean absolute error over all pixels; dropout of the latent vector in training."""
+        (z,) = self.network.encode(batch.image)
+        if self.network.training:
+            z = dropout(z, self.params.dropout, rng)
+        return (self.network.decode(z).float() - batch.image).abs().mean()
+
+    def reconstruct(self, image, rng):
+        """See `uad.models.method`; nothing is random."""
+        parts = [self.network(x) for x in method.in_parts(image)]
+        return torch.cat(parts).movedim(1, 0).float()

@@ -1,0 +1,64 @@
+"""The method FAE, see its package."""
+
+import torch
+from torch import nn
+
+from uad.models import method, residuals
+from uad.models.method import Method
+from uad.models.methods.fae.network import FeatureAutoencoder
+from uad.models.networks.resnet import in_colour, resize, resnet18
+from uad.models.ssim import structural_similarity
+
+REDUCTION = 4  # image pixels per feature pixel
+
+
+class FAE(Method):
+    """Frozen feature extractor, and an autoencoder of its feature maps."""
+
+    def __init__(self, params):
+        super().__init__()
+        self.params = params
+        width = params.extractor.width
+        adapt = params.extractor.batch_norm == "adapt"
+        features = (1 + 1 + 2) * width  # stem and two stages
+        self.network = nn.ModuleDict(
+            {
+                "extractor": resnet18(2, width, adapt),
+                "autoencoder": FeatureAutoencoder(features, params.channels, params.dropout),
+            }
+        )
+
+    def load_pretrained(self, weights):
+        """ImageNet weights of torchvision's ResNet-18."""
+        self.network["extractor"].load_published(weights)
+
+    @torch.no_grad()
+    def features(self, x):
+        """Slices (B, 1, H, W) in [0, 1] -> feature maps (B, 4 `width`, `size` / 4, `size` / 4)."""
+        size = self.params.size
+        # To [-1, 1], not by ImageNet's mean and SD, as the official code has it.
+        maps = self.network["extractor"](in_colour(x, size, (0.5,) * 3, (0.5,) * 3))
+        return torch.cat([resize(m, (size // REDUCTION,) * 2) for m in maps], dim=1)
+
+    def loss(self, batch, rng):
+        """Mean of the negative structural similarity, in [-1, 1]."""
+        f = self.features(batch.image)
+        autoencoder = self.network["autoencoder"]
+        kept = autoencoder.draw_kept(rng, len(f), f.device) if autoencoder.training else None
+        return -self.similarity(f, autoencoder(f, kept)).mean()
+
+    def similarity(self, f, g):
+        """Structural similarity of feature maps (B, C, H, W), channel by channel.
+
+        With a data range of 1, whatever that of the features is, as in the official code.
+        """
+        return structural_similarity(f, g, self.params.window, self.params.sigma)
+
+    def anomaly_map(self, image, brain, reconstruction=None):
+        """One minus the mean similarity over the channels, in [0, 2], after a median filter."""
+        parts = []
+        for x in method.in_parts(image):
+            f = self.features(x)
+            score = 1 - self.similarity(f, self.network["autoencoder"](f)).mean(dim=1, keepdim=True)
+            parts.append(resize(score, x.shape[-2:])[:, 0])
+        return residuals.median_filter(torch.cat(parts).cpu().numpy() * brain, brain)

@@ -1,0 +1,250 @@
+"""The configuration as a whole, and those blocks of it that belong to no stage.
+
+The blocks of a stage are in its `settings.py`, those of a method in its package. What is said there
+of a key is all there is: the checks (`uad.plan.config`), the table of keys in
+`config/README.md` and the schema for editors (`uad.plan.docs`) are made of it.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_type_hints
+
+from uad.base.settings import Block, Bounds, Count, Positive, key
+from uad.engine.settings import Training
+from uad.evaluation.settings import Evaluation
+from uad.imaging.settings import Preprocessing
+from uad.models import methods
+from uad.models.settings import Residual
+
+Name = Annotated[str, Bounds(pattern=r"^[a-z0-9]+$")]
+RowName = Annotated[str, Bounds(pattern=r"^[a-z][a-z0-9_]*(-[a-z0-9]+)?$")]
+
+
+@dataclass(frozen=True)
+class Threads(Block):
+    """Block `threads`."""
+
+    train: int = key("of a training job", ge=1)
+    infer: int = key("of a reconstruction, scoring or HD-BET job", ge=1)
+
+
+@dataclass(frozen=True)
+class Simulation(Block):
+    """Block `simulation`."""
+
+    seed: int = key("decides every simulated voxel, together with the subject's name", ge=0)
+    subjects: dict[str, Positive] = key("simulated subjects per data set")
+
+
+@dataclass(frozen=True)
+class Atlas(Block):
+    """Block `atlas`."""
+
+    head: str = key("T1 template with skull, for whole heads", min_length=1)
+    brain: str = key(
+        "T1 template of the brain, for stripped images; its support is the atlas mask",
+        min_length=1,
+    )
+    shape: list[Annotated[int, Bounds(ge=2)]] = key(
+        "of the templates, left-right, front-back, up-down; others are refused",
+        unit="voxels",
+        min_length=3,
+        max_length=3,
+    )
+    spacing_mm: float = key("of the templates", unit="mm", gt=0)
+
+
+@dataclass(frozen=True)
+class DataSet(Block):
+    """A block of `datasets`."""
+
+    layout: Literal["native", "prepared"] = key(
+        "`native`: as distributed; `prepared`: the authors' preprocessed `<DATA_DIR>`, which "
+        "enters after bias correction",
+        default="native",
+    )
+    folder: str = key("unpacked archive; any depth of folders above the files", min_length=1)
+    demographics: str | None = key("spreadsheet with ages, or `null`", default=None)
+    brain_mask: Literal["hd_bet", "atlas", "threshold"] = key(
+        "`hd_bet`: heads, by HD-BET; `atlas`: heads, mask propagated from the atlas; `threshold`: "
+        "stripped input, voxels above the mean",
+        source="Sec. 4.1; code",
+    )
+
+
+@dataclass(frozen=True)
+class HdBet(Block):
+    """Block `hd_bet`."""
+
+    weights: str = key(
+        "folder of its published weights; must hold `dataset.json`, `plans.json` and `fold_all/`",
+        min_length=1,
+    )
+
+
+@dataclass(frozen=True)
+class Released(Block):
+    """Block `splits.released`."""
+
+    folder: str = key("the authors' split lists (CSV), for `scheme` `released`", min_length=1)
+    purge_leakage: bool = key(
+        "`true`: a subject with several roles in a fold keeps one, test before val before train; "
+        "`false`: it keeps them all, and Table 1 says so",
+        source="code",
+    )
+
+
+@dataclass(frozen=True)
+class Split(Block):
+    """A data set's block of `splits`."""
+
+    train: int = key("training subjects per fold", source="Sec. 4.1", ge=0)
+    val: int = key(
+        "validation subjects per fold, disjoint between folds, or common to all without training",
+        source="Sec. 4.1; code",
+        ge=1,
+    )
+    test: int | None = key(
+        "test subjects, common to all folds; `null` for all others", source="Sec. 4.1", ge=1
+    )
+
+
+@dataclass(frozen=True)
+class Splits(Block):
+    """Block `splits`, without the blocks of the data sets (`Split`) in it."""
+
+    __pydantic_config__ = {**Block.__pydantic_config__, "extra": "ignore"}  # noqa: RUF012
+
+    scheme: Literal["clean", "paper", "released"] = key(
+        "`clean`: drawn by subject, without leaks; `paper`: the same, but the 66 ATLAS subjects of "
+        "the paper train and validate; `released`: the authors' lists",
+        source="here",
+    )
+    released: Released = key("for `scheme: released` only")
+    folds: int = key("number of folds; at most 5 of released lists", source="Sec. 4.1", ge=1)
+
+
+@dataclass(frozen=True)
+class Method(Block):
+    """What every method's block of `methods` has beside its own keys (`Params`)."""
+
+    reconstructs: bool = key("whether it makes pseudo-healthy images")
+    upstream: str | None = key(
+        "method of the same fold that this one stands on, or `null`", default=None
+    )
+    pretrained: str | None = key(
+        "weights that training starts from, or of a frozen part: a method, whose model of the same "
+        "fold is taken; a file; or `null` for random ones",
+        default=None,
+    )
+    training: Training = key("what differs from the common `training`")
+
+
+@dataclass(frozen=True)
+class Table(Block):
+    """Block `table`."""
+
+    rows: list[str] | None = key(
+        "names out of `rows`, in this order; `null` for all", default=None, min_length=1
+    )
+    test_sets: list[str] = key(
+        "names out of `lesion_sources`, in this order", source="Sec. 4.1", min_length=1
+    )
+    published: str | None = key(
+        "file of published values to compare with, per cent, or `null`", default=None
+    )
+
+
+@dataclass(frozen=True)
+class Row(Block):
+    """A block of `rows`."""
+
+    block: Literal["I", "II", "III", "control"] = key("of Table 1")
+    label: str = key("name in the table; `_` begins a subscript")
+    healthy: Literal["ixi", "none"] = key("D_healthy")
+    maps: list[str] = key(
+        "models or controls whose anomaly maps are added (eq. 3)", source="Sec. 3", min_length=1
+    )
+
+
+@dataclass(frozen=True)
+class Config(Block):
+    """The configuration; what is in `methods` and the data sets' `splits` is checked on its own."""
+
+    results: str = key("folder of everything that is written", min_length=1)
+    seed: int = key(
+        "every random number derives from it and from what it is for", source="code", ge=0
+    )
+    folds: list[Count] = key("folds to run; each below `splits.folds`", min_length=1)
+    accelerator: Literal["auto", "cpu", "cuda"] = key(
+        "`auto` (a GPU if there is one), `cpu`, or `cuda` (refuse to run without)", default="auto"
+    )
+    local_gpus: int = key(
+        "jobs that may use this machine's GPUs at once; two share one only if there are more jobs "
+        "than GPUs (on a cluster the scheduler decides)",
+        default=1,
+        ge=1,
+    )
+    modality: Literal["T1", "T2"] = key(
+        "contrast of all images; ATLAS v2 and WMH have T1 only", source="Sec. 4.1"
+    )
+    keep_maps: bool = key(
+        "keep every anomaly map (2 GB per model, fold and large data set) instead of deleting it "
+        "after its last use",
+        default=False,
+    )
+    threads: Threads = key("CPU threads per job")
+    simulation: Simulation | None = key(
+        "`null` for real data; else simulated scans take the place of all data sets", default=None
+    )
+    atlas: Atlas = key("SRI24 templates (Rohlfing et al. 2010), targets of registration")
+    datasets: dict[str, DataSet] = key(
+        "native folders, as distributed; used are those that are trained or tested on"
+    )
+    hd_bet: HdBet = key("brain extraction of data sets with `brain_mask: hd_bet`")
+    preprocessing: Preprocessing = key(
+        "from native volumes to those the networks see: register, strip, N4, downsample"
+    )
+    splits: Splits = key("folds, and subjects per fold of each data set")
+    lesion_sources: dict[Name, str] = key(
+        "what may be a test set or D_unhealthy, and the data set behind each; `draem` are "
+        "synthetic anomalies in the IXI test set",
+        min_length=1,
+    )
+    training: Training = key(
+        "of every method; each method's `training` block may change some of it"
+    )
+    methods: dict[str, dict] = key("one block per trained method")
+    residual: Residual = key("anomaly map of the methods that reconstruct")
+    evaluation: Evaluation = key("how metrics are computed")
+    table: Table = key("what is in Table 1")
+    rows: dict[RowName, Row] = key("rows that Table 1 may have", min_length=1)
+
+
+def of_method(name: str) -> type[Method]:
+    """The block of a method: its own keys and those that every method has.
+
+    Raises
+    ------
+    InputError
+        If there is no such method.
+    """
+    params = methods.load(name).Params
+    types = get_type_hints(params, include_extras=True)
+    own = [
+        (
+            field.name,
+            types[field.name],
+            dataclasses.field(
+                default=field.default,
+                default_factory=field.default_factory,
+                metadata=field.metadata,
+            ),
+        )
+        for field in dataclasses.fields(params)
+        if field.name != "slice_shape"  # from the data
+    ]
+    namespace = {"__doc__": f"Block `methods.{name}`."}
+    return dataclasses.make_dataclass(
+        name, own, bases=(Method,), namespace=namespace, frozen=True, kw_only=True
+    )
