@@ -12,6 +12,7 @@ import argparse
 import os
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -22,9 +23,10 @@ import run
 import torch
 import yaml
 
-from uad.base import devices, seeding
+from uad.base import devices
 from uad.data import packed, slices
 from uad.engine import loop
+from uad.engine.saved_state import SavedState
 from uad.engine.settings import Training
 from uad.models import methods
 from uad.plan import config as uad_config
@@ -38,7 +40,7 @@ class Unchanging:
     """Training slices that are the same batch every time: a loop without a loader."""
 
     def __init__(self, source):
-        self.batches = source.batches
+        self.batches, self.device = source.batches, source.device
         self.batch = next(source.epoch(np.random.default_rng(0)))
 
     def epoch(self, rng, done=0, drawn=None):
@@ -72,30 +74,28 @@ def make_pack(folder, n, shape):
     return packed.Pack(folder)
 
 
-def the_workflows(config, source, steps, device, compiled=False):
-    """Median seconds of a step of `uad.engine.loop`, over epochs but for the first two.
+def the_workflows(config, source, steps, compiled=False):
+    """Median seconds of a step of `uad.engine.loop`, without the first two epochs and the last.
 
     Returns
     -------
-    float, and a function that runs another epoch.
+    float, and a function that runs some epochs more.
     """
-    method, settings = build(config), settings_of(config)
+    method = build(config)
     if compiled:
         for network in method.network.values():
             network.compile()
-    run = loop._Run(method, source, settings, device, "unused", "", "benchmark")
-    run.saved = float("inf")
+    validation = [next(source.epoch(np.random.default_rng(0)))]  # behind the last epoch only
 
-    def epoch(number):
-        run.state.losses = []
-        return run.train_epoch(seeding.generator(0, "epoch", number), time.monotonic())
+    def seconds(epochs):
+        """Of each epoch, which ends with the mean loss, for which the GPU is waited for."""
+        settings = replace(settings_of(config), epochs=epochs, validate_every=epochs)
+        saved = SavedState("unused", "", float("inf"), "benchmark")
+        state = loop.fit(method, source, validation, settings, 0, saved)
+        return [line["seconds"] for line in state.history]
 
-    epochs = []
-    for number in range(2 + -(-steps // source.batches)):
-        began = time.perf_counter()
-        epoch(number)  # ends with the mean loss, for which the GPU is waited for
-        epochs.append(time.perf_counter() - began)
-    return median(epochs[2:]) / source.batches, lambda: epoch(0)
+    measured = seconds(3 + -(-steps // source.batches))[2:-1]
+    return median(measured) / source.batches, lambda: seconds(3)
 
 
 def the_usual(config, image, steps, device):
@@ -143,13 +143,13 @@ def settings_of(config):
     return Training(**config["training"] | config["methods"]["cddpm"]["training"])
 
 
-def busy(epoch):
+def busy(epochs):
     """Share of the time in which the GPU computes, over some epochs."""
     activity = torch.profiler.ProfilerActivity.CUDA
     with torch.profiler.profile(activities=[activity], acc_events=True) as profile:
         began = time.perf_counter()
         while time.perf_counter() - began < SECONDS_PROFILED:
-            epoch()
+            epochs()
         wall = time.perf_counter() - began
     return sum(e.self_device_time_total for e in profile.key_averages()) / 1e6 / wall
 
@@ -164,23 +164,21 @@ def measure(config, pack, steps, device):
         1,
         True,
         settings.augment,
-        False,
+        None,
         False,
         device,
     )
     usual = the_usual(config, pack.image, steps, device)
-    ours, epoch = the_workflows(config, source, steps, device)
-    share = f"{100 * busy(epoch):.0f} %" if device.type == "cuda" else "–"
-    alone, _ = the_workflows(config, Unchanging(source), steps, device)
+    ours, epochs = the_workflows(config, source, steps)
+    share = f"{100 * busy(epochs):.0f} %" if device.type == "cuda" else "–"
+    alone, _ = the_workflows(config, Unchanging(source), steps)
     lines = [
         ["usual loop", usual, "–"],
         ["this workflow", ours, share],
         ["… without reading and augmenting", alone, "–"],
     ]
     if device.type == "cuda":
-        lines.append(
-            ["… compiled", the_workflows(config, source, steps, device, compiled=True)[0], "–"]
-        )
+        lines.append(["… compiled", the_workflows(config, source, steps, compiled=True)[0], "–"])
     batch = settings.batch_size
     return [
         [name, f"{1000 * s:.1f}", f"{batch / s:.0f}", f"{usual / s:.1f}", share]
@@ -203,7 +201,7 @@ if __name__ == "__main__":
     parser.add_argument("--tiny", action="store_true")
     tiny = parser.parse_args().tiny
     device = devices.choose("auto" if tiny else "cuda")
-    config = yaml.safe_load(Path("config/config.yaml").read_text())
+    config = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
     if tiny:
         config = make_tiny(config)
     with tempfile.TemporaryDirectory() as folder:

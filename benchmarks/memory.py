@@ -30,7 +30,8 @@ def asked():
     """Megabytes that each rule asks for at its first attempt, on a GPU and on the CPU."""
     found = {}
     for path in sorted(Path("workflow/rules").glob("*.smk")):
-        for text in re.split(r"^(?=(?:use )?rule )", path.read_text(), flags=re.M)[1:]:
+        rules = path.read_text(encoding="utf-8")
+        for text in re.split(r"^(?=(?:use )?rule )", rules, flags=re.M)[1:]:
             name = re.match(r"(?:use rule \w+ as|rule) (\w+)", text)[1]
             memory = re.search(r"growing\(mem_mb=\(?(\d+)(?:, (\d+)\))?", text)
             if memory:
@@ -45,21 +46,23 @@ def peaks(root):
         rule, *rest = path.relative_to(Path(root) / "logs").with_suffix("").parts
         if rule == "simulate":
             rule = f"simulate_{rest[0]}"
-        for peak in re.findall(r"at most (\d+) MiB of memory$", path.read_text(), flags=re.M):
+        for peak in re.findall(
+            r"at most (\d+) MiB of memory$", path.read_text(encoding="utf-8"), flags=re.M
+        ):
             found[rule] = max(found.get(rule, 0), int(peak))
     return found
 
 
 def preprocess(folder):
     """Peaks of preprocessing with the paper's settings."""
-    demo = yaml.safe_load(Path("config/demo.yaml").read_text())
+    demo = yaml.safe_load(Path("config/demo.yaml").read_text(encoding="utf-8"))
     overlay = {
         "results": f"{folder}/results",
         "accelerator": "cpu",
         **{key: demo[key] for key in ("simulation", "datasets", "folds", "splits")},
     }
     path = Path(folder) / "overlay.yaml"
-    path.write_text(yaml.safe_dump(overlay))
+    path.write_text(yaml.safe_dump(overlay), encoding="utf-8")
     wanted = [
         f"{folder}/results/preprocessed/{dataset}/sub-{subject}/sub-{subject}_{what}"
         for dataset, subject in SCANS.items()
@@ -72,7 +75,7 @@ def preprocess(folder):
 
 def of_networks(page):
     """The largest of `bench-paper`'s peaks in MiB, for training and for inference."""
-    table = page.read_text().partition("<!-- networks: begin -->")[2]
+    table = page.read_text(encoding="utf-8").partition("<!-- networks: begin -->")[2]
     lines = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| ")]
     header = [cell.strip() for cell in lines[0]]
     found = {}

@@ -117,7 +117,7 @@ def peak_gib(device):
 
 if __name__ == "__main__":
     name, what, precision = sys.argv[1:]
-    config = yaml.safe_load(Path("config/config.yaml").read_text())
+    config = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
     torch.manual_seed(0)
     device = devices.choose("auto")
     block = {**config["training"], **config["methods"][name]["training"]}

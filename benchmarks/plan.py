@@ -66,7 +66,7 @@ def dry_run(folder, *arguments):
     """What Snakemake prints about the whole paper, and a last line from `MEASURED`."""
     overlay = Path(folder) / "overlay.yaml"
     changes = stand_ins(Path(folder), COUNTS) | {"results": f"{folder}/results"}
-    overlay.write_text(yaml.safe_dump(changes))
+    overlay.write_text(yaml.safe_dump(changes), encoding="utf-8")
     python = sys.executable
     command = [python, "-m", "snakemake", "-n", *arguments, "--configfile", str(overlay)]
     return subprocess.check_output([python, "-c", MEASURED, *command], text=True)

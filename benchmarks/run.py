@@ -42,7 +42,11 @@ PACKAGES = (
 
 def measured_on():
     """A sentence about machine, versions and date."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    lines = (
+        Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        if Path("/proc/cpuinfo").exists()
+        else []
+    )
     model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "CPU")
     if torch.cuda.is_available():
         model = f"{torch.cuda.get_device_name()}; {model}"
@@ -190,7 +194,7 @@ def _hours(config, steps, *volumes):
             block["slices_per_volume"],
             block["drop_last"],
             augment=True,
-            synthesize=False,
+            corrupt=None,
             partners=False,
         )
         scale = block["batch_size"] / steps[name]["batch"]
@@ -219,7 +223,7 @@ def _source(config, model):
 
 
 if __name__ == "__main__":
-    config = yaml.safe_load(Path("config/config.yaml").read_text())
+    config = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
     for part in sys.argv[1:]:
         where = measured_on()
         measured = {"paths": of_paths, "plan": of_plan, "networks": of_networks}[part](config)

@@ -53,6 +53,8 @@ import torch
 from uad.base import devices, resumable
 from uad.data import packed, slices
 from uad.engine import loop
+from uad.engine.saved_state import SavedState
+from uad.engine.settings import Training
 from uad.models import methods, residuals
 
 folder, shape, rng = Path(sys.argv[1]), (12, 48, 48), np.random.default_rng(0)
@@ -80,17 +82,16 @@ def field(seed, shape, octaves, persistence, wavelength):
     return np.random.default_rng(abs(seed)).normal(size=shape)
 
 method.field = field
-settings = loop.Settings(
+settings = Training(
     learning_rate=0.001, betas=[0.9, 0.999], weight_decay=0, epochs=1, batch_size=3,
     slices_per_volume=1, drop_last=False, augment=True, precision="bf16-mixed", validate_every=1,
     validation_slices=1, save_minutes=10,
 )
 before = [p.detach().clone() for p in method.network.parameters()]
-source = slices.TrainingSlices(pack, np.arange(3), 3, 1, False, True, False, False, device)
+source = slices.TrainingSlices(pack, np.arange(3), 3, 1, False, True, None, False, device)
 validation = slices.fixed(pack, [3], 1, 1, False, device)
-state = loop.fit(
-    method, source, validation, settings, 1, device, folder / "state.pt", "x", "test"
-)
+saved = SavedState(folder / "state.pt", "x", settings.save_minutes, "test")
+state = loop.fit(method, source, validation, settings, 1, saved)
 assert np.isfinite(state.best_loss)
 assert any((p != q).any() for p, q in zip(before, method.network.parameters()))
 

@@ -130,7 +130,7 @@ def test_trains_in_mixed_precision(method, batch):
 
 @pytest.mark.parametrize("name", WITH_MAP)
 def test_anomaly_map_in_mixed_precision(method, name, batch, volume):
-    """The context that `inference` puts around it: 32 bits come out, near those without it."""
+    """The context that inference puts around it: 32 bits come out, near those without it."""
     steps(method, batch, 3)
     exact = anomaly_map(method, volume)
     with torch.autocast("cpu", torch.bfloat16):
@@ -258,10 +258,26 @@ def test_unknown_and_missing_keys_are_named(name):
     params = copy.deepcopy(SMALL[name])
     with pytest.raises(InputError, match=f"methods.{name}: unknown key extra"):
         methods.build(name, {**params, "extra": 1})
-    key = sorted(params)[0]
+    key = sorted(set(params) - set(methods.test_params(name, params)))[0]
     del params[key]
     with pytest.raises(InputError, match=f"methods.{name}: missing key {key}"):
         methods.build(name, params)
+
+
+def test_trains_without_what_only_matters_later(name, paper_config, batch):
+    """Then the same numbers come out, and the model may be one that another stands on."""
+    later = methods.test_params(name, SMALL[name])
+    params = {k: v for k, v in SMALL[name].items() if k not in later}
+    torch.manual_seed(0)
+    upstream = paper_config["methods"][name]["upstream"]
+    frozen = None
+    if upstream:
+        told = methods.test_params(upstream, SMALL[upstream])
+        untold = {k: v for k, v in SMALL[upstream].items() if k not in told}
+        assert told and untold
+        frozen = methods.build(upstream, untold).eval().requires_grad_(False)
+    without = methods.build(name, params, frozen)
+    assert steps(without, batch, 2) == steps(build(name, paper_config), batch, 2)
 
 
 def test_unknown_method_is_named():

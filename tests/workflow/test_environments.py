@@ -26,7 +26,8 @@ WORKFLOW = "workflow.yaml"  # of Snakemake itself, named by no rule
 CONDA_NAMES = {"snakemake-minimal": "snakemake"}  # the others are called as on PyPI
 # What scripts load by name, which imports do not show: packages, by the rules' parameter `code`.
 BY_NAME = {
-    "model_code": ["uad.models.methods", "uad.models.anomalies"],
+    "training_code": ["uad.models.methods", "uad.models.anomalies"],
+    "model_code": ["uad.models.methods"],
     "dataset_code": ["uad.data.datasets"],
     "row_code": ["uad.evaluation.controls"],
 }
@@ -79,8 +80,8 @@ def code_of(text):
 
 
 def code_functions(text):
-    """Functions of the plan that a rule's parameter `code` calls."""
-    return re.findall(r"\bplan\.(\w*code)\(", text)
+    """Functions of the plan behind a rule's parameter `code`."""
+    return re.findall(r"\bplan\.(\w*code)\b", text)
 
 
 @cache

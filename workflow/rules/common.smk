@@ -123,6 +123,11 @@ def local_gpus(wildcards, threads):
     return config["local_gpus"]
 
 
+def save_minutes(wildcards, threads):
+    """How often the state of a training is saved; it decides no result, as with `local_gpus`."""
+    return PLAN.block(wildcards.model)["training"]["save_minutes"]
+
+
 def shown(script, *templates):
     """Parameters of a page or figure: whether to say that data are simulated, code, templates."""
     return {"simulated": simulated, "code": plan.page_code(script, *templates)}

@@ -23,6 +23,7 @@ rule reconstruct:
         local_gpus=local_gpus,
         with_training=lambda wildcards: plan.tuned_on_training(wildcards.dataset),
         seed=config["seed"],
+        test=plan.test_block,
         code=plan.model_code("reconstruct.py"),
     script:
         "../scripts/reconstruct.py"
@@ -56,6 +57,7 @@ rule score:
     params:
         datasets=PLAN.test_datasets,
         with_training=[plan.tuned_on_training(dataset) for dataset in PLAN.test_datasets],
+        test=plan.test_block,
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
         code=plan.model_code("score.py"),

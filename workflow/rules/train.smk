@@ -21,11 +21,12 @@ rule train_model:
         **growing(mem_mb=(16000, 32000), runtime=720),
         gpu=gpus,
     params:
-        block=plan.method_block,
+        block=plan.training_block,
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
+        save_minutes=save_minutes,
         seed=config["seed"],
-        code=plan.model_code("train_model.py"),
+        code=plan.training_code,
     script:
         "../scripts/train_model.py"
 

@@ -9,7 +9,7 @@ from uad.plan import preflight
 
 with logs.job(snakemake.log[0]):
     params = snakemake.params
-    lines = [json.loads(Path(path).read_text()) for path in snakemake.input]
+    lines = [json.loads(Path(path).read_text(encoding="utf-8")) for path in snakemake.input]
     n_subjects = sum(line["found"] for line in lines)
     sentences, good = preflight.check(
         lines,

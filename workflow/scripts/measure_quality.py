@@ -11,7 +11,8 @@ with logs.job(snakemake.log[0]) as log:
     brain, lesion = (volumes.read(snakemake.input[k], "uint8") for k in ("brain", "lesion"))
     atlas_brain = volumes.read(snakemake.input.atlas_brain)
     registration, field = (
-        json.loads(Path(snakemake.input[k]).read_text()) for k in ("registration", "field")
+        json.loads(Path(snakemake.input[k]).read_text(encoding="utf-8"))
+        for k in ("registration", "field")
     )
     for volume in (brain, lesion, atlas_brain):
         volumes.check_same_grid(image, volume)

@@ -1,18 +1,21 @@
 """Rule reconstruct: pseudo-healthy volumes of one model, fold and data set."""
 
 from uad.base import devices, logs
-from uad.engine import inference
+from uad.engine import reconstruction
+from uad.engine.jobs import Evaluated, Job
 
 with logs.job(snakemake.log[0]):
-    inference.reconstruct(
-        fold=int(snakemake.wildcards.fold),
-        files=snakemake.input.packed,
-        split_path=snakemake.input.split,
-        with_training=snakemake.params.with_training,
-        model_path=snakemake.input.model,
-        seed=snakemake.params.seed,
-        device=devices.claim(snakemake.params.accelerator, snakemake.params.local_gpus),
-        threads=snakemake.threads,
-        code=snakemake.params.code,
+    inputs, params = snakemake.input, snakemake.params
+    reconstruction.reconstruct(
+        data=Evaluated(inputs.packed, inputs.split, params.with_training),
+        model_path=inputs.model,
+        test=params.test,
+        seed=params.seed,
+        job=Job(
+            fold=int(snakemake.wildcards.fold),
+            device=devices.claim(params.accelerator, params.local_gpus),
+            threads=snakemake.threads,
+            code=params.code,
+        ),
         output=snakemake.output[0],
     )

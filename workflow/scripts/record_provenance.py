@@ -8,7 +8,7 @@ from uad.report import run_record
 
 with logs.job(snakemake.log[0]):
     inputs, params = snakemake.input, snakemake.params
-    lines = [json.loads(Path(path).read_text()) for path in inputs.inventories]
+    lines = [json.loads(Path(path).read_text(encoding="utf-8")) for path in inputs.inventories]
     run_record.write(
         run_record.run(
             config=params.config,
@@ -16,7 +16,7 @@ with logs.job(snakemake.log[0]):
             inventories=dict(zip(params.datasets, lines)),
             inputs=[*inputs.others, *params.folders],
             splits=inputs.splits,
-            abouts=[json.loads(Path(path).read_text()) for path in inputs.abouts],
+            abouts=[json.loads(Path(path).read_text(encoding="utf-8")) for path in inputs.abouts],
             results=inputs.results,
         ),
         snakemake.output[0],

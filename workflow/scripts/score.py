@@ -1,24 +1,23 @@
 """Rule score: anomaly maps of one model and fold on every test set."""
 
 from uad.base import devices, logs
-from uad.engine import inference
+from uad.engine import scoring
+from uad.engine.jobs import Evaluated, Job
 
 with logs.job(snakemake.log[0]):
-    inputs = snakemake.input
-    device = devices.claim(snakemake.params.accelerator, snakemake.params.local_gpus)
-    for position, dataset in enumerate(snakemake.params.datasets):
-        inference.score(
-            fold=int(snakemake.wildcards.fold),
-            files=inputs[dataset],
-            split_path=inputs.splits[position],
-            with_training=snakemake.params.with_training[position],
-            reconstruction_path=inputs.reconstructions[position]
-            if inputs.reconstructions
-            else None,
+    inputs, params = snakemake.input, snakemake.params
+    job = Job(
+        fold=int(snakemake.wildcards.fold),
+        device=devices.claim(params.accelerator, params.local_gpus),
+        threads=snakemake.threads,
+        code=params.code,
+    )
+    for i, dataset in enumerate(params.datasets):
+        scoring.score(
+            data=Evaluated(inputs[dataset], inputs.splits[i], params.with_training[i]),
             model_path=inputs.model,
-            residual={},
-            device=device,
-            threads=snakemake.threads,
-            code=snakemake.params.code,
-            output=snakemake.output[position],
+            test=params.test,
+            reconstruction_path=inputs.reconstructions[i] if inputs.reconstructions else None,
+            job=job,
+            output=snakemake.output[i],
         )

@@ -2,17 +2,21 @@
 
 from uad.base import devices, logs
 from uad.engine import training
+from uad.engine.jobs import Job
 
 with logs.job(snakemake.log[0]):
+    params = snakemake.params
     training.train(
         model=snakemake.wildcards.model,
-        fold=int(snakemake.wildcards.fold),
-        block=snakemake.params.block,
+        block=params.block,
         inputs=snakemake.input,
-        seed=snakemake.params.seed,
-        device=devices.claim(snakemake.params.accelerator, snakemake.params.local_gpus),
-        threads=snakemake.threads,
-        code=snakemake.params.code,
-        model_path=snakemake.output.model,
-        history_path=snakemake.output.history,
+        outputs=snakemake.output,
+        seed=params.seed,
+        save_minutes=params.save_minutes,
+        job=Job(
+            fold=int(snakemake.wildcards.fold),
+            device=devices.claim(params.accelerator, params.local_gpus),
+            threads=snakemake.threads,
+            code=params.code,
+        ),
     )

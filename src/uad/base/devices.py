@@ -56,7 +56,7 @@ def claim(accelerator, local_gpus):
         See `choose`.
     """
     if choose(accelerator).type == "cpu":
-        log.info("computing on the CPU%s", _why(accelerator))
+        _log_cpu(accelerator)
         return torch.device("cpu")
     count = torch.cuda.device_count()
     if count == 1 and "SLURM_JOB_ID" in os.environ:
@@ -119,11 +119,15 @@ def send(array, device):
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
-def _why(accelerator):
-    """Why the CPU, if it was not asked for."""
-    if accelerator == "cpu":
-        return ""
+def _log_cpu(accelerator):
+    """Say why the CPU, if it was not asked for."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given:
-        return f": torch cannot use the GPU that this job was given (number {given})"
-    return ": torch sees no GPU"
+    if accelerator == "cpu":
+        log.info("computing on the CPU")
+    elif given:
+        log.info(
+            "computing on the CPU: torch cannot use the GPU that this job was given (number %s)",
+            given,
+        )
+    else:
+        log.info("computing on the CPU: torch sees no GPU")

@@ -2,7 +2,8 @@
 
 Snakemake watches a rule's script but not what it imports. Rules therefore carry the digest of every
 `uad` module their script imports, directly or not, as a parameter: an edit reruns exactly the jobs
-that use the edited module. Comments, docstrings and layout do not count.
+that use the edited module. Remarks and words do not count (`uad.base.syntax`), nor where a file
+lies; the digest is the same on every version of Python and in every locale.
 """
 
 import ast
@@ -13,9 +14,24 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from uad.base import syntax
+
 LIBRARY = Path(__file__).parents[1]
-# Modules that cannot change a result: an edit of theirs reruns nothing.
-NEUTRAL = ("errors", "logs", "digests")
+# Modules that cannot change a result, and why: an edit of theirs reruns nothing, unless they are
+# named as a source.
+NEUTRAL = {
+    "base.colours": "used by figures and pages, which name it",
+    "base.digests": "decides when jobs run, not what they compute",
+    "base.errors": "ends a job, with one sentence",
+    "base.files": "gives a finished file its name; the content is written by others",
+    "base.locks": "decides when a job runs, and on which of equal GPUs",
+    "base.logs": "writes logs",
+    "base.modules": "imports by name what is a source of its own",
+    "base.resumable": "stores what it is given; tests compare whole and resumed files",
+    "base.settings": "declares keys; their values are parameters of the rules",
+    "base.syntax": "decides when jobs run, not what they compute",
+    "base.tsv": "its bytes are compared by the tests of golden values",
+}
 PACKAGES = (
     "torch",
     "numpy",
@@ -35,34 +51,63 @@ def code_digest(*sources):
     ----------
     *sources : str or Path
         A path of a script, or the dotted name of a library module, such as
-        ``uad.models.methods.cddpm`` (methods are imported by name, so imports do not show them).
+        ``uad.models.methods.cddpm`` (methods are imported by name, so imports do not show them). A
+        package that is named stands for all of its modules, one that is imported for itself.
 
     Returns
     -------
     str
         16 hexadecimal digits.
     """
-    modules, pending = set(), list(sources)
-    digest = hashlib.sha256()
-    while pending:
-        source = pending.pop()
-        path = source if isinstance(source, Path) else _module_path(str(source))
-        if path is None or path in modules or path.stem in NEUTRAL:
+    texts = {_counted(path).text for path in files(*sources)} - {""}
+    return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:16]
+
+
+def files(*sources):
+    """The files of which `code_digest` is taken, sorted.
+
+    Parameters
+    ----------
+    *sources : str or Path
+        As of `code_digest`.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    ValueError
+        If a source is no module of the library.
+    """
+    neutral = {module_path(f"{LIBRARY.name}.{name}") for name in NEUTRAL}
+    pending = []
+    for source in sources:
+        if isinstance(source, Path):
+            pending.append(source)
             continue
-        modules.add(path)
-        pending += _imports(path)
-    for path in sorted(modules):
-        digest.update(_significant(path).encode())
-    return digest.hexdigest()[:16]
+        path = module_path(source)
+        if path is None:
+            raise ValueError(f"no module {source}")
+        pending += path.parent.rglob("*.py") if path.name == "__init__.py" else [path]
+    found = set()
+    while pending:
+        path = pending.pop()
+        if path in found:
+            continue
+        found.add(path)
+        imported = (_imported(*names) for names in _counted(path).imports)
+        pending += [path for path in imported if path and path not in neutral]
+    return sorted(found)
 
 
-def _module_path(name):
+def module_path(name):
     """File of a library module; None for anything else."""
     head, *rest = name.split(".")
     if head != LIBRARY.name:
         return None
     path = LIBRARY.joinpath(*rest)
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+    for candidate in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
         if candidate.exists():
             return candidate
     return None
@@ -70,39 +115,18 @@ def _module_path(name):
 
 def docstring(name):
     """Docstring of a library module, read without running it; empty if it has none."""
-    path = _module_path(name)
-    return "" if path is None else ast.get_docstring(_tree(path)) or ""
+    path = module_path(name)
+    return "" if path is None else ast.get_docstring(ast.parse(path.read_bytes())) or ""
+
+
+def _imported(module, name):
+    """File that ``from module import name`` needs: that of the name, if it is a module itself."""
+    return (name and module_path(f"{module}.{name}")) or module_path(module)
 
 
 @cache
-def _tree(path):
-    return ast.parse(path.read_text())
-
-
-@cache
-def _imports(path):
-    """Dotted names a module imports; ``from a import b`` counts as a and as a.b."""
-    names = set()
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return sorted(names)
-
-
-@cache
-def _significant(path):
-    """The syntax tree of a module as text, without docstrings; comments are not in it anyway."""
-    tree = ast.parse(path.read_text())  # its own: it is changed here
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            value = body[0].value
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                body[0] = ast.Pass()
-    return ast.dump(tree)
+def _counted(path):
+    return syntax.counted(path.read_bytes())
 
 
 def fingerprint(**parts):
@@ -164,7 +188,7 @@ def of_files(paths):
     -------
     dict of str to str
     """
-    files = []
+    found = []
     for path in map(Path, paths):
-        files += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    return {path.as_posix(): sha256(path) for path in files}
+        found += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    return {path.as_posix(): sha256(path) for path in found}

@@ -10,7 +10,7 @@ from pathlib import Path
 def write_json(content, path):
     """Write plain values as JSON, complete or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def job(path, verbose=False):
     _end_with_parent()
     gc.freeze()  # what was imported is for good
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    handlers = [logging.FileHandler(path, mode="w")]
+    handlers = [logging.FileHandler(path, mode="w", encoding="utf-8")]
     if verbose:
         handlers.append(logging.StreamHandler(sys.stderr))
     logging.basicConfig(
@@ -80,14 +80,14 @@ def _peak_mib():
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     if sys.platform == "linux":  # where the other number begins with that of Snakemake
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
         own = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / unit
     return max(own, children)
 
 
 def failure(path):
     """Why the job of a log did not finish, in one sentence; None if it did."""
-    lines = Path(path).read_text(errors="replace").splitlines()
+    lines = Path(path).read_text(errors="replace", encoding="utf-8").splitlines()
     if any(re.search(r" finished after [\d.]+ s$", line) for line in lines):
         return None
     for line in reversed(lines):

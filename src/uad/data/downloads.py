@@ -45,7 +45,7 @@ def read_items(path: str | os.PathLike) -> dict[str, dict]:
         do, or None), `licence`; of an archive `unpack` (`tar` or `zip`) and `holds`, a file that
         must be in it; `size_mb` where it is large.
     """
-    content = yaml.safe_load(Path(path).read_text())
+    content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     items = dict(content["items"])
     lists = content["released_splits"]
     for file, sha256 in lists["sha256"].items():
@@ -111,7 +111,7 @@ def fetch(
                 _discard(part)
             raise
     record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps({"item": name, **content}, indent=1) + "\n")
+    record.write_text(json.dumps({"item": name, **content}, indent=1) + "\n", encoding="utf-8")
     log.info("%s: %s", item["to"], content["verified"])
 
 
@@ -125,7 +125,7 @@ def _found(name, item, target, record, lock):
             raise InputError(
                 f"{target} is there but has no {item['holds']}; move it away and start again"
             )
-        known = json.loads(record.read_text()) if record.exists() else {}
+        known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
         if known.get("url") == item["url"]:
             return known
         return _describe(target, item, {}, "found in place, not verified")
@@ -211,7 +211,7 @@ def read_lock(path: str | os.PathLike) -> dict[str, str]:
     Items whose whole checksum is published have no line, since that is stronger.
     """
     found = {}
-    lines = Path(path).read_text().splitlines() if Path(path).exists() else []
+    lines = Path(path).read_text(encoding="utf-8").splitlines() if Path(path).exists() else []
     for number, line in enumerate(lines, start=1):
         match = re.fullmatch(r"([0-9a-f]{64})  (\S+)", line)
         if not match:
@@ -227,7 +227,7 @@ def _remember(name, item, sha256, lock):
     """
     algorithm, _, expected = (item["checksum"] or "").partition(":")
     if len(expected) != DIGITS.get(algorithm) and name not in read_lock(lock):
-        with open(lock, "a") as file:
+        with open(lock, "a", encoding="utf-8") as file:
             file.write(f"{sha256}  {name}\n")
 
 
@@ -291,7 +291,7 @@ def _attempt(item, part, timeout_s):
     have = _size(part)
     headers = {"Accept-Encoding": "identity", "User-Agent": "sadm-workflow"}
     if have and version.exists():
-        headers |= {"Range": f"bytes={have}-", "If-Range": version.read_text()}
+        headers |= {"Range": f"bytes={have}-", "If-Range": version.read_text(encoding="utf-8")}
 
     def begin(response, **_):
         """Before the first byte is written: whole file or the rest, and is there room?"""
@@ -340,7 +340,7 @@ def _note_version(response, version):
     tag = response.headers.get("ETag", "")
     tag = response.headers.get("Last-Modified") if tag.startswith("W/") or not tag else tag
     if tag:
-        version.write_text(tag)
+        version.write_text(tag, encoding="utf-8")
     else:
         version.unlink(missing_ok=True)
 

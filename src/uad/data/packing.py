@@ -29,7 +29,9 @@ def subject_table(module, subjects, qc_paths, demographics):
         Subjects to pack, and those whose registration failed with the reason in `status`.
     """
     if qc_paths:
-        quality = pd.DataFrame([json.loads(Path(path).read_text()) for path in qc_paths])
+        quality = pd.DataFrame(
+            [json.loads(Path(path).read_text(encoding="utf-8")) for path in qc_paths]
+        )
     else:
         quality = pd.DataFrame({"similarity": np.nan, "status": "ok"}, index=range(len(subjects)))
     known = pd.DataFrame({"subject": [s.subject for s in subjects]})

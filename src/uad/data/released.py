@@ -106,7 +106,7 @@ def paper_rows(path, dataset, subjects, n_folds):
         All of the data set.
     n_folds : int
     """
-    ids = [_label(name, dataset, path) for name in Path(path).read_text().split()]
+    ids = [_label(name, dataset, path) for name in Path(path).read_text(encoding="utf-8").split()]
     test = [subject for subject in subjects if subject not in set(ids)]
     return [
         row

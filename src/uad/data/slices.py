@@ -4,6 +4,7 @@ An epoch visits every training volume in random order and takes uniformly drawn 
 Sec. 4.2), near-empty ones included. Only the slices that are used are read and augmented.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,8 +46,9 @@ class TrainingSlices:
         Leave out an epoch's last batch if it is not full (never the only one).
     augment : bool
         Random intensity augmentation.
-    synthesize : bool
-        Add a DRAEM anomaly to every slice; the volumes are healthy then.
+    corrupt : callable or None
+        Adds an anomaly to a healthy slice: from the slice, (X, Y), and a generator to the anomalous
+        slice and the anomaly's mask. None if the volumes have lesions, or none is wanted.
     partners : bool
         With every slice the same slice of another volume (of the same one if there is no other).
     device : torch.device or str
@@ -58,7 +60,7 @@ class TrainingSlices:
     slices_per_volume: int
     drop_last: bool
     augment: bool
-    synthesize: bool
+    corrupt: Callable | None
     partners: bool
     device: object = "cpu"
 
@@ -81,13 +83,11 @@ class TrainingSlices:
             yield self._batch(order[start : start + self.batch_size], rng)
 
     def _batch(self, rows, rng):
-        z = rng.integers(0, self.pack.image.shape[1], len(rows))
-        image = self._images(rows, z, rng)
-        lesion = self.pack.lesion[rows, z] > 0
-        if self.synthesize:
-            from uad.models.anomalies import draem  # needs Pillow
-
-            pairs = [draem.add_anomaly(x, rng) for x in image.cpu().numpy()]
+        z = rng.integers(0, self.pack.image.shape[1], len(rows))  # (B,), one slice per volume
+        image = self._images(rows, z, rng)  # (B, X, Y)
+        lesion = self.pack.lesion[rows, z] > 0  # (V, Z, X, Y) -> (B, X, Y)
+        if self.corrupt:
+            pairs = [self.corrupt(x, rng) for x in image.cpu().numpy()]
             image = devices.send(np.stack([pair[0] for pair in pairs]), self.device)
             lesion = np.stack([pair[1] for pair in pairs])
         partner = self._images(self._others(rows, rng), z, rng) if self.partners else None
@@ -101,7 +101,7 @@ class TrainingSlices:
 
     def _others(self, rows, rng):
         """For each volume another one, uniformly drawn."""
-        at = np.searchsorted(self._sorted, rows)
+        at = np.searchsorted(self._sorted, rows)  # (B,)
         steps = rng.integers(1, max(len(self.rows), 2), len(rows))
         return self._sorted[(at + steps) % len(self.rows)]
 
@@ -119,11 +119,13 @@ def fixed(pack, rows, per_volume, batch_size, partners=False, device="cpu"):
     """
     n_z = pack.image.shape[1]
     z = ((np.arange(per_volume) + 0.5) * n_z / per_volume).astype(int)
+    # All slices of all volumes one behind the other: (V, per_volume) -> (V * per_volume,).
     at_row, at_z = (grid.ravel() for grid in np.meshgrid(rows, z, indexing="ij"))
     at_next = np.repeat(np.roll(rows, -1), per_volume)
     batches = []
     for start in range(0, len(at_row), batch_size):
         r, s = at_row[start : start + batch_size], at_z[start : start + batch_size]
+        # (V, Z, X, Y) -> (B, X, Y)
         partner = pack.image[at_next[start : start + batch_size], s] if partners else None
         image, partner = (
             None if x is None else devices.send(np.array(x), device)

@@ -20,7 +20,7 @@ def save(path, name, params, network, code, **extra):
     name : str
         Method.
     params : dict
-        See `methods.params_of`.
+        See `methods.params_of`; without keys that only matter after training, which `load` is told.
     network : dict
         State of `method.network`.
     code : str
@@ -45,8 +45,17 @@ def save(path, name, params, network, code, **extra):
     return about
 
 
-def load(path, device="cpu", upstream=None):
+def load(path, device="cpu", upstream=None, test=None):
     """Rebuild a trained method, frozen and in evaluation mode, in the precision of its training.
+
+    Parameters
+    ----------
+    path : path-like
+    device : torch.device or str
+    upstream : Method, optional
+    test : dict, optional
+        What only matters after training (`methods.test_params`); needed for reconstructions and
+        maps. It has precedence over what a model file of an older version holds.
 
     Raises
     ------
@@ -56,7 +65,7 @@ def load(path, device="cpu", upstream=None):
     content = read(path, device)
     if not {"method", "params", "network"} <= set(content):
         raise InputError(f"{path}: holds no model of this workflow")
-    method = methods.build(content["method"], content["params"], upstream)
+    method = methods.build(content["method"], content["params"] | (test or {}), upstream)
     try:
         method.network.load_state_dict(content["network"])
     except RuntimeError as error:

@@ -5,47 +5,53 @@ from pathlib import Path
 import torch
 
 from uad.base import devices, digests, seeding, tsv
-from uad.base.files import discard, write_json
+from uad.base.files import write_json
 from uad.base.logs import log
 from uad.data import packed, slices, splits
 from uad.engine import checkpoints, loop
+from uad.engine.jobs import Job
+from uad.engine.saved_state import SavedState
 from uad.engine.settings import Training
-from uad.models import methods
+from uad.models import anomalies, methods
 
 
-def train(model, fold, block, inputs, seed, device, threads, code, model_path, history_path):
+def train(
+    model: str, block: dict, inputs, outputs, seed: int, save_minutes: float, job: Job
+) -> None:
     """Train one model on one fold and store its best state.
 
     Parameters
     ----------
     model : str
         Method, and behind a hyphen what it learns anomalies from.
-    fold : int
     block : dict
-        The method's block of the configuration.
+        The method's block of the configuration, of which only what decides the weights is used
+        (`methods.training_params`).
     inputs : mapping
         `train`, `val` (files of packed data sets), `train_split`, `val_split`, `upstream` if the
         method stands on another, `pretrained` if it starts from weights.
+    outputs : mapping
+        `model`, `history`, and `about`, which repeats all that is stored with the model but the
+        weights.
     seed : int
-    device : torch.device
-        See `uad.base.devices.claim`.
-    threads : int
-    code : str
-        Digest of the code, stored with the model.
-    model_path, history_path : path-like
-        Beside the model, `about.json` repeats all that is stored with it but the weights.
+        Of the run.
+    save_minutes : float
+        How often the state for resuming is saved.
+    job : Job
     """
-    devices.set_up_cpu(threads)
+    devices.set_up_cpu(job.threads)
     name, _, source = model.partition("-")
-    settings = Training(**block["training"])
+    label = f"{model} fold {job.fold}"
+    block = methods.training_params(name, block)
+    settings = Training(**block["training"], save_minutes=save_minutes)
     pack, val_pack = packed.of_files(inputs["train"]), packed.of_files(inputs["val"])
-    params = methods.params_of(name, block, pack.image.shape[2:])
-    seed = seeding.derive(seed, model, "fold", fold)
+    params = methods.params_of(name, block, pack.image.shape[2:])  # of (V, Z, X, Y)
+    seed = seeding.derive(seed, model, "fold", job.fold)
     # Initial weights come from torch's global generator, which only this job uses.
     torch.manual_seed(seed)
     upstream = None
     if inputs.get("upstream"):
-        upstream = checkpoints.load(inputs["upstream"], device)
+        upstream = checkpoints.load(inputs["upstream"], job.device)
     method = methods.build(name, params, upstream)
     if inputs.get("pretrained"):
         checkpoints.load_pretrained(method, inputs["pretrained"])
@@ -55,45 +61,43 @@ def train(model, fold, block, inputs, seed, device, threads, code, model_path, h
         splits.check(table)
     data = slices.TrainingSlices(
         pack=pack,
-        rows=pack.rows(splits.subjects(split, fold, "train")),
+        rows=pack.rows(splits.subjects(split, job.fold, "train")),
         batch_size=settings.batch_size,
         slices_per_volume=settings.slices_per_volume,
         drop_last=settings.drop_last,
         augment=settings.augment,
-        synthesize=source == "draem",
+        corrupt=anomalies.load(source),
         partners=method.needs_partners,
-        device=device,
+        device=job.device,
     )
     validation = slices.fixed(
         val_pack,
-        val_pack.rows(splits.subjects(val_split, fold, "val")),
+        val_pack.rows(splits.subjects(val_split, job.fold, "val")),
         settings.validation_slices,
         settings.batch_size,
         method.needs_partners,
-        device,
+        job.device,
     )
     log.info("%d training volumes, %d batches per epoch", len(data.rows), data.batches)
     fitting = digests.fingerprint(
         model=model,
-        fold=fold,
+        fold=job.fold,
         block=block,
         seed=seed,
-        code=code,
+        code=job.code,
         inputs=digests.file_states(inputs),
     )
-    state_path = Path(model_path).with_name(".state.pt")
-    state = loop.fit(
-        method, data, validation, settings, seed, device, state_path, fitting,
-        label=f"{model} fold {fold}",
-    )  # fmt: skip
-    loop.write_history(state.history, history_path)
+    state_path = Path(outputs["model"]).with_name(".state.pt")
+    saved = SavedState(state_path, fitting, settings.save_minutes, label)
+    state = loop.fit(method, data, validation, settings, seed, saved)
+    loop.write_history(state.history, outputs["history"])
     about = checkpoints.save(
-        model_path, name, params, state.best, code,
-        model=model, fold=fold, seed=seed, training=block["training"], val_loss=state.best_loss,
-        parameters=_count(method.network), device=device.type,
+        outputs["model"], name, params, state.best, job.code,
+        model=model, fold=job.fold, seed=seed, training=block["training"],
+        val_loss=state.best_loss, parameters=_count(method.network), device=job.device.type,
     )  # fmt: skip
-    write_json(about, Path(model_path).with_name("about.json"))
-    discard(state_path)
+    write_json(about, outputs["about"])
+    saved.discard()
 
 
 def _count(network):

@@ -39,7 +39,7 @@ def check(folder):
                 if damaged:
                     raise ValueError(f"bad checksum of {damaged}")
             else:
-                json.loads(path.read_text())
+                json.loads(path.read_text(encoding="utf-8"))
             with path.open("rb") as file:
                 digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
         except (OSError, ValueError, zipfile.BadZipFile) as error:

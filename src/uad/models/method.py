@@ -1,5 +1,6 @@
 """What every trained method is: the interface between methods, training and inference."""
 
+import torch
 from torch import nn
 
 from uad.base.errors import InputError
@@ -54,6 +55,22 @@ class Method(nn.Module):
             Zero outside the brain.
         """
         raise NotImplementedError
+
+    def by_parts(self, function, image):
+        """What a function of slices gives for a volume, `AT_ONCE` slices at a time, as one.
+
+        Parameters
+        ----------
+        function : callable
+            From slices (B, 1, X, Y) to (B, C, X, Y).
+        image : Tensor, shape (Z, X, Y)
+
+        Returns
+        -------
+        Tensor of float32, shape (C, Z, X, Y)
+        """
+        parts = [function(x).float() for x in in_parts(image)]
+        return torch.cat(parts).movedim(1, 0)  # (Z, C, X, Y) -> (C, Z, X, Y)
 
     def load_pretrained(self, weights):
         """Take published or pretrained weights, a dict of tensors, before training."""

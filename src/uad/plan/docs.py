@@ -142,7 +142,8 @@ def write_schema(path: Path) -> None:
 def update_metrics_page(page: Path, schema_path: str | Path) -> None:
     """Replace what stands between the markers of `docs/metrics.md`: the columns of the metrics."""
     tables = {}
-    for name, node in yaml.safe_load(Path(schema_path).read_text())["$defs"].items():
+    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
+    for name, node in schema["$defs"].items():
         if "properties" in node:
             columns = [f"| `{k}` | {v['description']} |" for k, v in node["properties"].items()]
             heading = [node["title"], "", "| Column | Meaning |", "| --- | --- |"]
@@ -152,13 +153,13 @@ def update_metrics_page(page: Path, schema_path: str | Path) -> None:
 
 def fill_in(page: Path, tables: dict[str, str]) -> None:
     """Put tables between the markers of a page that bear their names."""
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     for name, table in tables.items():
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
         head, _, rest = text.partition(begin)
         _, _, tail = rest.partition(end)
         text = f"{head}{begin}{table}\n{end}{tail}"
-    page.write_text(text)
+    page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 from uad.base.digests import code_digest, docstring, fingerprint, sha256
 from uad.base.paths import Paths
 from uad.evaluation.controls import CONTROLS
+from uad.models import methods
 from uad.plan import config as settings
 from uad.plan import published_weights
 from uad.plan.cohort import Cohort
@@ -89,14 +90,17 @@ class Plan:
             fingerprint(code=code, templates={p.name: sha256(p) for p in files}) if files else code
         )
 
+    def training_code(self, wildcards: Any) -> str:
+        """The same for a training: the method's, that of what it stands on and of its anomalies."""
+        method, source = settings.method(wildcards.model), wildcards.model.partition("-")[2]
+        used = methods.sources(method, self.block(wildcards.model)["upstream"], source)
+        return self.code("train_model.py", *used)
+
     def model_code(self, script: str) -> Callable:
-        """The same for a script that runs the wildcard model's method and its upstream's."""
-
-        def digest(wildcards):
-            methods = [settings.method(wildcards.model), self.block(wildcards.model)["upstream"]]
-            return self.code(script, *(f"uad.models.methods.{name}" for name in methods if name))
-
-        return digest
+        """The same for a script that runs the wildcard model's method after its training."""
+        return lambda wildcards: self.code(
+            script, *methods.sources(settings.method(wildcards.model))
+        )
 
     def dataset_code(self, script: str) -> Callable:
         """The same for a script that asks the wildcard data set's module."""
@@ -120,9 +124,15 @@ class Plan:
 
     # Training.
 
-    def method_block(self, wildcards: Any) -> dict:
-        """The configuration block of the wildcard model's method."""
-        return self.block(wildcards.model)
+    def training_block(self, wildcards: Any) -> dict:
+        """What of the block of the wildcard model's method decides the weights."""
+        return methods.training_params(
+            settings.method(wildcards.model), self.block(wildcards.model)
+        )
+
+    def test_block(self, wildcards: Any) -> dict:
+        """What of it only matters after training."""
+        return methods.test_params(settings.method(wildcards.model), self.block(wildcards.model))
 
     def training_data(self, wildcards: Any) -> dict[str, Any]:
         """What a model trains and validates on, the model it stands on, weights it starts from."""

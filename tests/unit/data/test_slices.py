@@ -9,13 +9,13 @@ import torch
 from conftest import ROOT
 
 from uad.data import slices
-from uad.models import method
+from uad.models import anomalies, method
 
 
 def source(pack, **changes):
     settings = dict(
         pack=pack, rows=np.array([0, 2, 3]), batch_size=4, slices_per_volume=5, drop_last=False,
-        augment=False, synthesize=False, partners=False,
+        augment=False, corrupt=None, partners=False,
     )  # fmt: skip
     return slices.TrainingSlices(**{**settings, **changes})
 
@@ -72,17 +72,29 @@ def test_slices_are_uniform(pack, rng):
     assert counts.min() > 0.7 * counts.mean()
 
 
-@pytest.mark.parametrize("synthesize", [False, True])
-def test_same_generator_same_epoch(pack, synthesize):
-    data = source(pack, augment=True, synthesize=synthesize)
+@pytest.mark.parametrize("anomaly", ["", "draem"])
+def test_same_generator_same_epoch(pack, anomaly):
+    data = source(pack, augment=True, corrupt=anomalies.load(anomaly))
     first, second = (
         torch.cat([batch.image for batch in data.epoch(np.random.default_rng(2))]) for _ in range(2)
     )
     assert torch.equal(first, second)
 
 
+def test_corruption_gives_slices_and_their_labels(pack, rng):
+    def corrupt(image, rng):
+        mask = np.zeros(image.shape, bool)
+        mask[rng.integers(0, len(image))] = True
+        return np.where(mask, np.float32(7), image), mask
+
+    for batch in source(pack, corrupt=corrupt).epoch(rng):
+        assert torch.equal(batch.image == 7, batch.lesion == 1)
+        assert torch.equal(batch.lesion.sum(dim=(1, 2, 3)), torch.full((len(batch),), 48.0))
+
+
 def test_synthetic_anomalies_replace_the_labels(pack, rng):
-    batches = list(source(pack, synthesize=True, slices_per_volume=20).epoch(rng))
+    corrupt = anomalies.load("draem")
+    batches = list(source(pack, corrupt=corrupt, slices_per_volume=20).epoch(rng))
     lesion = torch.cat([b.lesion for b in batches])
     assert 0.01 < lesion.mean() < 0.12
     assert set(lesion.unique().tolist()) == {0, 1}
@@ -146,7 +158,7 @@ for name, dtype in packed.ARRAYS.items():
     np.lib.format.open_memmap(folder / (name + ".npy"), "w+", dtype, (n, *shape))  # sparse files
 tsv.write(pd.DataFrame({{"subject": [f"S{{i}}" for i in range(n)]}}),
                    folder / "subjects.tsv")
-data = slices.TrainingSlices(packed.Pack(folder), np.arange(n), 32, 1, True, True, False, False)
+data = slices.TrainingSlices(packed.Pack(folder), np.arange(n), 32, 1, True, True, None, False)
 drawn = sum(len(batch) for batch, _ in zip(data.epoch(np.random.default_rng(0)), range(5)))
 status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
 print(drawn, status["RssAnon"].split()[0])

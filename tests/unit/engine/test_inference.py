@@ -5,7 +5,10 @@ import pytest
 import torch
 from conftest import SMALL_DIFFUSION, write_pack
 
-from uad.engine import checkpoints, inference
+from uad.base import resumable
+from uad.data import packed
+from uad.engine import checkpoints, reconstruction, scoring
+from uad.engine.jobs import Evaluated, Job
 from uad.models import methods, residuals
 
 
@@ -19,22 +22,21 @@ def job(tmp_path):
     method = methods.build("ddpm", SMALL_DIFFUSION)
     torch.nn.init.normal_(method.network.conv_out.weight, std=0.05)  # else all grey
 
-    def run(precision, name):
+    data = Evaluated(
+        [str(tmp_path / "packed" / n) for n in ("image.npy", "subjects.tsv")], split, False
+    )
+    params = {k: v for k, v in SMALL_DIFFUSION.items() if k != "test_levels"}
+
+    def run(precision, name, test_levels=(250, 500), seed=1, kind="ssim"):
         model = tmp_path / f"{precision}.pt"
-        training = {"precision": precision}
-        checkpoints.save(
-            model, "ddpm", SMALL_DIFFUSION, method.network.state_dict(), "code", training=training
-        )
-        common = dict(
-            fold=0, files=[str(tmp_path / "packed" / n) for n in ("image.npy", "subjects.tsv")],
-            split_path=split, with_training=False, model_path=model, device=torch.device("cpu"),
-            threads=1, code="code",
-        )  # fmt: skip
+        if not model.exists():
+            state, training = method.network.state_dict(), {"precision": precision}
+            checkpoints.save(model, "ddpm", params, state, "code", training=training)
+        job = Job(fold=0, device=torch.device("cpu"), threads=1, code="code")
+        test = {"test_levels": list(test_levels)}
         made, maps = tmp_path / f"{name}-r.npy", tmp_path / f"{name}-m.npy"
-        inference.reconstruct(**common, seed=1, output=made)
-        inference.score(
-            **common, reconstruction_path=made, residual={"kind": "ssim", "erosion": 0}, output=maps
-        )
+        reconstruction.reconstruct(data, model, test, seed, job, made)
+        scoring.score(data, model, test, made, {"kind": kind, "erosion": 0}, job, maps)
         return np.load(made), np.load(maps)
 
     return run
@@ -43,7 +45,7 @@ def job(tmp_path):
 def test_validation_comes_before_test_subjects(job, tmp_path):
     made, maps = job("32-true", "first")
     assert made.shape == (2, 2, 12, 48, 48) and made.dtype == np.float16
-    pack = inference.packed.Pack(tmp_path / "packed")
+    pack = packed.Pack(tmp_path / "packed")
     for i, subject in enumerate(("S2", "S1")):
         volume = pack.volume(subject)
         mean = torch.from_numpy(made[i].astype(np.float32)).mean(dim=0)
@@ -57,3 +59,35 @@ def test_networks_compute_in_the_precision_of_their_training(job):
     assert not np.array_equal(reduced, exact)
     # bfloat16 has 8 bits: steps of 1/256 below 1.
     np.testing.assert_allclose(reduced.astype(float), exact.astype(float), atol=0.02)
+
+
+def test_test_levels_are_those_of_the_job(job):
+    assert job("32-true", "one", test_levels=[100])[0].shape == (2, 1, 12, 48, 48)
+
+
+@pytest.mark.parametrize(
+    ("job_of", "change"),
+    [
+        ("reconstruct", {"test_levels": [250, 501]}),
+        ("reconstruct", {"seed": 2}),
+        ("score", {"kind": "l1"}),
+    ],
+)
+def test_volumes_of_other_settings_are_not_gone_on_from(job, monkeypatch, job_of, change):
+    """A job that was killed part-way and starts again with another setting begins anew."""
+    expected = job("32-true", "whole", **change)
+    original = resumable.write_resumable
+
+    def killed(output, n, shape, dtype, compute, fitting, label):
+        def until_killed(i):
+            if label == job_of and i == 1:
+                raise KeyboardInterrupt
+            return compute(i)
+
+        original(output, n, shape, dtype, until_killed, fitting, label)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(resumable, "write_resumable", killed)
+        job("32-true", "twice")
+    for whole, found in zip(expected, job("32-true", "twice", **change)):
+        np.testing.assert_array_equal(found, whole)

@@ -13,10 +13,12 @@ import pytest
 import torch
 from conftest import ROOT, write_pack
 
-from uad.base import devices, tsv
+from uad.base import devices, seeding, tsv
 from uad.base.errors import InputError
 from uad.engine import checkpoints, loop, training
-from uad.engine.settings import Training
+from uad.engine.jobs import Job
+from uad.engine.saved_state import SavedState, State
+from uad.models import methods
 
 BLOCK = {
     "upstream": None,
@@ -26,17 +28,20 @@ BLOCK = {
     "training": {
         "learning_rate": 0.01, "betas": [0.9, 0.999], "weight_decay": 0, "epochs": 6,
         "batch_size": 4, "slices_per_volume": 4, "drop_last": False, "augment": True,
-        "precision": "32-true", "validate_every": 2, "validation_slices": 3, "save_minutes": 0,
+        "precision": "32-true", "validate_every": 2, "validation_slices": 3,
     },
 }  # fmt: skip
 
 
 def data(folder):
-    """Packed phantoms and a split; the inputs of a training job."""
-    write_pack(folder / "packed", 4)
+    """Packed phantoms and a split, made once; the inputs of a training job."""
     lines = [("S0", "train"), ("S1", "train"), ("S2", "val"), ("S3", "test")]
     split = folder / "split.tsv"
-    split.write_text("subject\tfold\trole\n" + "".join(f"{s}\t0\t{role}\n" for s, role in lines))
+    if not split.exists():
+        write_pack(folder / "packed", 4)
+        split.write_text(
+            "subject\tfold\trole\n" + "".join(f"{s}\t0\t{role}\n" for s, role in lines)
+        )
     files = [str(folder / "packed" / n) for n in ("image.npy", "subjects.tsv")]
     return Inputs(train=files, val=files, train_split=str(split), val_split=str(split))
 
@@ -50,13 +55,14 @@ class Inputs(dict):
         )
 
 
-def train(folder, out, inputs, block=BLOCK, model="unet-brats"):
+JOB = Job(fold=0, device=torch.device("cpu"), threads=1, code="code")
+
+
+def train(out, inputs, block=BLOCK, model="unet-brats", save_minutes=0):
     out.mkdir(exist_ok=True)
-    training.train(
-        model=model, fold=0, block=block, inputs=inputs, seed=1,
-        device=torch.device("cpu"), threads=1, code="code", model_path=out / "model.pt",
-        history_path=out / "history.tsv",
-    )  # fmt: skip
+    names = {"model": "model.pt", "history": "history.tsv", "about": "about.json"}
+    outputs = {name: out / file for name, file in names.items()}
+    training.train(model, block, inputs, outputs, 1, save_minutes, JOB)
     return torch.load(out / "model.pt", weights_only=True)
 
 
@@ -73,7 +79,7 @@ def test_slice_shape_comes_from_the_data(tmp_path):
         "training": {**BLOCK["training"], "epochs": 1},
     }
     del block["widths"]
-    model = train(tmp_path, tmp_path / "ae", data(tmp_path), block, model="ae")
+    model = train(tmp_path / "ae", data(tmp_path), block, model="ae")
     assert model["params"]["slice_shape"] == [48, 48]
     loaded = checkpoints.load(tmp_path / "ae/model.pt")
     assert loaded.network(torch.rand(1, 1, 48, 48)).shape == (1, 1, 48, 48)
@@ -98,16 +104,12 @@ def batch(*arguments):
 slices.TrainingSlices._batch = batch
 folder = Path({folder!r})
 with logs.job(folder / "log"):
-    t.train(folder, folder / "out", t.data(folder), t.saving({save_minutes}))
+    t.train(folder / "out", t.data(folder), save_minutes={save_minutes})
 """
 
 
-def saving(minutes):
-    return {**BLOCK, "training": {**BLOCK["training"], "save_minutes": minutes}}
-
-
 def interrupt(folder, at, signal, save_minutes):
-    """Train in another process, with a signal at a batch; the process and the state it left."""
+    """Train in another process, with a signal at a batch; the process and where it says it is."""
     code = INTERRUPTED.format(
         scripts=str(ROOT / "src"), tests=str(ROOT / "tests"),
         unit=str(ROOT / "tests/unit/engine"), folder=str(folder), at=at, signal=signal,
@@ -115,7 +117,9 @@ def interrupt(folder, at, signal, save_minutes):
     )  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     state = folder / "out/.state.pt"
-    return done, torch.load(state, weights_only=True) if state.exists() else None
+    if not state.exists():
+        return done, None
+    return done, torch.load(state, weights_only=True)["state"]["cursor"]
 
 
 def losses(folder):
@@ -125,10 +129,13 @@ def losses(folder):
         ]
 
 
-def assert_goes_on_to_the_same_bytes(folder, block):
+def assert_goes_on_to_the_same_bytes(folder, caplog):
+    """How often the state is saved decides nothing of it: another `save_minutes` goes on too."""
     inputs = data(folder)
-    whole = train(folder, folder / "whole", inputs, block)
-    resumed = train(folder, folder / "out", inputs, block)
+    whole = train(folder / "whole", inputs)
+    with caplog.at_level("INFO"):
+        resumed = train(folder / "out", inputs, save_minutes=17)
+    assert "resuming after epoch" in caplog.text
     assert_same_weights(whole, resumed)
     assert not list((folder / "out").glob(".*"))
     assert losses(folder / "out") == losses(folder / "whole")
@@ -139,74 +146,66 @@ def assert_goes_on_to_the_same_bytes(folder, block):
     ("at", "epochs", "batches"),
     [(2, 0, 1), (3, 1, 0), (8, 3, 1)],  # within an epoch, and between two
 )
-def test_resumes_after_sigkill_to_the_same_bytes(tmp_path, at, epochs, batches):
-    done, state = interrupt(tmp_path, at, "SIGKILL", save_minutes=0)
+def test_resumes_after_sigkill_to_the_same_bytes(tmp_path, caplog, at, epochs, batches):
+    done, cursor = interrupt(tmp_path, at, "SIGKILL", save_minutes=0)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert not (tmp_path / "out/model.pt").exists()
-    assert (state["epoch"], len(state["losses"])) == (epochs, batches)
+    assert (cursor["epoch"], len(cursor["losses"])) == (epochs, batches)
     (tmp_path / "out/.99999999..state.pt").touch()  # what a process killed while saving leaves
-    assert_goes_on_to_the_same_bytes(tmp_path, saving(0))
+    assert_goes_on_to_the_same_bytes(tmp_path, caplog)
 
 
-def test_sigterm_saves_and_ends(tmp_path):
-    done, state = interrupt(tmp_path, 4, "SIGTERM", save_minutes=1000)
+def test_sigterm_saves_and_ends(tmp_path, caplog):
+    done, cursor = interrupt(tmp_path, 4, "SIGTERM", save_minutes=1000)
     assert done.returncode == 1
     assert done.stderr.endswith(
         "Error: unet-brats fold 0: told to end (SIGTERM); the next start goes on here\n"
     )
-    assert (state["epoch"], len(state["losses"])) == (1, 2)  # the fourth batch was still learned
-    assert_goes_on_to_the_same_bytes(tmp_path, saving(1000))
+    assert (cursor["epoch"], len(cursor["losses"])) == (1, 2)  # the fourth batch was still learned
+    assert_goes_on_to_the_same_bytes(tmp_path, caplog)
 
 
 def test_sigusr1_saves_and_goes_on(tmp_path):
-    done, state = interrupt(tmp_path, 4, "SIGUSR1", save_minutes=1000)
+    done, cursor = interrupt(tmp_path, 4, "SIGUSR1", save_minutes=1000)
     assert done.returncode == 0, done.stderr
     assert "saved the state: 1 epochs and 2 batches" in (tmp_path / "log").read_text()
-    assert state is None and (tmp_path / "out/model.pt").exists()
+    assert cursor is None and (tmp_path / "out/model.pt").exists()
 
 
 def test_state_of_the_gradient_scaler_is_resumed(tmp_path):
     # In use on GPUs only; put in by hand here.
-    run = loop._Run(
-        torch.nn.ModuleDict({"network": torch.nn.Linear(1, 1)}), None,
-        Training(**{**BLOCK["training"], "precision": "32-true"}), torch.device("cpu"),
-        tmp_path / "state.pt", "same", "label",
-    )  # fmt: skip
-    run.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
-    run.save()
-    other = loop._Run(
-        run.method, None, run.settings, run.device, run.path, "same", "label"
-    )  # fmt: skip
-    other.scaler = torch.amp.GradScaler("cpu")
-    other.resume()
-    assert other.scaler.get_scale() == 8.0
+    saved = SavedState(tmp_path / "state.pt", "same", 1, "label")
+    saved.save(State(), {"scaler": torch.amp.GradScaler("cpu", init_scale=8.0)})
+    other = torch.amp.GradScaler("cpu")
+    saved.resume({"scaler": other}, torch.device("cpu"))
+    assert other.get_scale() == 8.0
 
 
 def test_same_seed_same_bytes_other_seed_not(tmp_path):
     inputs = data(tmp_path)
-    first, second = (train(tmp_path, tmp_path / name, inputs) for name in "ab")
+    first, second = (train(tmp_path / name, inputs) for name in "ab")
     assert_same_weights(first, second)
-    other = train(tmp_path, tmp_path / "c", inputs, model="unet-atlas")
+    other = train(tmp_path / "c", inputs, model="unet-atlas")
     assert not torch.equal(first["network"]["head.weight"], other["network"]["head.weight"])
 
 
 def test_state_of_another_configuration_is_not_resumed(tmp_path):
     inputs, out = data(tmp_path), tmp_path / "out"
-    clean = train(tmp_path, tmp_path / "clean", inputs)
+    clean = train(tmp_path / "clean", inputs)
     out.mkdir()
     checkpoints.write({"fingerprint": "other", "network": {}}, out / ".state.pt")
-    assert_same_weights(clean, train(tmp_path, out, inputs))
+    assert_same_weights(clean, train(out, inputs))
 
 
 def test_damaged_state_is_not_resumed(tmp_path):
     inputs, out = data(tmp_path), tmp_path / "out"
     out.mkdir()
     (out / ".state.pt").write_bytes(b"half a file")
-    assert_same_weights(train(tmp_path, tmp_path / "clean", inputs), train(tmp_path, out, inputs))
+    assert_same_weights(train(tmp_path / "clean", inputs), train(out, inputs))
 
 
 def test_model_file_says_how_it_was_made(tmp_path):
-    content = train(tmp_path, tmp_path / "out", data(tmp_path))
+    content = train(tmp_path / "out", data(tmp_path))
     assert content["method"] == "unet"
     assert content["params"] == {"widths": [4, 8]}
     assert content["training"] == BLOCK["training"]
@@ -220,7 +219,7 @@ def test_model_file_says_how_it_was_made(tmp_path):
 
 
 def test_best_state_is_kept(tmp_path):
-    content = train(tmp_path, tmp_path / "out", data(tmp_path))
+    content = train(tmp_path / "out", data(tmp_path))
     history = tsv.read(tmp_path / "out/history.tsv")
     assert history["val_loss"].notna().sum() == 3
     assert content["val_loss"] == pytest.approx(history["val_loss"].min())
@@ -228,7 +227,7 @@ def test_best_state_is_kept(tmp_path):
 
 def test_training_lowers_the_loss(tmp_path):
     block = {**BLOCK, "training": {**BLOCK["training"], "epochs": 12}}
-    train(tmp_path, tmp_path / "out", data(tmp_path), block)
+    train(tmp_path / "out", data(tmp_path), block)
     history = tsv.read(tmp_path / "out/history.tsv")
     assert history["val_loss"].iloc[-1] < 0.7 * history["train_loss"].iloc[0]
 
@@ -238,7 +237,7 @@ def test_a_model_starts_from_the_one_that_was_pretrained_for_it(tmp_path):
     size = {"width": 4, "blocks": [1, 1], "drop_path": 0.1}
     settings = {**BLOCK["training"], "epochs": 2, "augment": False}
     spark = {"pretrained": None, "encoder": size, "mask_ratio": 0.65, "training": settings}
-    first = train(tmp_path, tmp_path / "spark", inputs, spark, "spark")["network"]
+    first = train(tmp_path / "spark", inputs, spark, "spark")["network"]
     inputs["pretrained"] = str(tmp_path / "spark/model.pt")
     cddpm = {
         "pretrained": "spark",
@@ -252,7 +251,7 @@ def test_a_model_starts_from_the_one_that_was_pretrained_for_it(tmp_path):
         "noise": {"octaves": 1, "persistence": 0.8, "wavelength": 16},
         "training": {**settings, "learning_rate": 1e-9},  # stays where it starts
     }  # fmt: skip
-    found = train(tmp_path, tmp_path / "cddpm", inputs, cddpm, "cddpm")["network"]
+    found = train(tmp_path / "cddpm", inputs, cddpm, "cddpm")["network"]
     for name, value in first.items():
         if name.startswith("encoder.") and name.endswith(".weight"):
             torch.testing.assert_close(found[name], value, atol=1e-6, rtol=0)
@@ -270,7 +269,7 @@ def test_zero_gpus_where_one_is_demanded():
 def test_a_loss_that_is_not_finite_is_named(tmp_path):
     block = {**BLOCK, "training": {**BLOCK["training"], "learning_rate": 1e30}}
     with pytest.raises(InputError, match="unet-brats fold 0: the training loss became nan"):
-        train(tmp_path, tmp_path / "out", data(tmp_path), block)
+        train(tmp_path / "out", data(tmp_path), block)
 
 
 def test_damaged_model_file_is_named(tmp_path):
@@ -289,23 +288,118 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
         checkpoints.load(tmp_path / "m.pt")
 
 
-def test_validation_uses_the_same_numbers_every_time(tmp_path):
+def test_validation_weighs_batches_by_their_slices():
     seen = []
 
     class Method(torch.nn.Module):
         network = torch.nn.Linear(1, 1)
 
         def loss(self, batch, rng):
+            assert not self.network.training
             seen.append(rng.random())
             return torch.tensor(len(batch) * 1.0)
 
-    from uad.base import seeding
-
-    run = loop._Run(Method(), None, Training(**BLOCK["training"]), torch.device("cpu"), "", "", "")
-    for _ in range(2):
-        value = run.validate([[1, 2], [1]], seeding.generator(1, "validation"))
-    assert seen[:2] == seen[2:]
+    value = loop.validate(Method(), [[1, 2], [1]], seeding.generator(1, "validation"))
     assert value == pytest.approx((2 * 2 + 1 * 1) / 3)
+    assert seen == list(seeding.generator(1, "validation").random(2))
+
+
+def test_validation_uses_the_same_numbers_every_time(tmp_path, monkeypatch):
+    states, original = [], loop.validate
+
+    def validate(method, batches, rng):
+        states.append((batches, rng.bit_generator.state))
+        return original(method, batches, rng)
+
+    monkeypatch.setattr(loop, "validate", validate)
+    train(tmp_path / "out", data(tmp_path))
+    assert len(states) == 3
+    for batches, state in states:
+        assert batches is states[0][0] and state == states[0][1]
+
+
+DIFFUSION = {
+    **BLOCK,
+    "unet": {
+        "channels": 8, "multipliers": [1], "res_blocks": 1, "head_channels": 8, "norm_groups": 4,
+    },
+    "steps": 1000,
+    "test_levels": [250, 500],
+    "noise": {"octaves": 1, "persistence": 0.8, "wavelength": 16},
+    "training": {**BLOCK["training"], "epochs": 1, "save_minutes": 3},
+}  # fmt: skip
+del DIFFUSION["widths"]
+
+
+def test_what_only_matters_after_training_is_not_in_the_model(tmp_path):
+    inputs = data(tmp_path)
+    first = train(tmp_path / "first", inputs, DIFFUSION, "ddpm")
+    assert "test_levels" not in first["params"] and "save_minutes" not in first["training"]
+    assert first["training"]["epochs"] == 1 and first["params"]["steps"] == 1000
+    second = train(tmp_path / "second", inputs, DIFFUSION | {"test_levels": [1]}, "ddpm")
+    assert_same_weights(first, second)
+    about = [(tmp_path / name / "about.json").read_text() for name in ("first", "second")]
+    assert about[0] == about[1]
+    loaded = checkpoints.load(tmp_path / "first/model.pt", test={"test_levels": [1, 2, 3]})
+    assert loaded.levels == 3
+
+
+def test_models_with_settings_of_older_versions_can_be_loaded(tmp_path):
+    content = train(tmp_path / "out", data(tmp_path), DIFFUSION, "ddpm")
+    content["params"]["test_levels"] = [250, 500]
+    content["training"]["save_minutes"] = 10
+    checkpoints.write(content, tmp_path / "old.pt")
+    assert checkpoints.load(tmp_path / "old.pt").levels == 2
+    assert checkpoints.load(tmp_path / "old.pt", test={"test_levels": [1]}).levels == 1
+
+
+def test_a_model_on_another_does_not_ask_for_its_test_levels(tmp_path):
+    inputs = data(tmp_path)
+    train(tmp_path / "ddpm", inputs, DIFFUSION, "ddpm")
+    inputs["upstream"] = str(tmp_path / "ddpm/model.pt")
+    upper = BLOCK | {"upstream": "ddpm", "training": DIFFUSION["training"]}
+    found = train(tmp_path / "out", inputs, upper, "unet_res-brats")
+    assert found["params"] == {"widths": [4, 8]}
+
+
+def test_a_changed_setting_for_after_training_goes_on_from_the_saved_state(tmp_path):
+    """And one for training does not."""
+    inputs, seen = data(tmp_path), []
+
+    def fingerprint_of(**changes):
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(loop, "fit", lambda *a: seen.append(a[-1].fingerprint) or 1 / 0)
+                train(tmp_path / "out", inputs, DIFFUSION | changes, "ddpm")
+        except ZeroDivisionError:
+            return seen.pop()
+
+    before = fingerprint_of()
+    assert fingerprint_of(test_levels=[1]) == before
+    saving = DIFFUSION["training"] | {"save_minutes": 99}
+    assert fingerprint_of(training=saving) == before
+    assert fingerprint_of(steps=500) != before
+    assert fingerprint_of(training=DIFFUSION["training"] | {"epochs": 2}) != before
+
+
+def test_parameters_of_the_jobs():
+    block = methods.training_params("ddpm", DIFFUSION)
+    assert set(DIFFUSION) - set(block) == {"test_levels"}
+    assert set(DIFFUSION["training"]) - set(block["training"]) == {"save_minutes"}
+    assert methods.training_params("ddpm", block) == block
+    assert methods.test_params("ddpm", DIFFUSION) == {"test_levels": [250, 500]}
+    assert methods.test_params("unet", BLOCK) == {}
+
+
+def test_sources_of_the_jobs():
+    package = "uad.models.methods"
+    assert methods.sources("cddpm") == (f"{package}.cddpm",)
+    assert methods.sources("unet_res", "cddpm", "draem") == (
+        f"{package}.unet_res", f"{package}.cddpm", "uad.models.anomalies.draem",
+    )  # fmt: skip
+    assert methods.sources("unet_res", "cddpm", "brats") == (
+        f"{package}.unet_res", f"{package}.cddpm",
+    )  # fmt: skip
 
 
 def test_kill_leaves_no_partial_model(tmp_path):
@@ -339,7 +433,7 @@ def test_precision_on_the_cpu(tmp_path):
     inputs, weights, losses = data(tmp_path), {}, {}
     for precision in ("32-true", "16-mixed", "bf16-mixed"):
         block = {**BLOCK, "training": {**BLOCK["training"], "precision": precision}}
-        stored = train(tmp_path, tmp_path / precision, inputs, block)
+        stored = train(tmp_path / precision, inputs, block)
         weights[precision] = torch.cat([w.flatten() for w in stored["network"].values()])
         losses[precision] = stored["val_loss"]
     assert torch.equal(weights["16-mixed"], weights["32-true"])

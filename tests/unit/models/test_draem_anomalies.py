@@ -5,6 +5,8 @@ import pytest
 from conftest import write_pack
 from PIL import Image
 
+from uad.base import digests
+from uad.models import anomalies
 from uad.models.anomalies import draem
 
 
@@ -160,3 +162,13 @@ def test_synthetic_set_depends_on_the_subject_not_on_its_neighbours(tmp_path):
     assert table["lesion_ml"].iloc[0] == pytest.approx(alone[0]["lesion"].sum() * 0.008)
     assert not (alone[0]["lesion"] & ~pack.volume("S1").brain).any()
     assert not np.array_equal(together[0]["lesion"], together[2]["lesion"])
+
+
+def test_anomalies_are_found_by_the_name_of_what_they_make():
+    assert anomalies.load("draem") is draem.add_anomaly
+    assert anomalies.load("brats") is None and anomalies.load("") is None
+
+
+def test_a_module_of_its_own_for_each():
+    modules = {path.stem for path in (digests.LIBRARY / "models/anomalies").glob("[a-z]*.py")}
+    assert modules == set(anomalies.SYNTHETIC)

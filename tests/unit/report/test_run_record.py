@@ -97,8 +97,7 @@ def test_code_sees_rules_and_modules_but_no_remark(tmp_path, monkeypatch):
     monkeypatch.setattr(digests, "LIBRARY", tmp_path / "src/uad")
 
     def code():
-        for cached in (digests._tree, digests._imports, digests._significant):
-            cached.cache_clear()
+        digests._counted.cache_clear()
         return run_record.code(tmp_path)
 
     before = code()

@@ -21,17 +21,48 @@ To add a method, add its folder here and its block to the configuration.
 from dataclasses import fields
 
 from uad.base import modules, settings
+from uad.base.settings import is_test_time
+from uad.models import anomalies
 
 # Trained methods that have no anomaly map: others start from their weights (`pretrained`).
 PRETRAINING = ("spark",)
 
 # Keys of a method's block that say how it is run; the others describe the method itself.
 FOR_THE_RUN = ("training", "upstream", "pretrained", "reconstructs")
+# Keys of its `training` that leave the weights as they are.
+WITHOUT_EFFECT = ("save_minutes",)
 
 
 def load(name):
     """The module of a method; `InputError` if there is none of that name."""
     return modules.load(__name__, name, "method")
+
+
+def training_params(name: str, block: dict) -> dict:
+    """What of a method's block decides the weights: a change of it trains again, of others not."""
+    training = {k: v for k, v in block["training"].items() if k not in WITHOUT_EFFECT}
+    later = _test_time_keys(name)
+    return {k: v for k, v in block.items() if k not in later} | {"training": training}
+
+
+def test_params(name: str, block: dict) -> dict:
+    """The keys of a method's block that only matter after training, such as test levels."""
+    return {key: block[key] for key in _test_time_keys(name)}
+
+
+def sources(name: str, upstream: str | None = None, source: str = "") -> tuple[str, ...]:
+    """Modules that a job of a method imports by name, for `uad.base.digests.code_digest`.
+
+    Parameters
+    ----------
+    name : str
+    upstream : str or None
+        The method it stands on; for training only, which runs both.
+    source : str
+        What it learns anomalies from, also for training only.
+    """
+    made = [f"{anomalies.__name__}.{source}"] if source in anomalies.SYNTHETIC else []
+    return (*(f"{__name__}.{method}" for method in (name, upstream) if method), *made)
 
 
 def params_of(name, block, slice_shape):
@@ -49,10 +80,18 @@ def params_of(name, block, slice_shape):
 def build(name, params, upstream=None):
     """Build a trained method from its parameters (a dict, see `params_of`).
 
+    Keys that only matter after training may be missing: they are None for a method that is trained,
+    or that another stands on.
+
     Raises
     ------
     InputError
         If a key is missing from the block or unknown to the method.
     """
     module = load(name)
+    params = dict.fromkeys(_test_time_keys(name)) | params
     return module.build(settings.build(module.Params, params, f"methods.{name}"), upstream)
+
+
+def _test_time_keys(name):
+    return [field.name for field in fields(load(name).Params) if is_test_time(field)]

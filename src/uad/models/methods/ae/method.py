@@ -1,8 +1,5 @@
 """The method AE, see its package."""
 
-import torch
-
-from uad.models import method
 from uad.models.method import Method
 from uad.models.networks.autoencoder import Autoencoder, dropout
 
@@ -26,5 +23,4 @@ class AE(Method):
 
     def reconstruct(self, image, rng):
         """See `uad.models.method`; nothing is random."""
-        parts = [self.network(x) for x in method.in_parts(image)]
-        return torch.cat(parts).movedim(1, 0).float()
+        return self.by_parts(self.network, image)

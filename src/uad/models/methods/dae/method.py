@@ -4,7 +4,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from uad.models import method
 from uad.models.method import Method
 from uad.models.networks.seg_unet import SegUNet
 
@@ -44,5 +43,4 @@ class DAE(Method):
 
     def reconstruct(self, image, rng):
         """See `uad.models.method`; nothing is random, since no noise is added."""
-        parts = [self.network(x) for x in method.in_parts(image)]
-        return torch.cat(parts).movedim(1, 0).float()
+        return self.by_parts(self.network, image)

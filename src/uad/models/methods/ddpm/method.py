@@ -21,11 +21,15 @@ class DDPM(Method):
     def __init__(self, params, network):
         super().__init__()
         self.params = params
-        self.levels = len(params.test_levels)
         self.diffusion = Diffusion(params.steps)
         self.network = network
         # Makes noise images; another function can be put in its place (`uad.models.noise.draw`).
         self.field = noise.fractal_field
+
+    @property
+    def levels(self):
+        """See `uad.models.method`."""
+        return len(self.params.test_levels)
 
     def denoise(self, x, t, eps, rng=None):
         """Predict clean slices from once-noised ones, in the [-1, 1] scale.

@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from uad.base import devices
-from uad.models import method
 from uad.models.method import Method
 from uad.models.methods.draem_net.network import Discriminative, Reconstructive
 from uad.models.ssim import structural_similarity
@@ -50,8 +49,8 @@ class DraemNet(Method):
 
     def anomaly_map(self, image, brain, reconstruction=None):
         """Probability of an anomaly inside the brain."""
-        parts = [self.run(x)[1].float().softmax(dim=1)[:, 1] for x in method.in_parts(image)]
-        return torch.cat(parts).cpu().numpy() * brain
+        found = self.by_parts(lambda x: self.run(x)[1].float().softmax(dim=1), image)
+        return found[1].cpu().numpy() * brain
 
 
 def focal_loss(logits, target):

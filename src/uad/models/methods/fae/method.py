@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from uad.models import method, residuals
+from uad.models import residuals
 from uad.models.method import Method
 from uad.models.methods.fae.network import FeatureAutoencoder
 from uad.models.networks.resnet import in_colour, resize, resnet18
@@ -56,9 +56,11 @@ class FAE(Method):
 
     def anomaly_map(self, image, brain, reconstruction=None):
         """One minus the mean similarity over the channels, in [0, 2], after a median filter."""
-        parts = []
-        for x in method.in_parts(image):
+
+        def dissimilarity(x):
             f = self.features(x)
             score = 1 - self.similarity(f, self.network["autoencoder"](f)).mean(dim=1, keepdim=True)
-            parts.append(resize(score, x.shape[-2:])[:, 0])
-        return residuals.median_filter(torch.cat(parts).cpu().numpy() * brain, brain)
+            return resize(score, x.shape[-2:])  # (B, 1, H, W)
+
+        score = self.by_parts(dissimilarity, image)[0].cpu().numpy()
+        return residuals.median_filter(score * brain, brain)

@@ -5,7 +5,6 @@ import torch
 import torch.nn.functional as F
 
 from uad.base import devices
-from uad.models import method
 from uad.models.method import Method
 from uad.models.methods.pii import poisson
 from uad.models.methods.pii.network import WideResNet
@@ -36,5 +35,5 @@ class PII(Method):
 
     def anomaly_map(self, image, brain, reconstruction=None):
         """Estimated alpha inside the brain."""
-        parts = [torch.sigmoid(self.network(x).float()) for x in method.in_parts(image)]
-        return torch.cat(parts)[:, 0].cpu().numpy() * brain
+        found = self.by_parts(lambda x: torch.sigmoid(self.network(x).float()), image)
+        return found[0].cpu().numpy() * brain

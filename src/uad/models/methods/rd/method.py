@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import nn
 
-from uad.models import method, residuals
+from uad.models import residuals
 from uad.models.method import Method
 from uad.models.methods.rd.network import Decoder, OneClassBottleneck
 from uad.models.networks import resnet
@@ -56,13 +56,13 @@ class RD(Method):
 
         Blurred within each slice, then median-filtered.
         """
-        parts = []
-        for x in method.in_parts(image):
-            distances = [
+
+        def distance(x):
+            return sum(  # (B, 1, H, W)
                 resnet.resize(1 - F.cosine_similarity(t.float(), s.float())[:, None], x.shape[-2:])
                 for t, s in zip(*self.maps(x))
-            ]
-            parts.append(sum(distances)[:, 0])
-        score = torch.cat(parts).cpu().numpy()
+            )
+
+        score = self.by_parts(distance, image)[0].cpu().numpy()
         score = ndimage.gaussian_filter(score, (0, self.params.blur, self.params.blur))
         return residuals.median_filter(score * brain, brain)

@@ -3,7 +3,6 @@
 import torch
 import torch.nn.functional as F
 
-from uad.models import method
 from uad.models.method import Method
 from uad.models.networks.seg_unet import SegUNet
 
@@ -21,5 +20,5 @@ class Unet(Method):
 
     def anomaly_map(self, image, brain, reconstruction=None):
         """Lesion probability inside the brain."""
-        parts = [torch.sigmoid(self.network(x).float()) for x in method.in_parts(image)]
-        return torch.cat(parts)[:, 0].cpu().numpy() * brain
+        found = self.by_parts(lambda x: torch.sigmoid(self.network(x).float()), image)
+        return found[0].cpu().numpy() * brain

@@ -1,10 +1,8 @@
 """The method VAE, see its package."""
 
 import numpy as np
-import torch
 
 from uad.base import devices
-from uad.models import method
 from uad.models.method import Method
 from uad.models.networks.autoencoder import Autoencoder, dropout
 
@@ -35,8 +33,7 @@ class VAE(Method):
 
     def reconstruct(self, image, rng):
         """See `uad.models.method`; from the mean, so nothing is random."""
-        parts = [self.network(x) for x in method.in_parts(image)]
-        return torch.cat(parts).movedim(1, 0).float()
+        return self.by_parts(self.network, image)
 
 
 def kl(mean, log_sd):

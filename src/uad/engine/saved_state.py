@@ -1,0 +1,141 @@
+"""The saved state of a training: what a run that was killed goes on from.
+
+It is stored every few minutes, and at once on SIGTERM (a time limit, a cancelled job), which then
+ends the job, and on SIGUSR1, after which training goes on.
+"""
+
+import signal
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from uad.base.errors import InputError
+from uad.base.files import discard
+from uad.base.logs import log
+from uad.engine import checkpoints
+
+
+@dataclass
+class Cursor:
+    """Where a training is: in this epoch, behind the batches of which there are losses.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs that are done.
+    losses : list of Tensor
+        Of the batches that are done of the next one.
+    seconds : float
+        Spent on them.
+    rng : dict or None
+        State of the epoch's random generator behind them; None: it has not begun.
+    """
+
+    epoch: int = 0
+    losses: list = field(default_factory=list)
+    seconds: float = 0.0
+    rng: dict | None = None
+
+
+@dataclass
+class State:
+    """What a training has come to; `best` is the network's state at the lowest validation loss."""
+
+    cursor: Cursor = field(default_factory=Cursor)
+    history: list = field(default_factory=list)
+    best: dict | None = None
+    best_loss: float = float("inf")
+
+
+class SavedState:
+    """The file of a state, and when it is written.
+
+    Parameters
+    ----------
+    path : path-like
+    fingerprint : str
+        Of all that decides the weights; a file with another one is not taken up.
+    minutes : float
+        Between two saves.
+    label : str
+        Of the training, for messages.
+    """
+
+    def __init__(self, path, fingerprint: str, minutes: float, label: str):
+        self.path, self.fingerprint = Path(path), fingerprint
+        self.minutes, self.label = minutes, label
+        self.signal, self.saved = None, time.monotonic()
+
+    @contextmanager
+    def heeding_signals(self):
+        """Within, SIGTERM and SIGUSR1 wait for the end of the step (`save_if_due`)."""
+
+        def note(number, _):
+            if self.signal != signal.SIGTERM:  # ... is not made harmless by a later SIGUSR1
+                self.signal = number
+
+        before = {s: signal.signal(s, note) for s in (signal.SIGTERM, signal.SIGUSR1)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def save_if_due(self, state: State, parts: dict) -> None:
+        """Store the state if a signal came, or if the last time is long ago.
+
+        Parameters
+        ----------
+        state : State
+        parts : dict
+            What has a `state_dict`, by name: network, optimiser, ...
+
+        Raises
+        ------
+        InputError
+            If the job was told to end (SIGTERM).
+        """
+        if self.signal is None and time.monotonic() - self.saved <= 60 * self.minutes:
+            return
+        self.save(state, parts)
+        self.saved = time.monotonic()
+        if self.signal == signal.SIGTERM:
+            raise InputError(f"{self.label}: told to end (SIGTERM); the next start goes on here")
+        self.signal = None
+
+    def save(self, state: State, parts: dict) -> None:
+        """Store the state."""
+        content = {
+            "fingerprint": self.fingerprint,
+            "parts": {name: part.state_dict() for name, part in parts.items()},
+            "state": {**vars(state), "cursor": vars(state.cursor)},
+        }
+        checkpoints.write(content, self.path)
+        cursor = state.cursor
+        log.info("saved the state: %d epochs and %d batches", cursor.epoch, len(cursor.losses))
+
+    def resume(self, parts: dict, device) -> State:
+        """The saved state if it fits, with `parts` as they were then; else a new one."""
+        if not self.path.exists():
+            return State()
+        try:
+            content = checkpoints.read(self.path, device)
+        except InputError as error:
+            log.warning("starting over: %s", error)
+            return State()
+        if content.get("fingerprint") != self.fingerprint:
+            log.info(
+                "starting over: configuration, code or data changed since %s was saved", self.path
+            )
+            return State()
+        for name, part in parts.items():
+            part.load_state_dict(content["parts"][name])
+        state = State(**content["state"])
+        state.cursor = cursor = Cursor(**content["state"]["cursor"])
+        log.info("resuming after epoch %d and %d batches", cursor.epoch, len(cursor.losses))
+        return state
+
+    def discard(self) -> None:
+        """Delete the file, once the model is stored."""
+        discard(self.path)

@@ -1,0 +1,46 @@
+"""The score job: anomaly maps of one network and fold.
+
+It works as the reconstruction job does (`uad.engine.reconstruction`); it has its own module so that
+a change of the maps does not reconstruct again.
+"""
+
+import numpy as np
+import torch
+
+from uad.base import devices, resumable
+from uad.data import packed
+from uad.engine import checkpoints, jobs
+from uad.engine.jobs import Evaluated, Job
+
+
+@torch.no_grad()
+def score(data: Evaluated, model_path, test: dict, reconstruction_path, job: Job, output) -> None:
+    """Anomaly maps of every validation and test subject of a data set, (subjects, Z, X, Y) float32.
+
+    Parameters
+    ----------
+    data, model_path, test, job, output
+        As for `reconstruction.reconstruct`.
+    reconstruction_path : path-like or None
+        Of the method that it stands on, if there is one.
+    """
+    devices.set_up_cpu(job.threads)
+    pack, subjects = packed.of_files(data.files), data.subjects(job.fold)
+    method = checkpoints.load(model_path, job.device, test=test)
+    # (subjects, levels, Z, X, Y)
+    stored = np.load(reconstruction_path, mmap_mode="r") if reconstruction_path else None
+
+    def compute(i):
+        volume = pack.volume(subjects[i])
+        reconstruction = None
+        if stored is not None:
+            reconstruction = torch.from_numpy(np.array(stored[i], np.float32)).to(job.device)
+        image = torch.from_numpy(volume.image).to(job.device)  # (Z, X, Y)
+        with devices.autocast(job.device, method.precision):
+            return method.anomaly_map(image, volume.brain, reconstruction)
+
+    sources = [model_path, *filter(None, [reconstruction_path])]
+    fitting = jobs.fingerprint(data, job, sources, test=test)
+    resumable.write_resumable(
+        output, len(subjects), pack.image.shape[1:], np.float32, compute, fitting, "score"
+    )
