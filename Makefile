@@ -17,10 +17,9 @@ DEMO := --configfile config/demo.yaml
 DEMO_REPORT := results/demo/report.zip
 FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 
-RUN_PACKAGES := "snakemake[reports]" snakemake-executor-plugin-slurm antspyx SimpleITK nilearn \
-  nibabel "torchio<2" opensimplex numba filelock numpy scipy pandas matplotlib pillow xlrd xlwt \
-  tqdm pooch requests
-TEST_PACKAGES := pytest pytest-xdist torchmetrics monai scikit-image scikit-learn ruff snakefmt codespell
+# Packages that pyproject.toml asks for, read by the Python that makes the environment.
+PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
+  project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
 .PHONY: demo report setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm lint \
   format dag docs plan bench bench-paper bench-gpu bench-memory clean
@@ -120,19 +119,20 @@ bench-memory: setup demo
 clean:
 	rm -rf results/demo .snakemake
 
-$(VENV)/.run-packages: constraints.txt
+$(VENV)/.run-packages: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt $(RUN_PACKAGES)
+	$(BIN)/pip install --quiet --constraint constraints.txt $(call PACKAGES,project["dependencies"])
 	@touch $@
 
 $(VENV)/.test-packages: $(VENV)/.run-packages
-	$(BIN)/pip install --quiet --constraint constraints.txt $(TEST_PACKAGES)
+	$(BIN)/pip install --quiet --constraint constraints.txt $(call PACKAGES,project["optional-dependencies"]["test"])
 	@touch $@
 
 # torch first, in the build that is offered for this machine; the rest may not replace it.
-$(HDBET)/.packages: constraints.txt constraints-hdbet.txt
+$(HDBET)/.packages: constraints.txt constraints-hdbet.txt pyproject.toml
 	$(PYTHON) -m venv $(HDBET)
 	$(HDBET)/bin/pip install --quiet --constraint constraints.txt torch
-	$(HDBET)/bin/pip install --quiet --constraint constraints.txt --constraint constraints-hdbet.txt HD-BET
+	$(HDBET)/bin/pip install --quiet --constraint constraints.txt --constraint constraints-hdbet.txt \
+	  $(call PACKAGES,project["optional-dependencies"]["hdbet"])
 	@touch $@

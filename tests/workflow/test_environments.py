@@ -4,7 +4,6 @@ There is no conda where this is tested. All packages of rules come from pip also
 `make test-envs` makes an environment of each by pip, and imports there what the rules import.
 """
 
-import ast
 import os
 import re
 import shutil
@@ -12,23 +11,26 @@ import subprocess
 import sys
 from collections import defaultdict
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib import metadata
 
 import pytest
 import yaml
 from conftest import ROOT, rule_texts
+from imports import LIBRARY, PACKAGES, SOURCE, closure, distributions
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from uad.base import digests
-from uad.evaluation import controls
-
-SCRIPTS, LIBRARY = ROOT / "workflow/scripts", ROOT / "src"
+SCRIPTS, DEMO = ROOT / "workflow/scripts", ROOT / "config/demo.yaml"
 FILES = sorted((ROOT / "envs").glob("*.yaml"))
 WORKFLOW = "workflow.yaml"  # of Snakemake itself, named by no rule
 CONDA_NAMES = {"snakemake-minimal": "snakemake"}  # the others are called as on PyPI
-PACKAGES = packages_distributions()
-# Distributions that are not in the environment of the tests, but in .venv-hdbet.
-PACKAGES.setdefault("nnunetv2", ["nnunetv2"])
+# What scripts load by name, which imports do not show: packages, by the rules' parameter `code`.
+BY_NAME = {
+    "training_code": ["uad.models.methods", "uad.models.anomalies"],
+    "model_code": ["uad.models.methods"],
+    "dataset_code": ["uad.data.datasets"],
+    "row_code": ["uad.evaluation.controls"],
+}
 
 
 # What files say, and what rules need.
@@ -70,62 +72,16 @@ def environment(text):
 
 
 def code_of(text):
-    """A rule's script, and the modules that it imports by name: those in its parameter `code`."""
-    (script,) = {*re.findall(r'code\(\s*"(\w+\.py)"', text)}
-    found = [SCRIPTS / script]
-    code = text.partition("code=")[2]
-    packages = re.findall(r"(uad\.[\w.]+)\.\{", code)
-    for package in packages + ["uad.models.methods"] * ("model_code" in code):
-        names = controls.CONTROLS if "CONTROLS" in code else ["*"]
-        folder = LIBRARY.joinpath(*package.split("."))
-        for name in names:
-            found += [*folder.glob(f"{name}.py"), *folder.glob(f"{name}/__init__.py")]
-    return found
+    """A rule's script, and the modules that it loads by name."""
+    (script,) = re.findall(r'"\.\./scripts/(\w+\.py)"|code\("(strip_skull_hd_bet\.py)"\)', text)
+    packages = [package for name in code_functions(text) for package in BY_NAME.get(name, [])]
+    modules = [n for n in LIBRARY for package in packages if n.startswith(f"{package}.")]
+    return [SCRIPTS / "".join(script), *(LIBRARY[name] for name in modules)]
 
 
-def imports(paths):
-    """What files import, directly or not, at the top or in a function.
-
-    Returns
-    -------
-    library : set of str
-        Modules of `uad`.
-    others : set of str
-        Modules from elsewhere, but the standard library.
-    """
-    library, others, pending, seen = set(), set(), [*paths], set()
-    while pending:
-        path = pending.pop()
-        if path in seen:
-            continue
-        seen.add(path)
-        if path.is_relative_to(LIBRARY):
-            parts = path.relative_to(LIBRARY).with_suffix("").parts
-            library.add(".".join(parts).removesuffix(".__init__"))
-        names = imported(path)
-        pending += filter(None, map(digests.module_path, names))
-        others |= {n for n in names if n.split(".")[0] not in {"uad", *sys.stdlib_module_names}}
-    return library, others
-
-
-def imported(path):
-    """Modules that a file itself imports; of the library also names that may be modules."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            names.add(node.module)
-            if node.module.split(".")[0] == "uad":
-                names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return names
-
-
-def packages_of(modules):
-    """Distributions that hold modules."""
-    heads = {module.split(".")[0] for module in modules}
-    return {canonicalize_name(name) for head in heads for name in PACKAGES[head][:1]}
+def code_functions(text):
+    """Functions of the plan behind a rule's parameter `code`."""
+    return re.findall(r"\bplan\.(\w*code)\b", text)
 
 
 @cache
@@ -133,23 +89,30 @@ def needs():
     """Modules that the rules of each environment import: file to (library, others)."""
     found = defaultdict(lambda: (set(), set()))
     for _, text in rule_texts():
-        for known, more in zip(found[environment(text)], imports(code_of(text))):
+        for known, more in zip(found[environment(text)], closure(code_of(text))):
             known |= more
     return found
 
 
 def lacking(modules, text):
     """Packages that modules are of and an environment file does not hold."""
-    return packages_of(modules) - set(pins(text))
+    return distributions(modules) - set(pins(text))
 
 
 def unused(modules, text):
     """Packages in an environment file that no module is of and no comment gives a reason for."""
     explained = {canonicalize_name(name) for name in re.findall(r"- ([\w-]+)==\S+ +# \w", text)}
-    return set(pins(text)) - packages_of(modules) - explained
+    return set(pins(text)) - distributions(modules) - explained
 
 
 # On paper.
+
+
+def test_all_that_is_loaded_by_name_is_known():
+    called = {name for _, text in rule_texts() for name in code_functions(text)}
+    assert set(BY_NAME) <= called <= {*BY_NAME, "code", "page_code"}
+    loading = {n for n, path in LIBRARY.items() if "modules.load(__name__" in path.read_text()}
+    assert loading <= {package for packages in BY_NAME.values() for package in packages}
 
 
 def test_every_file_is_used_and_there():
@@ -174,7 +137,7 @@ def test_constraints_name_a_package_once():
 @pytest.mark.parametrize("name", [name for name, _ in rule_texts()])
 def test_environment_holds_what_its_rule_imports(name):
     text = dict(rule_texts())[name]
-    _, modules = imports(code_of(text))
+    _, modules = closure(code_of(text))
     assert lacking(modules, environment(text).read_text()) == set()
 
 
@@ -199,17 +162,68 @@ def test_what_is_wrong_with_an_environment_is_noticed():
 
 def test_imports_are_found_wherever_they_are():
     rules = dict(rule_texts())
-    library, _ = imports(code_of(rules["train_model"]))
+    library, _ = closure(code_of(rules["train_model"]))
     # Imported; loaded by name; imported by what is loaded by name.
     assert {
         "uad.engine.training",
         "uad.models.methods.cddpm",
         "uad.models.networks.unet",
     } <= library
-    library, _ = imports(code_of(rules["evaluate"]))
+    library, _ = closure(code_of(rules["evaluate"]))
     assert "uad.evaluation.controls.chance" in library and "uad.models.methods.cddpm" not in library
-    _, others = imports(code_of(rules["fetch"]))
+    _, others = closure(code_of(rules["fetch"]))
     assert others == {"pooch", "requests", "tqdm", "yaml"}  # three of them in functions
+
+
+PLANNING = """
+import sys
+
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in BLOCKED:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+BLOCKED = set(sys.argv.pop(1).split(","))
+sys.meta_path.insert(0, Blocked())
+from snakemake.cli import main
+
+main(sys.argv[1:])
+"""
+
+
+def required(names):
+    """Distributions that some require, directly or not, with these themselves."""
+    found, pending = set(), [*names]
+    while pending:
+        name = canonicalize_name(pending.pop())
+        if name not in found:
+            found.add(name)
+            lines = map(Requirement, metadata.requires(name) or [])
+            pending += [r.name for r in lines if not r.marker or r.marker.evaluate({"extra": ""})]
+    return found
+
+
+def plan_with(packages, folder):
+    """A dry run of the demo where nothing can be imported but some distributions."""
+    there = required(packages)
+    blocked = [module for module, names in PACKAGES.items()
+               if not {*map(canonicalize_name, names)} & there]  # fmt: skip
+    command = [sys.executable, "-c", PLANNING, ",".join(blocked), "-n", "--configfile", DEMO]
+    return subprocess.run(
+        [*command, "--snakefile", ROOT / "Snakefile"],
+        cwd=folder, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+
+
+def test_planning_needs_no_more_than_its_environment(tmp_path):
+    packages = pins((ROOT / "envs" / WORKFLOW).read_text())
+    done = plan_with(packages, tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "train_model" in done.stdout
+    done = plan_with(set(packages) - {"snakemake"}, tmp_path)
+    assert done.returncode != 0 and "No module named 'snakemake" in done.stderr
 
 
 def steps(folder, venv):
@@ -270,7 +284,7 @@ def test_modules_can_be_imported_in_their_environment(path, folder):
     command = [python, "-c", IMPORT, *sorted(others), *sorted(library)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=600,
-        env={**os.environ, "PYTHONPATH": str(LIBRARY)},
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 

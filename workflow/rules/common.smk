@@ -12,6 +12,11 @@ from snakemake.settings.types import DeploymentMethod
 
 # The library is used where it lies; for jobs it comes before what is installed.
 HOME = Path(str(workflow.current_basedir)).parents[1]
+if not (HOME / "src/uad").is_dir():
+    raise WorkflowError(
+        f"{HOME}/src/uad: no such folder; please take the Snakefile of a clone or of an installed "
+        "package (docs/elsewhere.md), not of an address"
+    )
 sys.path.insert(0, str(HOME / "src"))
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(HOME / "src"), os.environ.get("PYTHONPATH")])

@@ -1,7 +1,7 @@
 """Rule collect_cases: slices of the example cases as one row of the table sees them."""
 
 from uad.base import logs, tsv
-from uad.evaluation import cases, scores
+from uad.evaluation import cases, scored_cases, scores
 
 with logs.job(snakemake.log[0]) as log:
     inputs, params = snakemake.input, snakemake.params
@@ -11,7 +11,7 @@ with logs.job(snakemake.log[0]) as log:
     for (test_set, dataset), path in zip(params.test_sets.items(), inputs.metrics):
         subjects = cases.choose(tsv.read(path).query("test_set == @test_set"))
         log.info("%s: chosen are %s", test_set, ", ".join(subjects))
-        collected[test_set] = cases.collect(
+        collected[test_set] = scored_cases.collect(
             row=snakemake.wildcards.row,
             maps=row["maps"],
             cohort=scores.Cohort(stored[dataset], params.fold),

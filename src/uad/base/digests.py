@@ -152,7 +152,10 @@ def versions():
 
 
 def revision():
-    """Git revision of the checkout, with ``+`` if files differ from it; ``unknown`` without git."""
+    """Git revision of the checkout, with ``+`` if files differ from it.
+
+    ``unknown`` without git, and of an installed library, also if it is below another checkout.
+    """
 
     def git(*command):
         return subprocess.run(
@@ -160,6 +163,7 @@ def revision():
         ).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", ".")
         return git("rev-parse", "--short=12", "HEAD") + (
             "+" if git("status", "--porcelain") else ""
         )

@@ -2,7 +2,8 @@
 
 Cases are chosen by a rule, never by hand: the test subjects at the 50th and 75th percentile of the
 highest Dice that SADM_res reaches (paper Fig. 2), each in the axial slice with the largest lesion.
-The slices are kept in a small file, so that a figure can be drawn again without scoring again.
+The slices (`uad.evaluation.scored_cases`) are kept in a small file, so that a figure can be drawn
+again without scoring again.
 """
 
 import math
@@ -13,8 +14,6 @@ import numpy as np
 
 from uad.base.errors import InputError
 from uad.base.files import replacing
-from uad.evaluation import metrics
-from uad.evaluation.scores import Cohort, RowScore
 
 PERCENTILES = (50, 75)
 # Of every row and part, beside what all share.
@@ -50,65 +49,8 @@ def choose(table):
     return list(dict.fromkeys(ranked.iloc[rank - 1] for rank in ranks))
 
 
-def collect(
-    row: str,
-    maps: Sequence[str],
-    cohort: Cohort,
-    subjects: Sequence[str],
-    residual: dict,
-    seed: int,
-    parts: Sequence[str] = (),
-) -> dict[str, np.ndarray]:
-    """Slices of the chosen subjects as one row sees them.
-
-    Parameters
-    ----------
-    row : str
-    maps : sequence of str
-        What it adds up.
-    cohort : Cohort
-    subjects : sequence of str
-        From `choose`.
-    residual : dict
-        See `Cohort.anomaly_map`.
-    seed : int
-    parts : sequence of str
-        Maps that are shown one by one too, and the first one's reconstruction: residual map and
-        prediction of SADM_res.
-
-    Returns
-    -------
-    dict of str to ndarray
-        `subject` (cases); `image`, `brain`, `lesion` and, with parts, `reconstruction` (mean over
-        noise levels), each (cases, X, Y); `names`, of the row and then the parts; for each of them
-        `score` (cases, names, X, Y), and of the whole volume `peak`, `dice` and `threshold` (cases,
-        names): its highest score, its highest Dice and the threshold of that.
-    """
-    added = [list(maps), *([part] for part in parts)]
-    scores = [RowScore(names, cohort, residual, seed) for names in added]
-    reconstruction = cohort.reconstruction(parts[0]) if parts else None
-    kinds = ["image", "brain", "lesion", *SCORED, *(["reconstruction"] if parts else [])]
-    found = {kind: [] for kind in kinds}
-    for subject in subjects:
-        volume = cohort.volume(subject)
-        z = int(volume.lesion.sum(axis=(1, 2)).argmax())
-        values = [score(volume) for score in scores]
-        best = [metrics.best_dice(metrics.count(score, volume.lesion)) for score in values]
-        found["image"].append(volume.image[z])
-        found["brain"].append(volume.brain[z])
-        found["lesion"].append(volume.lesion[z])
-        found["score"].append([score[z] for score in values])
-        found["peak"].append([score.max() for score in values])
-        found["dice"].append([dice for dice, _ in best])
-        found["threshold"].append([threshold for _, threshold in best])
-        if reconstruction:
-            found["reconstruction"].append(reconstruction(volume)[z])
-    arrays = {kind: np.array(values) for kind, values in found.items()}
-    return {"subject": np.array(subjects), "names": np.array([row, *parts]), **arrays}
-
-
 def write(collected: Mapping[str, Mapping[str, np.ndarray]], path: Any) -> None:
-    """Write what `collect` returned for some test sets as `.npz`."""
+    """Write what `scored_cases.collect` returned for some test sets as `.npz`."""
     arrays = {
         f"{test_set}/{kind}": array
         for test_set, of in collected.items()

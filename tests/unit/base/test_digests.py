@@ -401,3 +401,23 @@ def test_versions_name_torch():
 def test_a_docstring_survives_the_digest(tmp_path, monkeypatch):
     library(tmp_path, monkeypatch, **BASE)
     assert digests.docstring("uad.top") == "Doc."
+
+
+def test_revision_is_that_of_the_library(tmp_path, monkeypatch):
+    def git(*command):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", "-C", tmp_path, *identity, *command], check=True)
+
+    folder = tmp_path / "venv/uad"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(digests, "LIBRARY", folder)
+    assert digests.revision() == "unknown"  # no checkout
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "theirs")
+    (folder / "module.py").touch()
+    assert digests.revision() == "unknown"  # a checkout, but of something else
+    git("add", "venv")
+    git("commit", "-q", "-m", "with the library")
+    assert len(digests.revision()) == 12
+    (folder / "module.py").write_text("x = 1\n")
+    assert digests.revision().endswith("+")

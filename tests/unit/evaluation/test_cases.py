@@ -9,7 +9,7 @@ from uad.base import tsv
 from uad.base.errors import InputError
 from uad.base.paths import Paths
 from uad.data import packed
-from uad.evaluation import cases, metrics
+from uad.evaluation import cases, metrics, scored_cases
 from uad.evaluation.scores import Cohort, Stored
 from uad.report import canvas, pictures
 
@@ -83,7 +83,7 @@ def collect(results, row, parts=()):
         maps,
         {"cddpm": results / "reconstruction.npy"},
     )
-    return cases.collect(row, ROWS[row], Cohort(stored, 0), ["S2", "S1"], {}, 1, parts)
+    return scored_cases.collect(row, ROWS[row], Cohort(stored, 0), ["S2", "S1"], {}, 1, parts)
 
 
 @pytest.fixture
