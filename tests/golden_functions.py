@@ -16,14 +16,15 @@ import phantoms
 from uad.data import drawing
 from uad.evaluation import histogram, metrics, statistics
 from uad.imaging import brain_masks, downsample, quality
+from uad.imaging.settings import Downsampling, Smoothing
 from uad.imaging.volumes import Volume
 from uad.models import diffusion, noise, residuals
 from uad.report import table1
 
 FILE = Path(__file__).with_suffix(".npz")
 SHAPE = (10, 24, 24)  # (Z, X, Y)
-SETTINGS = downsample.Settings(
-    smoothing={"time_step": 0.125, "iterations": 3},
+SETTINGS = Downsampling(
+    smoothing=Smoothing(time_step=0.125, iterations=3),
     crop=[20, 20, 8],
     percentiles=[1, 99],
     spacing_mm=2,

@@ -2,6 +2,7 @@
 
 from uad.base import files, logs
 from uad.imaging import registration, volumes
+from uad.imaging.settings import Registration
 
 with logs.job(snakemake.log[0]) as log:
     inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
