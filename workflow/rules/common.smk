@@ -1,4 +1,4 @@
-"""What every rule uses: the checked configuration, its plan, and what jobs ask for."""
+"""What all rules use: the checked configuration, its plan, and what jobs ask for."""
 
 import os
 import shlex
@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
-# The library is used where it lies; for jobs it comes before what is installed.
+# The library is used where it lies.
 HOME = Path(str(workflow.current_basedir)).parents[1]
 if not (HOME / "src/uad").is_dir():
     raise WorkflowError(
@@ -18,9 +18,6 @@ if not (HOME / "src/uad").is_dir():
         "package (docs/elsewhere.md), not of an address"
     )
 sys.path.insert(0, str(HOME / "src"))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(HOME / "src"), os.environ.get("PYTHONPATH")])
-)
 
 from uad.base import digests
 from uad.base.errors import InputError
@@ -57,6 +54,7 @@ class Planned:
 
 
 planned(host.check)(sys.platform, sys.executable, HOME)
+host.offer_library(HOME / "src")
 with_defaults(config, HOME / "config/config.yaml")
 planned(settings.check)(config)
 
@@ -74,6 +72,7 @@ STRICT = workflow.is_main_process and not any(
     for word in sys.argv
 )
 if STRICT:
+    planned(host.check_results)(paths.root)
     cohort.check()
 if workflow.is_main_process:
     for sentence in cohort.left_out():
@@ -134,7 +133,7 @@ def shown(script, *templates):
 
 
 def hd_bet_program(wildcards, threads):
-    """Command of rule strip_skull_hd_bet, without its arguments.
+    """Command of `strip_skull_hd_bet`, without its arguments.
 
     The interpreter is that of the rule's conda environment or of `make setup-hdbet`; any other says
     what is missing. Where it is decides no result, as with `local_gpus`.

@@ -23,7 +23,7 @@ rule simulate_ixi:
     input:
         phantom=paths.atlas("phantom.npz"),
     output:
-        image=paths.raw("ixi") + "/{scan}-T1.nii.gz",
+        **cohort.simulated_files("ixi"),
     log:
         paths.log("simulate/ixi/{scan}"),
     conda:
@@ -41,8 +41,7 @@ rule simulate_ixi:
 
 use rule simulate_ixi as simulate_brats21 with:
     output:
-        image=paths.raw("brats21") + "/{scan}/{scan}_t1.nii.gz",
-        lesion=paths.raw("brats21") + "/{scan}/{scan}_seg.nii.gz",
+        **cohort.simulated_files("brats21"),
     log:
         paths.log("simulate/brats21/{scan}"),
     params:
@@ -53,10 +52,7 @@ use rule simulate_ixi as simulate_brats21 with:
 
 use rule simulate_ixi as simulate_atlas_v2 with:
     output:
-        image=paths.raw("atlas_v2")
-        + "/Training/{site}/{scan}/ses-1/anat/{scan}_ses-1_space-MNI152NLin2009aSym_T1w.nii.gz",
-        lesion=paths.raw("atlas_v2")
-        + "/Training/{site}/{scan}/ses-1/anat/{scan}_ses-1_space-MNI152NLin2009aSym_label-L_desc-T1lesion_mask.nii.gz",
+        **cohort.simulated_files("atlas_v2"),
     log:
         paths.log("simulate/atlas_v2/{site}/{scan}"),
     params:
@@ -67,8 +63,7 @@ use rule simulate_ixi as simulate_atlas_v2 with:
 
 use rule simulate_ixi as simulate_mslub with:
     output:
-        image=paths.raw("mslub") + "/{scan}/{scan}_T1W.nii.gz",
-        lesion=paths.raw("mslub") + "/{scan}/{scan}_consensus_gt.nii.gz",
+        **cohort.simulated_files("mslub"),
     log:
         paths.log("simulate/mslub/{scan}"),
     resources:
@@ -81,8 +76,7 @@ use rule simulate_ixi as simulate_mslub with:
 
 use rule simulate_ixi as simulate_wmh with:
     output:
-        image=paths.raw("wmh") + "/{scan}/pre/T1.nii.gz",
-        lesion=paths.raw("wmh") + "/{scan}/wmh.nii.gz",
+        **cohort.simulated_files("wmh"),
     log:
         paths.log("simulate/wmh/{scan}"),
     params:
@@ -93,7 +87,7 @@ use rule simulate_ixi as simulate_wmh with:
 
 rule simulate_demographics:
     output:
-        paths.raw("ixi") + "/IXI.xls",
+        paths.ages,
     log:
         paths.log("simulate/demographics"),
     conda:

@@ -21,6 +21,9 @@ PREPROCESSED = {
     "quality": "desc-quality_qc.json",
     "picture": "desc-quality_qc.jpg",
 }
+# Of the files of a results folder; another version of the workflow than the one that wrote them may
+# not read them. Models say theirs.
+FORMAT = 2
 PACKED = ("image.npy", "brain.npy", "lesion.npy", "subjects.tsv")
 
 
@@ -51,6 +54,11 @@ class Paths:
     def raw(self, dataset: str) -> str:
         """Folder of a simulated data set, in its native layout."""
         return f"{self.root}/raw/{dataset}"
+
+    @property
+    def ages(self) -> str:
+        """IXI's spreadsheet, simulated."""
+        return f"{self.raw('ixi')}/IXI.xls"
 
     def atlas(self, name: str) -> str:
         """A file of the simulated atlas."""

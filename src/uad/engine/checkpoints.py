@@ -8,6 +8,7 @@ import torch
 from uad.base import digests
 from uad.base.errors import InputError
 from uad.base.files import replacing
+from uad.base.paths import FORMAT
 from uad.models import methods
 
 
@@ -34,6 +35,7 @@ def save(path, name, params, network, code, **extra):
         What was stored, without the weights.
     """
     about = {
+        "format": FORMAT,
         "method": name,
         "params": params,
         "code": code,

@@ -157,6 +157,13 @@ class Cohort:
         """Of the wildcard subject: input of `downsample`."""
         return self.files_at_1mm(wildcards.dataset, self.subject(wildcards))
 
+    def simulated_files(self, dataset: str) -> dict[str, str]:
+        """Native files of the wildcard scan, by kind, for the rule that simulates it."""
+        found = simulated.files(dataset, "{scan}", site="{site}")
+        return {
+            k: f"{self.paths.raw(dataset)}/{path}" for k, path in zip(("image", "lesion"), found)
+        }
+
     def of_every_subject(self, kind: str):
         """Input function: a file of every subject of the wildcard data set."""
         return lambda wildcards: [
@@ -179,7 +186,7 @@ class Cohort:
     def demographics(self, wildcards: Any) -> str | list:
         """The data set's spreadsheet, if it has one."""
         if self.config["simulation"]:
-            return f"{self.paths.raw('ixi')}/IXI.xls" if wildcards.dataset == "ixi" else []
+            return self.paths.ages if wildcards.dataset == "ixi" else []
         return self.config["datasets"][wildcards.dataset]["demographics"] or []
 
     def split_lists(self, dataset: str) -> list[str]:

@@ -1,9 +1,11 @@
 """What Snakemake and the workflow cannot do on a machine, said before anything is planned."""
 
+import json
 import os
 from pathlib import Path
 
 from uad.base.errors import InputError
+from uad.base.paths import FORMAT
 
 
 def check(platform: str, interpreter: str, home: Path | str) -> None:
@@ -34,3 +36,24 @@ def check(platform: str, interpreter: str, home: Path | str) -> None:
             f"{home}: Python cannot import from a folder with {os.pathsep!r} in its name; please "
             "move the workflow"
         )
+
+
+def offer_library(folder: Path | str) -> None:
+    """Let the jobs of this run import from a folder, before what is installed."""
+    others = filter(None, [os.environ.get("PYTHONPATH")])
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), *others])
+
+
+def check_results(root: Path | str) -> None:
+    """Raise `InputError` if a results folder holds models of another version of the workflow.
+
+    Everything in it would be computed again, trainings of weeks included.
+    """
+    for path in sorted(Path(root).glob("models/*/fold-*/about.json")):
+        about = json.loads(path.read_text(encoding="utf-8"))
+        if about.get("format") != FORMAT:
+            raise InputError(
+                f"{root}: holds results of an earlier version (models/{about.get('model')}, git "
+                f"revision {about.get('revision')}), which this version would all compute again; "
+                "please set `results` to another folder, or finish and read them with that version"
+            )

@@ -52,8 +52,11 @@ def age(scan, seed):
     return round(random.Random(f"{seed} age {scan}").uniform(20, 86), 2)
 
 
-def files(dataset, scan):
-    """Native paths of a scan in its data set's folder: the image, then the lesion mask."""
+def files(dataset, scan, site=None):
+    """Native paths of a scan in its data set's folder: the image, then the lesion mask.
+
+    `site` is the folder of ATLAS v2 that the scan is in, by default the one in its name.
+    """
     if dataset == "ixi":
         return [f"{scan}-T1.nii.gz"]
     if dataset == "brats21":
@@ -62,5 +65,6 @@ def files(dataset, scan):
         return [f"{scan}/{scan}_T1W.nii.gz", f"{scan}/{scan}_consensus_gt.nii.gz"]
     if dataset == "wmh":
         return [f"{scan}/pre/T1.nii.gz", f"{scan}/wmh.nii.gz"]
-    stem = f"Training/R{scan[5:8]}/{scan}/ses-1/anat/{scan}_ses-1_space-MNI152NLin2009aSym"
+    folder = f"Training/{site or 'R' + scan[5:8]}/{scan}/ses-1/anat"
+    stem = f"{folder}/{scan}_ses-1_space-MNI152NLin2009aSym"
     return [f"{stem}_T1w.nii.gz", f"{stem}_label-L_desc-T1lesion_mask.nii.gz"]

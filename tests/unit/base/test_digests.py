@@ -358,12 +358,14 @@ def test_scripts_use_what_their_step_needs():
     assert users(*(f"engine.{name}" for name in training)) == {"train_model"}
     assert users("data.slices", "data.augmentation") == {"train_model"}
     assert users("engine.reconstruction") == {"reconstruct"}
-    assert users("engine.scoring", "models.residuals") == {"score"}
+    assert users("engine.scoring") == {"score"}
+    assert users("models.residuals") == {"evaluate", "collect_cases", "weigh_maps"}
     assert users("models.anomalies.draem") == {"synthesize"}
     assert users("data.leakage") == {"audit_splits", "compare"}
     networks = [p for p in (digests.LIBRARY / "models").rglob("*.py") if p.stem != "__init__"]
     names = {".".join(p.relative_to(digests.LIBRARY).with_suffix("").parts) for p in networks}
-    assert users(*names) == {"score", "synthesize"}  # others load them by name
+    # Others load them by name.
+    assert users(*names) == {"evaluate", "collect_cases", "weigh_maps", "synthesize"}
 
 
 def test_no_sentence_counts_for_what_trains():
