@@ -21,7 +21,7 @@ from uad.base import devices
 from uad.data import augmentation, slices
 from uad.evaluation import metrics
 from uad.evaluation.histogram import ScoreHistogram
-from uad.models import methods, residuals
+from uad.models import median, methods, residuals
 from uad.models.networks import unet
 
 SHAPE = (50, 96, 96)  # (Z, X, Y)
@@ -44,7 +44,7 @@ def all_paths(config):
         "SciPy `median_filter`",
         4,
         lambda: ndimage.median_filter(score, 5) * brain,
-        lambda: residuals.median_filter(score, brain),
+        lambda: median.median_filter(score, brain),
     )
     yield Path(
         "average precision and best Dice of a volume",
@@ -139,7 +139,7 @@ def _usual_ssim(x, y):
 def usual_residual(image, reconstruction, brain):
     """`residuals.anomaly_map` by torchmetrics and SciPy."""
     residual = 1 - _usual_ssim(image, reconstruction).numpy()
-    return ndimage.median_filter(residual * brain, residuals.MEDIAN_SIZE) * brain
+    return ndimage.median_filter(residual * brain, median.MEDIAN_SIZE) * brain
 
 
 def _by_scikit_learn(score, lesion):

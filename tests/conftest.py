@@ -34,6 +34,14 @@ def paper_config():
     return yaml.safe_load((ROOT / "config/config.yaml").read_text())
 
 
+# What rule `inventory` writes of a data set.
+LINE = {
+    "title": "IXI", "licence": "free & open", "source": "https://example.org/ixi",
+    "citation": "IXI",
+    "modality": "T1", "layout": "native", "folder": "data/IXI-T1", "cases": 581, "found": 9,
+    "needed": 9, "missing": None, "left_out": [], "unreadable": [],
+}  # fmt: skip
+
 # Parameters of a small diffusion model.
 SMALL_DIFFUSION = {
     "unet": {

@@ -9,7 +9,7 @@ from test_methods import SMALL
 from uad.base.errors import InputError
 from uad.data.slices import Batch
 from uad.engine import checkpoints
-from uad.models import methods, residuals
+from uad.models import median, methods
 from uad.models.methods.fae.network import FeatureAutoencoder
 from uad.models.networks.resnet import resnet18
 
@@ -121,11 +121,11 @@ def test_map_is_median_filtered(monkeypatch, rng):
     brain = rng.random(image.shape) < 0.7
     with torch.no_grad():
         found = method.anomaly_map(image, brain)
-        monkeypatch.setattr(residuals, "median_filter", lambda score, brain: score)
+        monkeypatch.setattr(median, "median_filter", lambda score, brain: score)
         rough = method.anomaly_map(image, brain)
     monkeypatch.undo()
     assert (rough[~brain] == 0).all()
-    assert np.array_equal(found, residuals.median_filter(rough, brain))
+    assert np.array_equal(found, median.median_filter(rough, brain))
     assert not np.array_equal(found, rough)
 
 

@@ -9,7 +9,7 @@ from scipy import ndimage
 from test_methods import SMALL
 
 from uad.data.slices import Batch
-from uad.models import methods, residuals
+from uad.models import median, methods
 from uad.models.methods.rd.network import Decoder, OneClassBottleneck
 from uad.models.networks.resnet import wide_resnet50_2
 
@@ -86,7 +86,7 @@ def test_map_takes_the_cosine_at_each_location_and_blurs(monkeypatch, rng):
     s = t.clone()
     s[1, :, 4, 4] = torch.tensor([0.0, 5.0])  # orthogonal at one place of the middle slice
     answer(method, monkeypatch, [t, t], [s, s])
-    monkeypatch.setattr(residuals, "median_filter", lambda score, brain: score)
+    monkeypatch.setattr(median, "median_filter", lambda score, brain: score)
     brain = np.zeros((3, 8, 8), bool)
     brain[:, 1:7, 1:7] = True
     found = method.anomaly_map(torch.zeros(3, 8, 8), brain)

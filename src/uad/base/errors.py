@@ -1,4 +1,4 @@
-"""The one exception that is meant for the user."""
+"""What is meant for the user: the one exception, and why something is left out."""
 
 
 class InputError(Exception):
@@ -7,3 +7,12 @@ class InputError(Exception):
     Raised for files, folders and configuration, never for defects of the code. Scripts print the
     sentence without a traceback (`logs.job`).
     """
+
+
+def because(reason: str) -> str:
+    """Why a file or subject is not used, for tables and pages.
+
+    The words are left out of the digest of code (`uad.base.syntax`): a better wording computes
+    nothing again, and results that are there keep the old one.
+    """
+    return reason

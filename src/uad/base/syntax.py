@@ -8,9 +8,9 @@ Left out, beside comments and layout:
 - docstrings, `pass`, type annotations and what is imported for them alone. In a class an annotated
   name counts, since it may be a field of a dataclass;
 - words: lines that call a logger or `warnings.warn`, the arguments of a `raise`, the message of an
-  `assert`, text in `print` and `sys.exit`, all but the default of a key of the configuration
-  (`uad.base.settings.key`), what pages say of a method (`INFO`), and what is imported for them
-  alone;
+  `assert`, text in `print` and `sys.exit`, reasons (`uad.base.errors.because`), all but the
+  default of a key of the configuration (`uad.base.settings.key`), what pages say of a method
+  (`INFO`), and what is imported for them alone;
 - the order of imports that stand together.
 """
 
@@ -241,6 +241,9 @@ class _Writer:
 
     def _call(self, node):
         func = node.func
+        if _name(func) == "because":
+            self.ignore(*node.args)
+            node = ast.Call(func, [], [])
         exits = _name(func) == "exit" and _name(getattr(func, "value", None)) == "sys"
         if exits or (isinstance(func, ast.Name) and func.id == "print"):
             args = []

@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from uad.base import digests
+from uad.base.errors import because
 
 CHUNK = 1 << 20
 
@@ -30,12 +31,12 @@ def unreadable(path):
             while chunk := file.read(CHUNK):
                 size += len(chunk)
     except Exception as error:  # nibabel, gzip and zlib raise a dozen kinds
-        return f"cannot be read as NIfTI ({error})"
+        return because(f"cannot be read as NIfTI ({error})")
     if size < expected:
-        return f"is cut off: {size} of {expected} bytes"
+        return because(f"is cut off: {size} of {expected} bytes")
     shape = [n for n in image.shape[3:] if n != 1]
     if len(image.shape) < 3 or shape:
-        return f"is not one 3-D volume: {image.shape}"
+        return because(f"is not one 3-D volume: {image.shape}")
     return None
 
 

@@ -16,7 +16,7 @@ from nibabel.affines import apply_affine, from_matvec
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from uad.base.errors import InputError
+from uad.base.errors import InputError, because
 from uad.base.files import replacing
 from uad.imaging.settings import Registration
 from uad.imaging.volumes import Volume, header_conflict
@@ -277,18 +277,18 @@ def quality(
 
 def _status(found, settings):
     if found["similarity"] < settings.min_similarity:
-        return (
+        return because(
             f"registration failed: similarity {found['similarity']:.2f} is below "
             f"{settings.min_similarity}"
         )
     if found["coverage"] < settings.min_coverage:
-        return (
+        return because(
             f"brain cut off: {found['coverage']:.0%} of it is in the image, at least "
             f"{settings.min_coverage:.0%} are needed"
         )
     low, high = settings.scale_range
     if not (low <= found["scale_min"] and found["scale_max"] <= high):
-        return (
+        return because(
             f"registration failed: scaled by {found['scale_min']} to {found['scale_max']}, beyond "
             f"{low} to {high}"
         )

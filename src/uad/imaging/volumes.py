@@ -11,7 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from uad.base.errors import InputError
+from uad.base.errors import InputError, because
 from uad.base.files import replacing
 
 ORIENTATION = ("L", "P", "S")
@@ -140,7 +140,9 @@ def header_conflict(path: Path | str) -> str | None:
         name: "".join(nib.aff2axcodes(affine)) for name, (affine, code) in forms.items() if code
     }
     if len(set(axes.values())) > 1:
-        return f"header contradicts itself: sform says {axes['sform']}, qform {axes['qform']}"
+        return because(
+            f"header contradicts itself: sform says {axes['sform']}, qform {axes['qform']}"
+        )
     return None
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from uad.models import median
 from uad.models.ssim import structural_similarity
 
 SIGMA = 1.0
 WINDOW = 9  # 2 * int(3.5 * SIGMA + 0.5) + 1
-MEDIAN_SIZE = 5
 
 
 def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -35,31 +35,6 @@ def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return structural_similarity(
         x, y, WINDOW, SIGMA, data_range, border="mirror", axes=3, dtype=torch.float64
     )
-
-
-def median_filter(volume: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """3-D median of size 5 at the voxels of a mask, zero elsewhere.
-
-    Only masked voxels are sorted, since the others are set to zero afterwards anyway. Borders are
-    mirrored with the edge repeated, SciPy's default.
-
-    Parameters
-    ----------
-    volume : ndarray of float32, shape (D, H, W)
-    mask : ndarray of bool, shape (D, H, W)
-    """
-    pad = MEDIAN_SIZE // 2
-    padded = np.pad(volume, pad, mode="symmetric")
-    # (D, H, W, 5, 5, 5), a view
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (MEDIAN_SIZE,) * 3)
-    out = np.zeros_like(volume)
-    middle = MEDIAN_SIZE**3 // 2
-    for plane in range(len(volume)):  # one plane at a time bounds the memory
-        inside = mask[plane]
-        values = windows[plane][inside].reshape(-1, MEDIAN_SIZE**3)  # (voxels, 125)
-        values.partition(middle, axis=1)
-        out[plane][inside] = values[:, middle]
-    return out
 
 
 def anomaly_map(
@@ -91,4 +66,4 @@ def anomaly_map(
     if erosion:
         cross = ndimage.generate_binary_structure(2, 1)[None]  # (Z, X, Y): axial slices only
         brain = ndimage.binary_erosion(brain, cross, erosion)
-    return median_filter(residual.float().cpu().numpy() * brain, brain)
+    return median.median_filter(residual.float().cpu().numpy() * brain, brain)

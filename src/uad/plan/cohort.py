@@ -120,8 +120,12 @@ class Cohort:
             "left_out": listing.left_out if there else [],
         }
 
-    def not_usable(self, wildcards: Any) -> list[tuple[str, str]]:
-        """What is left out of the wildcard data set, with the reason."""
+    def not_usable(self, wildcards: Any, threads: int) -> list[tuple[str, str]]:
+        """What is left out of the wildcard data set, with the reason.
+
+        `threads`, since Snakemake leaves out parameters that ask for it when it looks for changes:
+        other words, or another stray file, pack nothing again.
+        """
         return self.listings[wildcards.dataset].left_out
 
     # Files.

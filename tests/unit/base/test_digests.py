@@ -359,7 +359,7 @@ def test_scripts_use_what_their_step_needs():
     assert users("data.slices", "data.augmentation") == {"train_model"}
     assert users("engine.reconstruction") == {"reconstruct"}
     assert users("engine.scoring") == {"score"}
-    assert users("models.residuals") == {"evaluate", "collect_cases", "weigh_maps"}
+    assert users("models.residuals", "models.median") == {"evaluate", "collect_cases", "weigh_maps"}
     assert users("models.anomalies.draem") == {"synthesize"}
     assert users("data.leakage") == {"audit_splits", "compare"}
     networks = [p for p in (digests.LIBRARY / "models").rglob("*.py") if p.stem != "__init__"]
@@ -423,3 +423,9 @@ def test_revision_is_that_of_the_library(tmp_path, monkeypatch):
     assert len(digests.revision()) == 12
     (folder / "module.py").write_text("x = 1\n")
     assert digests.revision().endswith("+")
+
+
+def test_the_words_of_a_reason_do_not_count(tmp_path):
+    texts = ('return because(f"{n} bytes")', 'return because(f"only {n} bytes are there")')
+    first, second = (syntax.counted(f"def f(n):\n    {text}\n".encode()).text for text in texts)
+    assert first == second != syntax.counted(b"def f(n):\n    return n\n").text

@@ -5,17 +5,11 @@ import gzip
 import nibabel as nib
 import numpy as np
 import pytest
+from conftest import LINE
 
 import phantoms
 from uad.data import inventory
 from uad.report import inventory_page
-
-LINE = {
-    "title": "IXI", "licence": "free & open", "source": "https://example.org/ixi",
-    "citation": "IXI",
-    "modality": "T1", "layout": "native", "folder": "data/IXI-T1", "cases": 581, "found": 9,
-    "needed": 9, "missing": None, "left_out": [], "unreadable": [],
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz"])

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_inventory import LINE
+from conftest import LINE
 
 import phantoms
 from uad.plan import preflight

@@ -36,7 +36,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from uad.base import modules
-from uad.base.errors import InputError
+from uad.base.errors import InputError, because
 
 NIFTI = r"\.nii(?:\.gz)?"
 
@@ -125,11 +125,12 @@ def find(name, files, folder, modality="T1", layout="native"):
                 if re.fullmatch("[A-Za-z0-9]+", label):
                     found[kind].setdefault(label, []).append(path)
                 else:
-                    left_out.append((path, f"{label!r} has more than letters and digits"))
+                    reason = because(f"{label!r} has more than letters and digits")
+                    left_out.append((path, reason))
                 break
         else:
             if not re.fullmatch(others, path):
-                left_out.append((path, f"not a file of {module.TITLE}"))
+                left_out.append((path, because(f"not a file of {module.TITLE}")))
     if not found["image"]:
         example = module.EXAMPLE if layout == "native" else f"{module.PREPARED}/t1/…_t1.nii.gz"
         raise InputError(
@@ -156,9 +157,9 @@ def unsafe(path):
     be written to no table or log.
     """
     if set("{}") & set(path) or not path.isprintable():
-        return "its name has braces, or characters that cannot be printed"
+        return because("its name has braces, or characters that cannot be printed")
     if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        return "it leads out of the data set's folder"
+        return because("it leads out of the data set's folder")
     return None
 
 
@@ -167,9 +168,9 @@ def _incomplete(paths, modality):
     names = {"image": f"{modality} image", "lesion": "lesion mask", "brain": "brain mask"}
     for kind, found in paths.items():
         if not found:
-            return f"the {names[kind]} is missing"
+            return because(f"the {names[kind]} is missing")
         if len(found) > 1:
-            return f"occurs twice: {', '.join(found)}"
+            return because(f"occurs twice: {', '.join(found)}")
     return None
 
 

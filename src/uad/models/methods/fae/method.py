@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from uad.models import residuals
+from uad.models import median
 from uad.models.method import Method
 from uad.models.methods.fae.network import FeatureAutoencoder
 from uad.models.networks.resnet import in_colour, resize, resnet18
@@ -63,4 +63,4 @@ class FAE(Method):
             return resize(score, x.shape[-2:])  # (B, 1, H, W)
 
         score = self.by_parts(dissimilarity, image)[0].cpu().numpy()
-        return residuals.median_filter(score * brain, brain)
+        return median.median_filter(score * brain, brain)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import nn
 
-from uad.models import residuals
+from uad.models import median
 from uad.models.method import Method
 from uad.models.methods.rd.network import Decoder, OneClassBottleneck
 from uad.models.networks import resnet
@@ -65,4 +65,4 @@ class RD(Method):
 
         score = self.by_parts(distance, image)[0].cpu().numpy()
         score = ndimage.gaussian_filter(score, (0, self.params.blur, self.params.blur))
-        return residuals.median_filter(score * brain, brain)
+        return median.median_filter(score * brain, brain)
