@@ -7,16 +7,14 @@ takes some minutes.
 import hashlib
 import json
 import re
-import shutil
 import zipfile
-from pathlib import Path
 
 import golden
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, make_demo
+from conftest import make_demo
 
 from uad.base import tsv
 from uad.data import packed, splits
@@ -27,29 +25,6 @@ pytestmark = pytest.mark.demo
 @pytest.fixture(scope="session")
 def table(demo):
     return pd.read_csv(demo / "tables/table1.csv").set_index(["method", "d_unhealthy", "test_set"])
-
-
-@pytest.fixture
-def copy_of_demo(demo, checkout):
-    """A checkout whose results are the demo's, for dry runs after an edit."""
-    (checkout.folder / "results").mkdir()
-    (checkout.folder / "results/demo").symlink_to(demo)
-    shutil.copytree(ROOT / ".snakemake/metadata", checkout.folder / ".snakemake/metadata")
-    return checkout
-
-
-def planned(checkout, *arguments):
-    """Outputs per rule that a dry run of the demo would make."""
-    done = checkout.snakemake(*arguments, "-n", configfiles=["config/demo.yaml"])
-    assert done.returncode == 0, done.stdout + done.stderr
-    # Those in a group are indented.
-    jobs = re.findall(
-        r"^( *)(?:local)?rule (\w+):\n(?:\1    .*\n)*?\1    output: (.+)$", done.stdout, flags=re.M
-    )
-    found = {}
-    for _, rule, output in jobs:
-        found.setdefault(rule, []).append(output.split(",")[0])
-    return found
 
 
 def test_second_call_does_nothing(demo):
@@ -327,186 +302,3 @@ def test_provenance_names_what_was_read_and_made(demo):
     assert len(record["models"]) == 2 * 17 and record["config"]["folds"] == [0, 1]
     methods = (demo / "methods.md").read_text()
     assert "### cddpm" in methods and "All data in this run are **simulated**" in methods
-
-
-# What an edit reruns.
-
-LIBRARY = "src/uad"
-# What a change of the number of folds writes again (docs/reruns.md).
-SUMMARIES = {
-    "compare", "describe_method", "plot_training", "plot_weights", "plot_lesion_volume",
-    "write_methods", "record_provenance", "front_page",
-}  # fmt: skip
-
-
-def models(outputs):
-    """Models or rows that outputs belong to."""
-    return {output.split("/")[3] for output in outputs}
-
-
-def own(checkout, file):
-    """Path of a demo's file in a copy, on a way of real folders: it may be changed or deleted."""
-    folder = checkout.folder / "results/demo"
-    for part in ("", *Path(file).parts[:-1]):
-        folder = folder / part
-        if folder.is_symlink():
-            original = folder.resolve()
-            folder.unlink()
-            folder.mkdir()
-            for child in original.iterdir():
-                if child.is_dir():
-                    (folder / child.name).symlink_to(child)
-                else:  # a link to a file would be newer than the file
-                    shutil.copy2(child, folder)
-    return folder / Path(file).name
-
-
-def test_finished_demo_plans_nothing(copy_of_demo):
-    assert planned(copy_of_demo) == {}
-
-
-def test_a_comment_reruns_nothing(copy_of_demo):
-    places = (
-        "src/**/*.py",
-        "workflow/scripts/*.py",
-        "workflow/rules/*.smk",
-        "Snakefile",
-        "config/*.yaml",
-    )
-    for place in (*places, "envs/*.yaml"):
-        for path in copy_of_demo.folder.glob(place):
-            path.write_text(path.read_text() + "\n# A remark.\n")
-    assert planned(copy_of_demo) == {}
-
-
-def edit(checkout, module, old, new):
-    path = checkout.folder / LIBRARY / module
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-
-
-def test_an_edit_of_a_network_reruns_its_users_only(copy_of_demo):
-    edit(copy_of_demo, "networks/seg_unet.py", "nn.SiLU()", "nn.ReLU()")
-    jobs = planned(copy_of_demo)
-    trained = models(jobs["train_model"])
-    supervised = {f"{m}-{s}" for m in ("unet", "unet_res") for s in ("draem", "brats", "atlas")}
-    assert trained == {"dae"} | supervised
-    assert models(jobs["reconstruct"]) == {"dae"}
-    assert "pack" not in jobs and "register_to_sri24" not in jobs
-    rows = models(jobs["evaluate"])
-    assert "perfect" not in rows and "sadm-brats" in rows
-
-
-def test_an_edit_of_the_diffusion_model_reruns_all_that_stand_on_it(copy_of_demo):
-    edit(copy_of_demo, "networks/encoder.py", "padding=3", "padding=3, dilation=1")
-    jobs = planned(copy_of_demo)
-    trained = models(jobs["train_model"])
-    assert trained == {"cddpm", "unet_res-draem", "unet_res-brats", "unet_res-atlas"}
-    assert len(jobs["pretrain"]) == 2 and len(jobs["reconstruct"]) == 8
-
-
-def test_an_edit_of_a_plot_computes_no_maps_again(copy_of_demo):
-    edit(copy_of_demo, "pictures.py", '"inferno"', '"magma"')
-    assert set(planned(copy_of_demo)) == {
-        "plot_cases", "plot_comparison", "plot_synthetic", "record_provenance", "front_page",
-    }  # fmt: skip
-
-
-def test_a_figure_asked_for_later_trains_nothing(copy_of_demo):
-    jobs = planned(copy_of_demo, "figures", "--forcerun", "collect_cases")
-    assert {"score", "collect_cases"} <= set(jobs)
-    assert not {"train_model", "reconstruct", "pack"} & set(jobs)
-
-
-@pytest.mark.parametrize(
-    ("method", "rate", "users", "reconstructing"),
-    [
-        ("unet", 0.005, {"unet-draem", "unet-brats", "unet-atlas"}, set()),
-        (
-            "cddpm",
-            0.003,
-            {"cddpm", "unet_res-draem", "unet_res-brats", "unet_res-atlas"},
-            {"cddpm"},
-        ),
-    ],
-)
-def test_a_learning_rate_retrains_its_method_and_what_stands_on_it(
-    copy_of_demo, method, rate, users, reconstructing
-):
-    path = copy_of_demo.folder / "config/demo.yaml"
-    text = path.read_text()
-    before, block, after = text.partition(f"\n  {method}:\n")
-    assert block and f"learning_rate: {rate}" in after
-    path.write_text(before + block + after.replace(f"rate: {rate}", "rate: 0.004", 1))
-    jobs = planned(copy_of_demo)
-    assert models(jobs["train_model"]) == users and len(jobs["train_model"]) == 2 * len(users)
-    assert models(jobs.get("reconstruct", [])) == reconstructing
-    assert not {"pretrain", "pack", "make_splits", "synthesize", "register_to_sri24"} & set(jobs)
-
-
-def test_a_changed_scan_reruns_its_subject_and_what_uses_its_data_set(demo, copy_of_demo):
-    scan = sorted((demo / "raw/brats21").glob("*/*_t1.nii.gz"))[-1].relative_to(demo)
-    path = own(copy_of_demo, scan)
-    path.write_bytes(path.read_bytes() + b"\0")
-    jobs = planned(copy_of_demo)
-    for rule in (
-        "register_to_sri24",
-        "strip_skull",
-        "correct_bias",
-        "downsample",
-        "measure_quality",
-    ):
-        (output,) = jobs.pop(rule)
-        assert f"/brats21/sub-BraTS{scan.parent.name[-5:]}/" in output
-    for rule in ("inventory", "pack", "make_splits", "quality_page", "plot_cohort"):
-        (output,) = jobs.pop(rule)
-        assert "brats21" in output
-    assert models(jobs.pop("train_model")) == {"unet-brats", "unet_res-brats"}
-    assert {output.split("/")[5] for output in jobs.pop("reconstruct")} == {"brats21"}
-    # It may be a test subject, so whatever is tested on the data set is; nothing else is prepared.
-    assert set(jobs) == (SUMMARIES - {"write_methods"}) | {
-        "score", "score_residuals", "evaluate", "weigh_maps", "collect_cases", "pool_detections",
-        "plot_cases", "plot_comparison", "plot_precision_recall", "plot_splits", "audit_splits",
-        "tabulate_inventory",
-    }  # fmt: skip
-
-
-def test_fewer_folds_write_summaries_only(copy_of_demo):
-    assert set(planned(copy_of_demo, "--config", "folds=[0]")) == SUMMARIES
-
-
-def test_one_more_fold_computes_that_fold_only(demo, copy_of_demo):
-    # As if fold 0 alone had run: without fold 1, and without what tells how many folds there are.
-    summaries = planned(copy_of_demo, "--config", "folds=[0]")
-    files = [Path(path).relative_to("results/demo") for of in summaries.values() for path in of]
-    for folder in ("models", "reconstructions", "metrics", "figures/data"):
-        files += [path.relative_to(demo) for path in (demo / folder).glob("*fold-1*")]
-        files += [path.relative_to(demo) for path in (demo / folder).glob("*/*fold-1*")]
-    for file in files:
-        own(copy_of_demo, file).unlink()
-    jobs = planned(copy_of_demo)
-    for rule, outputs in summaries.items():
-        assert sorted(jobs.pop(rule)) == sorted(outputs)
-    assert set(jobs) == {
-        "pretrain", "train_model", "reconstruct", "score", "score_residuals", "evaluate",
-        "weigh_maps",
-    }  # fmt: skip
-    assert all("fold-1" in output for outputs in jobs.values() for output in outputs)
-
-
-def test_a_caption_rewrites_the_texts_only(copy_of_demo):
-    path = copy_of_demo.folder / "workflow/report/table1.rst"
-    path.write_text(path.read_text() + "\nOne sentence more.\n")
-    assert set(planned(copy_of_demo)) == {"write_methods", "front_page"}
-
-
-def test_the_front_page_s_template_rewrites_that_page_only(copy_of_demo):
-    edit(copy_of_demo, "front_page.py", "Control rows have", "The control rows have")
-    assert set(planned(copy_of_demo)) == {"record_provenance", "front_page"}
-
-
-def test_naming_one_model_reruns_only_that(copy_of_demo):
-    target = "results/demo/models/unet_res-brats/fold-1/model.pt"
-    assert planned(copy_of_demo, target) == {}
-    assert planned(copy_of_demo, target, "--force") == {"train_model": [target]}
