@@ -1,9 +1,7 @@
 """What all rules use: the checked configuration, its plan, and what jobs ask for."""
 
 import os
-import shlex
 import sys
-from functools import wraps
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -20,37 +18,18 @@ if not (HOME / "src/uad").is_dir():
 sys.path.insert(0, str(HOME / "src"))
 
 from uad.base import digests
-from uad.base.errors import InputError
 from uad.data import downloads
 from uad.plan import config as settings, host
 from uad.plan.figures import Figures, costs
 from uad.plan.overlays import with_defaults
 from uad.plan.plan import HEALTHY, Plan
+from uad.plan.requests import Raising, Requests, raising
 
 
-def planned(function):
-    """A library function whose mistakes of the user end planning with one sentence."""
-
-    @wraps(function)
-    def call(*arguments, **named):
-        try:
-            found = function(*arguments, **named)
-        except InputError as error:
-            raise WorkflowError(str(error))
-        return planned(found) if callable(found) else found
-
-    return call
-
-
-class Planned:
-    """An object whose methods are `planned`, for rules."""
-
-    def __init__(self, of):
-        self._of = of
-
-    def __getattr__(self, name):
-        found = getattr(self._of, name)
-        return planned(found) if callable(found) else found
+def planned(found):
+    """A function, or an object's methods, whose mistakes of the user end planning in a sentence."""
+    wrap = raising if callable(found) else Raising
+    return wrap(found, WorkflowError)
 
 
 planned(host.check)(sys.platform, sys.executable, HOME)
@@ -59,9 +38,12 @@ with_defaults(config, HOME / "config/config.yaml")
 planned(settings.check)(config)
 
 PLAN = planned(Plan)(config, HOME)
-plan, cohort, figures = Planned(PLAN), Planned(PLAN.cohort), Planned(planned(Figures)(PLAN))
+plan, cohort, figures = map(planned, (PLAN, PLAN.cohort, Figures(PLAN)))
+asked = Requests(config)
+growing, gpus, local_gpus = asked.growing, asked.gpus, asked.local_gpus
 paths = PLAN.paths
 simulated = bool(config["simulation"])
+IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 ATLAS_GRID = config["atlas"]["shape"], config["atlas"]["spacing_mm"]
 
 # What is missing stops the run at once, but not the two targets that are there to say so and to
@@ -94,56 +76,9 @@ wildcard_constraints:
     site=r"R\d+",
 
 
-def growing(**amounts):
-    """Resources that grow with each attempt, if a cluster is told to retry.
-
-    A pair holds the amount, and the one where the configuration keeps to the CPU.
-    """
-
-    def of(amount):
-        if isinstance(amount, tuple):
-            amount = amount[config["accelerator"] == "cpu"]
-        return lambda wildcards, attempt: amount * attempt
-
-    return {name: of(amount) for name, amount in amounts.items()}
-
-
-def gpus(wildcards):
-    """GPUs that a job asks for: none where the configuration keeps to the CPU."""
-    return 0 if config["accelerator"] == "cpu" else 1
-
-
-def local_gpus(wildcards, threads):
-    """Jobs that may compute on this machine's GPUs at once.
-
-    It decides no result: Snakemake leaves out parameters that ask for `threads` when it looks for
-    changes.
-    """
-    return config["local_gpus"]
-
-
-def save_minutes(wildcards, threads):
-    """How often the state of a training is saved; it decides no result, as with `local_gpus`."""
-    return PLAN.block(wildcards.model)["training"]["save_minutes"]
-
-
 def shown(script, *templates):
     """Parameters of a page or figure: whether to say that data are simulated, code, templates."""
     return {"simulated": simulated, "code": plan.page_code(script, *templates)}
-
-
-def hd_bet_program(wildcards, threads):
-    """Command of `strip_skull_hd_bet`, without its arguments.
-
-    The interpreter is that of the rule's conda environment or of `make setup-hdbet`; any other says
-    what is missing. Where it is decides no result, as with `local_gpus`.
-    """
-    python = HOME / ".venv-hdbet/bin/python"
-    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
-        python = "python"
-    elif not python.exists():
-        python = sys.executable
-    return shlex.join([str(python), str(HOME / "workflow/scripts/strip_skull_hd_bet.py")])
 
 
 def run_facts(wildcards=None):

@@ -83,7 +83,7 @@ rule strip_skull_hd_bet:
         **growing(mem_mb=8000, runtime=60),
         gpu=gpus,
     params:
-        program=hd_bet_program,
+        program=plan.hd_bet_program(IN_CONDA),
         weights=config["hd_bet"]["weights"],
         accelerator=config["accelerator"],
         local_gpus=local_gpus,

@@ -24,7 +24,7 @@ rule train_model:
         block=plan.training_block,
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
-        save_minutes=save_minutes,
+        save_minutes=plan.save_minutes,
         seed=config["seed"],
         code=plan.training_code,
     script:

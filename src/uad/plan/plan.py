@@ -4,6 +4,8 @@ Methods that take `wildcards` are input or parameter functions of rules. Everyth
 from the configuration and the names of files; mistakes of the user raise `InputError`.
 """
 
+import shlex
+import sys
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
@@ -153,6 +155,14 @@ class Plan:
                 files[part] = published_weights.find(source, method)
         return files
 
+    def save_minutes(self, wildcards: Any, threads: int) -> float:
+        """How often the state of a training is saved.
+
+        It decides no result: Snakemake leaves out parameters that ask for `threads` when it looks
+        for changes.
+        """
+        return self.block(wildcards.model)["training"]["save_minutes"]
+
     def of_every_fold(self, path: Callable, *names: str) -> list[str]:
         """A file of `Paths` per fold that runs."""
         return [path(names[0], fold, *names[1:]) for fold in self.folds]
@@ -280,6 +290,17 @@ class Plan:
     def comes_stripped(self, wildcards: Any) -> bool:
         """Whether the wildcard data set's images have no skull."""
         return self.brain_masks[wildcards.dataset] == "threshold"
+
+    def hd_bet_program(self, in_conda: bool) -> Callable:
+        """Command of `strip_skull_hd_bet`, without its arguments.
+
+        The interpreter is that of the rule's conda environment or of `make setup-hdbet`; any other
+        says what is missing. Where it is decides no result, hence `threads`, as in `save_minutes`.
+        """
+        own = self.home / ".venv-hdbet/bin/python"
+        python = "python" if in_conda else own if own.exists() else sys.executable
+        script = self.home / "workflow/scripts/strip_skull_hd_bet.py"
+        return lambda wildcards, threads: shlex.join([str(python), str(script)])
 
     @property
     def released_lists(self) -> dict[str, Any]:
