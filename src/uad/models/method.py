@@ -1,5 +1,9 @@
 """What every trained method is: the interface between methods, training and inference."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,7 +28,7 @@ class Method(nn.Module):
     # Of its networks at test time: that of the training (`uad.base.devices.autocast`).
     precision = "32-true"
 
-    def loss(self, batch, rng):
+    def loss(self, batch: Any, rng: np.random.Generator) -> torch.Tensor:
         """Loss of a batch, a scalar.
 
         Parameters
@@ -35,11 +39,13 @@ class Method(nn.Module):
         """
         raise NotImplementedError
 
-    def reconstruct(self, image, rng):
+    def reconstruct(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Pseudo-healthy volumes, (Z, X, Y) in [0, 1] -> (levels, Z, X, Y) float32."""
         raise NotImplementedError
 
-    def anomaly_map(self, image, brain, reconstruction):
+    def anomaly_map(
+        self, image: torch.Tensor, brain: np.ndarray, reconstruction: torch.Tensor | None
+    ) -> np.ndarray:
         """Score per voxel of one volume, higher is more abnormal.
 
         Parameters
@@ -56,7 +62,9 @@ class Method(nn.Module):
         """
         raise NotImplementedError
 
-    def by_parts(self, function, image):
+    def by_parts(
+        self, function: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor
+    ) -> torch.Tensor:
         """What a function of slices gives for a volume, `AT_ONCE` slices at a time, as one.
 
         Parameters
@@ -69,14 +77,14 @@ class Method(nn.Module):
         -------
         Tensor of float32, shape (C, Z, X, Y)
         """
-        parts = [function(x).float() for x in in_parts(image)]
+        parts = [function(x).float() for x in in_parts(image)]  # each (B, C, X, Y)
         return torch.cat(parts).movedim(1, 0)  # (Z, C, X, Y) -> (C, Z, X, Y)
 
-    def load_pretrained(self, weights):
+    def load_pretrained(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Take published or pretrained weights, a dict of tensors, before training."""
         raise InputError(f"{type(self).__name__} does not start from pretrained weights")
 
 
-def in_parts(image):
+def in_parts(image: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """A volume (Z, X, Y) as consecutive batches (B, 1, X, Y) of at most `AT_ONCE` slices."""
     return image[:, None].split(AT_ONCE)

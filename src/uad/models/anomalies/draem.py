@@ -9,11 +9,16 @@ the released code. A uniformly drawn threshold would give two to three times as 
 area as the published scores are consistent with.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 from scipy import ndimage
 
 from uad.base import seeding
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GRID = 128  # next power of two above the slice; Perlin cells must divide it
 MAX_EXPONENT = 6  # cells per axis: 2^0 ... 2^6
@@ -22,7 +27,7 @@ OPACITY = (0.2, 1.0)
 OPERATORS_PER_IMAGE = 3
 
 
-def perlin(cells, angles):
+def perlin(cells: tuple[int, int], angles: np.ndarray) -> np.ndarray:
     """Gradient noise on a square grid.
 
     Parameters
@@ -56,7 +61,7 @@ def perlin(cells, angles):
     return np.sqrt(2) * (near * (1 - v) + far * v)
 
 
-def draw(rng, shape):
+def draw(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, float]:
     """One synthetic anomaly for a slice.
 
     Parameters
@@ -88,12 +93,14 @@ def draw(rng, shape):
     return noise > THRESHOLD, texture, float(rng.uniform(*OPACITY))
 
 
-def blend(image, mask, texture, opacity):
+def blend(image: np.ndarray, mask: np.ndarray, texture: np.ndarray, opacity: float) -> np.ndarray:
     """(1 - M) x + gamma M A + (1 - gamma) M x: App. C, not clipped."""
     return np.where(mask, opacity * texture + (1 - opacity) * image, image)
 
 
-def add_anomaly(image, rng, brain=None):
+def add_anomaly(
+    image: np.ndarray, rng: np.random.Generator, brain: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """An anomalous version of a slice and its ground truth.
 
     Parameters
@@ -110,7 +117,9 @@ def add_anomaly(image, rng, brain=None):
     return blend(image, mask, texture, opacity).astype(np.float32), mask
 
 
-def synthetic_set(healthy, subjects, seed):
+def synthetic_set(
+    healthy: Any, subjects: set[str], seed: int
+) -> tuple["pd.DataFrame", list[dict[str, np.ndarray]]]:
     """Anomalous versions of some subjects of a packed healthy data set.
 
     Parameters
@@ -132,7 +141,7 @@ def synthetic_set(healthy, subjects, seed):
     return table.assign(lesion_ml=voxels * table["voxel_ml"]), volumes
 
 
-def synthetic_volume(volume, seed):
+def synthetic_volume(volume: Any, seed: int) -> dict[str, np.ndarray]:
     """An anomalous version of a healthy volume: every slice gets one draw, inside the brain.
 
     Parameters
@@ -217,6 +226,14 @@ def _rotate(image, rng):
 
 
 OPERATORS = (
-    _gamma, _brightness, _sharpness, _hue_and_saturation, _solarize,
-    _posterize, _invert, _autocontrast, _equalize, _rotate,
-)  # fmt: skip
+    _gamma,
+    _brightness,
+    _sharpness,
+    _hue_and_saturation,
+    _solarize,
+    _posterize,
+    _invert,
+    _autocontrast,
+    _equalize,
+    _rotate,
+)

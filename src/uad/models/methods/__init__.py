@@ -18,11 +18,17 @@ what needs torch is in the package's `method.py`, which `build` imports.
 To add a method, add its folder here and its block to the configuration.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from uad.base import modules, settings
 from uad.base.settings import is_test_time
 from uad.models import anomalies
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 # Trained methods that have no anomaly map: others start from their weights (`pretrained`).
 PRETRAINING = ("spark",)
@@ -33,7 +39,7 @@ FOR_THE_RUN = ("training", "upstream", "pretrained", "reconstructs")
 WITHOUT_EFFECT = ("save_minutes",)
 
 
-def load(name):
+def load(name: str) -> ModuleType:
     """The module of a method; `InputError` if there is none of that name."""
     return modules.load(__name__, name, "method")
 
@@ -65,7 +71,7 @@ def sources(name: str, upstream: str | None = None, source: str = "") -> tuple[s
     return (*(f"{__name__}.{method}" for method in (name, upstream) if method), *made)
 
 
-def params_of(name, block, slice_shape):
+def params_of(name: str, block: Mapping, slice_shape: Sequence[int]) -> dict:
     """What `build` takes: a block of the configuration without what concerns the run alone.
 
     A method whose `Params` has `slice_shape` (X, Y), since its layers depend on it, gets that of
@@ -77,7 +83,7 @@ def params_of(name, block, slice_shape):
     return params
 
 
-def build(name, params, upstream=None):
+def build(name: str, params: dict, upstream: "Method | None" = None) -> "Method":
     """Build a trained method from its parameters (a dict, see `params_of`).
 
     Keys that only matter after training may be missing: they are None for a method that is trained,

@@ -8,6 +8,7 @@ have 96 and are halved three times, to 12x12. Padding is symmetric.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -32,7 +33,15 @@ class Autoencoder(nn.Module):
         Latent vectors that `encode` returns; 2 for the mean and log deviation of a VAE.
     """
 
-    def __init__(self, slice_shape, channels, halvings, latent, slope, heads=1):
+    def __init__(
+        self,
+        slice_shape: Sequence[int],
+        channels: Sequence[int],
+        halvings: int,
+        latent: int,
+        slope: float,
+        heads: int = 1,
+    ):
         super().__init__()
         fewest, most = channels
         down = [min(most, fewest * 2**i) for i in range(halvings)]
@@ -57,21 +66,21 @@ class Autoencoder(nn.Module):
             c = width
         self.up = nn.Sequential(*layers, nn.Conv2d(c, 1, 1))
 
-    def encode(self, x):
+    def encode(self, x: torch.Tensor) -> list[torch.Tensor]:
         """One (B, `latent`) per head, as a list."""
-        h = self.down(x)
+        h = self.down(x)  # (B, 1, H, W) -> (B, c h w), the grid of the bottleneck
         return [head(h) for head in self.heads]
 
-    def decode(self, z):
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
         """(B, `latent`) -> (B, 1, H, W)."""
-        return self.up(self.from_latent(z))
+        return self.up(self.from_latent(z))  # by way of (B, c, h, w)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The reconstruction from the first head: of a VAE that from the mean."""
         return self.decode(self.encode(x)[0])
 
 
-def dropout(z, rate, rng):
+def dropout(z: torch.Tensor, rate: float, rng: np.random.Generator) -> torch.Tensor:
     """Zero a share `rate` of the values and scale up the others; the mask is drawn from `rng`."""
     kept = (rng.random(z.shape) >= rate).astype(np.float32) / (1 - rate)
     return z * torch.from_numpy(kept).to(z)

@@ -9,6 +9,8 @@ elsewhere. A normalisation follows every convolution, so it is enough that norma
 visible positions only.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import nn
@@ -18,7 +20,7 @@ from uad.base import devices
 EXPANSION = 4
 
 
-def enlarge(visible, x):
+def enlarge(visible: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Repeat the entries of a map (B, h, w) so that it covers `x`, (B, C, H, W): (B, H, W)."""
     return visible.repeat_interleave(x.shape[2] // visible.shape[1], 1).repeat_interleave(
         x.shape[3] // visible.shape[2], 2
@@ -28,22 +30,22 @@ def enlarge(visible, x):
 class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation that can keep to visible positions."""
 
-    def forward(self, x, visible=None):
+    def forward(self, x: torch.Tensor, visible: torch.Tensor | None = None) -> torch.Tensor:
         """With `visible`, bool of shape (B, h, w), statistics are taken there; zero elsewhere."""
         if visible is None:
             return super().forward(x)
-        visible = enlarge(visible, x)
+        visible = enlarge(visible, x)  # (B, H, W)
         seen = super().forward(x.permute(0, 2, 3, 1)[visible][:, :, None, None])  # (N, C, 1, 1)
         n, c, h, w = x.shape
-        out = torch.zeros(n, h, w, c, dtype=seen.dtype, device=x.device)
+        out = torch.zeros(n, h, w, c, dtype=seen.dtype, device=x.device)  # (B, H, W, C)
         out[visible] = seen[:, :, 0, 0]
-        return out.permute(0, 3, 1, 2)
+        return out.permute(0, 3, 1, 2)  # (B, C, H, W)
 
 
 class Bottleneck(nn.Module):
     """1x1, 3x3 (with the stride), 1x1 with a residual connection that is dropped per sample."""
 
-    def __init__(self, c_in, width, stride, drop_path):
+    def __init__(self, c_in: int, width: int, stride: int, drop_path: float):
         super().__init__()
         c_out = EXPANSION * width
         self.drop_path = drop_path
@@ -60,12 +62,15 @@ class Bottleneck(nn.Module):
                 nn.Conv2d(c_in, c_out, 1, stride=stride, bias=False), BatchNorm(c_out)
             )
 
-    def forward(self, x, kept=None, visible=None):
-        h = self.relu(self.bn1(self.conv1(x), visible))
-        h = self.relu(self.bn2(self.conv2(h), visible))
-        h = self.bn3(self.conv3(h), visible)
+    def forward(
+        self, x: torch.Tensor, kept: torch.Tensor | None = None, visible: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        # (B, C_in, H, W) -> (B, 4 width, H / stride, W / stride)
+        h = self.relu(self.bn1(self.conv1(x), visible))  # (B, width, H, W)
+        h = self.relu(self.bn2(self.conv2(h), visible))  # (B, width, H / stride, W / stride)
+        h = self.bn3(self.conv3(h), visible)  # (B, 4 width, H / stride, W / stride)
         if kept is not None:
-            h = h * (kept[:, None, None, None] / (1 - self.drop_path))
+            h = h * (kept[:, None, None, None] / (1 - self.drop_path))  # (B,) -> (B, 1, 1, 1)
         shortcut = x
         if self.downsample is not None:
             conv, bn = self.downsample
@@ -96,7 +101,7 @@ class Encoder(nn.Module):
         By which the last stage's output is smaller than the slice; 32 in ResNet-50.
     """
 
-    def __init__(self, width, blocks, features, drop_path):
+    def __init__(self, width: int, blocks: Sequence[int], features: int | None, drop_path: float):
         super().__init__()
         self.conv1 = nn.Conv2d(1, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = BatchNorm(width)
@@ -125,22 +130,26 @@ class Encoder(nn.Module):
                 nn.init.zeros_(module.bn3.weight)
 
     @property
-    def stages(self):
+    def stages(self) -> list[nn.ModuleList]:
         """Lists of residual blocks."""
         return [getattr(self, f"layer{stage + 1}") for stage in range(len(self.widths))]
 
     @property
-    def bottlenecks(self):
+    def bottlenecks(self) -> list[Bottleneck]:
         """All residual blocks in order."""
         return [block for stage in self.stages for block in stage]
 
-    def draw_kept(self, rng, n, device):
+    def draw_kept(
+        self, rng: np.random.Generator, n: int, device: torch.device | str
+    ) -> torch.Tensor:
         """Which samples keep which block: stochastic depth, 0 or 1 per (block, sample)."""
         rates = np.array([block.drop_path for block in self.bottlenecks])
-        kept = rng.random((len(rates), n)) >= rates[:, None]
+        kept = rng.random((len(rates), n)) >= rates[:, None]  # (blocks, n)
         return devices.send(kept.astype(np.float32), device)
 
-    def pyramid(self, x, kept=None, visible=None):
+    def pyramid(
+        self, x: torch.Tensor, kept: torch.Tensor | None = None, visible: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
         """The outputs of all stages, from fine to coarse.
 
         Parameters
@@ -156,17 +165,18 @@ class Encoder(nn.Module):
         -------
         list of Tensor, shapes (B, widths[i], H / 2**(i + 2), W / 2**(i + 2))
         """
-        h = self.maxpool(self.relu(self.bn1(self.conv1(x), visible)))
+        h = self.maxpool(self.relu(self.bn1(self.conv1(x), visible)))  # (B, width, H / 4, W / 4)
         if visible is not None:
-            h = h * enlarge(visible, h)[:, None]
+            h = h * enlarge(visible, h)[:, None]  # (B, H / 4, W / 4) -> (B, 1, H / 4, W / 4)
         kept = iter([None] * len(self.bottlenecks) if kept is None else kept)
         outputs = []
         for stage in self.stages:
             for block in stage:
                 h = block(h, next(kept), visible)
-            outputs.append(h)
+            outputs.append(h)  # (B, widths[i], H / 2**(i + 2), W / 2**(i + 2))
         return outputs
 
-    def forward(self, x, kept=None):
+    def forward(self, x: torch.Tensor, kept: torch.Tensor | None = None) -> torch.Tensor:
         """The conditioning vector; `kept` as for `pyramid`."""
+        # Mean over positions: (B, C, h, w) -> (B, C) -> (B, features).
         return self.fc(self.pyramid(x, kept)[-1].mean(dim=(2, 3)))

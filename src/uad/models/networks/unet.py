@@ -10,13 +10,15 @@ configuration has [128, 256, 256], which is the default here (`channels: 128`,
 """
 
 import math
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 
-def timestep_embedding(t, dim, max_period=10_000):
+def timestep_embedding(t: torch.Tensor, dim: int, max_period: float = 10_000) -> torch.Tensor:
     """Sinusoidal embedding of integer timesteps: cosines first, then sines.
 
     Parameters
@@ -30,38 +32,41 @@ def timestep_embedding(t, dim, max_period=10_000):
     Tensor of float32, shape (B, dim)
     """
     half = dim // 2
-    exponents = torch.arange(half, dtype=torch.float32, device=t.device) / half
+    exponents = torch.arange(half, dtype=torch.float32, device=t.device) / half  # (dim / 2,)
+    # (B, 1) * (dim / 2,) -> (B, dim / 2)
     angles = t[:, None].float() * torch.exp(-math.log(max_period) * exponents)
-    return torch.cat([angles.cos(), angles.sin()], dim=1)
+    return torch.cat([angles.cos(), angles.sin()], dim=1)  # (B, dim)
 
 
 class GroupNorm32(nn.GroupNorm):
     """Group normalisation computed in float32 also under mixed precision."""
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         if x.device.type == "cpu" and not torch.is_grad_enabled():
             # The CPU's kernel does so by itself, in half the time; its backward pass is slow.
             return super().forward(x)
         return super().forward(x.float()).to(x.dtype)
 
 
-def zeroed(module):
+def zeroed(module: nn.Module) -> nn.Module:
     """Set a module's parameters to zero, so that its branch starts as the identity."""
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
     return module
 
 
-def resample(x, how):
+def resample(x: torch.Tensor, how: Literal["down", "up"] | None) -> torch.Tensor:
     """Halve by average pooling, double by repetition, or leave as it is."""
     if how == "down":
-        return F.avg_pool2d(x, 2)
+        return F.avg_pool2d(x, 2)  # (B, C, H / 2, W / 2)
     if how == "up":
-        return F.interpolate(x, scale_factor=2, mode="nearest")
+        return F.interpolate(x, scale_factor=2, mode="nearest")  # (B, C, 2 H, 2 W)
     return x
 
 
-def resampled_conv(conv, x, how):
+def resampled_conv(
+    conv: nn.Conv2d, x: torch.Tensor, how: Literal["down", "up"] | None
+) -> torch.Tensor:
     """`conv(resample(x, how))` for a 3 x 3 convolution that pads by 1; the same up to rounding.
 
     Of four neighbours in a doubled image most are equal, so a convolution of it is a transposed one
@@ -69,16 +74,23 @@ def resampled_conv(conv, x, how):
     """
     if how != "up":
         return conv(resample(x, how))
-    weight = conv.weight.flip(2, 3).transpose(0, 1)
-    rows = F.pad(weight, (0, 0, 0, 1)) + F.pad(weight, (0, 0, 1, 0))
-    summed = F.pad(rows, (0, 1)) + F.pad(rows, (1, 0))
-    return F.conv_transpose2d(x, summed, conv.bias, stride=2, padding=1)
+    weight = conv.weight.flip(2, 3).transpose(0, 1)  # (C_in, C_out, 3, 3)
+    rows = F.pad(weight, (0, 0, 0, 1)) + F.pad(weight, (0, 0, 1, 0))  # (C_in, C_out, 4, 3)
+    summed = F.pad(rows, (0, 1)) + F.pad(rows, (1, 0))  # (C_in, C_out, 4, 4)
+    return F.conv_transpose2d(x, summed, conv.bias, stride=2, padding=1)  # (B, C_out, 2 H, 2 W)
 
 
 class ResBlock(nn.Module):
     """Residual block whose second normalisation is scaled and shifted by the embedding."""
 
-    def __init__(self, c_in, c_out, embedding, groups, how=None):
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        embedding: int,
+        groups: int,
+        how: Literal["down", "up"] | None = None,
+    ):
         super().__init__()
         self.how = how
         self.norm_in = GroupNorm32(groups, c_in)
@@ -88,8 +100,10 @@ class ResBlock(nn.Module):
         self.conv_out = zeroed(nn.Conv2d(c_out, c_out, 3, padding=1))
         self.skip = nn.Identity() if c_in == c_out else nn.Conv2d(c_in, c_out, 1)
 
-    def forward(self, x, embedding):
+    def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        # (B, C_in, H, W) -> (B, C_out, h, w), half or double the size with `how`
         h = resampled_conv(self.conv_in, F.silu(self.norm_in(x)), self.how)
+        # (B, E) -> (B, 2 C_out, 1, 1) -> two of (B, C_out, 1, 1)
         scale, shift = self.embed(F.silu(embedding))[:, :, None, None].chunk(2, dim=1)
         h = self.norm_out(h) * (1 + scale) + shift
         return self.skip(resample(x, self.how)) + self.conv_out(F.silu(h))
@@ -98,20 +112,21 @@ class ResBlock(nn.Module):
 class Attention(nn.Module):
     """Self-attention over all positions, in heads of `head_channels`."""
 
-    def __init__(self, channels, head_channels, groups):
+    def __init__(self, channels: int, head_channels: int, groups: int):
         super().__init__()
         self.heads = channels // head_channels
         self.norm = GroupNorm32(groups, channels)
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)
         self.out = zeroed(nn.Conv1d(channels, channels, 1))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         b, c, h, w = x.shape
         qkv = self.qkv(self.norm(x).reshape(b, c, h * w))  # (B, 3C, HW)
+        # (B, 3C, HW) -> (B, 3, heads, HW, C / heads) -> three of (B, heads, HW, C / heads)
         q, k, v = qkv.reshape(b, 3, self.heads, c // self.heads, h * w).transpose(-1, -2).unbind(1)
         attended = F.scaled_dot_product_attention(q, k, v)  # (B, heads, HW, C / heads)
-        attended = attended.transpose(-1, -2).reshape(b, c, h * w)
-        return x + self.out(attended).reshape(b, c, h, w)
+        attended = attended.transpose(-1, -2).reshape(b, c, h * w)  # (B, C, HW)
+        return x + self.out(attended).reshape(b, c, h, w)  # (B, C, H, W)
 
 
 class UNet(nn.Module):
@@ -138,7 +153,13 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, channels, multipliers, res_blocks, head_channels, norm_groups, condition=None
+        self,
+        channels: int,
+        multipliers: Sequence[int],
+        res_blocks: int,
+        head_channels: int,
+        norm_groups: int,
+        condition: int | None = None,
     ):
         super().__init__()
         self.channels = channels
@@ -187,11 +208,15 @@ class UNet(nn.Module):
         self.norm_out = GroupNorm32(norm_groups, c)
         self.conv_out = zeroed(nn.Conv2d(c, 1, 3, padding=1))
 
-    def forward(self, x, t, condition=None):
+    def forward(
+        self, x: torch.Tensor, t: torch.Tensor, condition: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        # (B,) -> (B, channels) -> (B, E), E = 4 channels
         embedding = self.embed_time(timestep_embedding(t, self.channels))
         if self.embed_condition is not None:
+            # (B, E) and (B, E) -> (B, 2 E)
             embedding = torch.cat([embedding, self.embed_condition(condition)], dim=1)
-        h = self.conv_in(x)
+        h = self.conv_in(x)  # (B, channels, H, W)
         skips = [h]
         for block in self.down:
             h = block(h, embedding)
@@ -200,6 +225,6 @@ class UNet(nn.Module):
         for stage in self.up:
             for block in stage:
                 if block.how is None:
-                    h = torch.cat([h, skips.pop()], dim=1)
+                    h = torch.cat([h, skips.pop()], dim=1)  # (B, C + C_skip, h, w)
                 h = block(h, embedding)
-        return self.conv_out(F.silu(self.norm_out(h)))
+        return self.conv_out(F.silu(self.norm_out(h)))  # (B, 1, H, W)

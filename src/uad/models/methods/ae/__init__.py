@@ -10,9 +10,13 @@ method; the paper gives a learning rate of 1e-4 and a latent vector of 128 (App.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uad.base.settings import Block, key
 from uad.models.settings import Autoencoder
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 INFO = {
     "paper": "Baur et al. 2021",
@@ -35,7 +39,7 @@ class Params(Block):
     slice_shape: list[int]  # (X, Y) in pixels: from the data, not from the configuration
 
 
-def build(params, upstream=None):
+def build(params: Params, upstream: "Method | None" = None) -> "Method":
     """See `uad.models.methods`."""
     from uad.models.methods.ae.method import AE
 

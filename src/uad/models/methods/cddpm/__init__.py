@@ -11,10 +11,14 @@ in every released configuration.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uad.base.settings import key
 from uad.models.methods import ddpm
 from uad.models.settings import ConditionEncoder
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 INFO = {
     "paper": (
@@ -33,7 +37,7 @@ class Params(ddpm.Params):
     encoder: ConditionEncoder = key("gives the condition; a ResNet-50")
 
 
-def build(params, upstream=None):
+def build(params: Params, upstream: "Method | None" = None) -> "Method":
     """See `uad.models.methods`."""
     from torch import nn
 

@@ -1,7 +1,13 @@
 """The method cDDPM, see its package."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
 from torch import nn
 
+from uad.models.method import Method
 from uad.models.methods.ddpm.method import DDPM
 from uad.models.networks.encoder import Encoder
 from uad.models.networks.unet import UNet
@@ -10,17 +16,23 @@ from uad.models.networks.unet import UNet
 class CDDPM(DDPM):
     """Denoiser and encoder with their diffusion process."""
 
-    def denoise(self, x, t, eps, rng=None):
+    def denoise(
+        self,
+        x: torch.Tensor,
+        t: torch.Tensor,
+        eps: torch.Tensor,
+        rng: np.random.Generator | None = None,
+    ) -> torch.Tensor:
         """As in `DDPM`; the clean slices condition the prediction.
 
         `rng`, given in training only, is for the encoder's stochastic depth.
         """
-        x_t = self.diffusion.q_sample(self.diffusion.scale(x), t, eps)
+        x_t = self.diffusion.q_sample(self.diffusion.scale(x), t, eps)  # (B, 1, H, W)
         encoder = self.network["encoder"]
         kept = None if rng is None else encoder.draw_kept(rng, len(x), x.device)
-        return self.network["unet"](x_t, t, encoder(x, kept))
+        return self.network["unet"](x_t, t, encoder(x, kept))  # condition (B, features)
 
-    def load_pretrained(self, weights):
+    def load_pretrained(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Take the encoder of a SparK model, all but the head, which SparK does not have."""
         encoder, prefix = self.network["encoder"], "encoder."
         head = {k: v for k, v in encoder.state_dict().items() if k.startswith("fc.")}
@@ -28,7 +40,7 @@ class CDDPM(DDPM):
         encoder.load_state_dict({**head, **taken})
 
 
-def build(params, upstream=None):
+def build(params: Any, upstream: Method | None = None) -> CDDPM:
     """See `uad.models.methods`."""
     networks = {
         "unet": UNet(**params.unet, condition=params.encoder["features"]),

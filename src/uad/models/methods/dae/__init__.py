@@ -18,10 +18,13 @@ in mm.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from uad.base.settings import Block, key
 from uad.models.settings import Widths
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 INFO = {
     "paper": "Kascenas et al. 2022",
@@ -51,7 +54,7 @@ class Params(Block):
     )
 
 
-def build(params, upstream=None):
+def build(params: Params, upstream: "Method | None" = None) -> "Method":
     """See `uad.models.methods`."""
     from uad.models.methods.dae.method import DAE
 

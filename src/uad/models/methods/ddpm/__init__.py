@@ -10,9 +10,13 @@ scales and shifts the features; in the first pDDPM code it is added to them.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uad.base.settings import Block, Positive, key
 from uad.models.settings import Noise, UNet
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 INFO = {
     "paper": "Wyatt et al. 2022",
@@ -36,7 +40,7 @@ class Params(Block):
     noise: Noise = key("simplex noise")
 
 
-def build(params, upstream=None):
+def build(params: Params, upstream: "Method | None" = None) -> "Method":
     """See `uad.models.methods`."""
     from uad.models.methods.ddpm.method import DDPM
     from uad.models.networks import unet

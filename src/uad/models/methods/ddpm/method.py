@@ -1,5 +1,8 @@
 """The method DDPM, see its package."""
 
+from typing import Any
+
+import numpy as np
 import torch
 
 from uad.models import method, noise
@@ -27,11 +30,17 @@ class DDPM(Method):
         self.field = noise.fractal_field
 
     @property
-    def levels(self):
+    def levels(self) -> int:
         """See `uad.models.method`."""
         return len(self.params.test_levels)
 
-    def denoise(self, x, t, eps, rng=None):
+    def denoise(
+        self,
+        x: torch.Tensor,
+        t: torch.Tensor,
+        eps: torch.Tensor,
+        rng: np.random.Generator | None = None,
+    ) -> torch.Tensor:
         """Predict clean slices from once-noised ones, in the [-1, 1] scale.
 
         Parameters
@@ -45,20 +54,20 @@ class DDPM(Method):
         """
         return self.network(self.diffusion.q_sample(self.diffusion.scale(x), t, eps), t)
 
-    def loss(self, batch, rng):
+    def loss(self, batch: Any, rng: np.random.Generator) -> torch.Tensor:
         """Mean absolute error over all pixels, background included, on the [-1, 1] scale."""
         x = batch.image
-        t = self.diffusion.draw_t(rng, len(x), x.device)
-        eps = self.draw_noise(rng, x)
+        t = self.diffusion.draw_t(rng, len(x), x.device)  # (B,)
+        eps = self.draw_noise(rng, x)  # (H, W), the same for all slices
         predicted = self.denoise(x, t, eps, rng if self.network.training else None)
         return (predicted - self.diffusion.scale(x)).abs().mean()
 
-    def reconstruct_once(self, x, rng):
+    def reconstruct_once(self, x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Reconstruct slices at a random level each, for methods that train on residuals."""
         t = self.diffusion.draw_t(rng, len(x), x.device)
         return self.diffusion.unscale(self.denoise(x, t, self.draw_noise(rng, x)).float())
 
-    def reconstruct(self, image, rng):
+    def reconstruct(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Pseudo-healthy volume, one per noise level.
 
         Parameters
@@ -74,17 +83,17 @@ class DDPM(Method):
         """
         levels = []
         for level in self.params.test_levels:
-            eps = self.draw_noise(rng, image)
+            eps = self.draw_noise(rng, image)  # (X, Y), the same for all slices
             parts = []
-            for x in method.in_parts(image):
+            for x in method.in_parts(image):  # (B, 1, X, Y)
                 # Levels count from 1 in the paper and from 0 in the schedule.
                 t = torch.full((len(x),), level - 1, device=x.device)
                 parts.append(self.diffusion.unscale(self.denoise(x, t, eps).float()))
-            levels.append(torch.cat(parts)[:, 0])
-        return torch.stack(levels)
+            levels.append(torch.cat(parts)[:, 0])  # (Z, 1, X, Y) -> (Z, X, Y)
+        return torch.stack(levels)  # (levels, Z, X, Y)
 
-    def draw_noise(self, rng, x):
-        """One simplex field for all slices of `x`."""
+    def draw_noise(self, rng: np.random.Generator, x: torch.Tensor) -> torch.Tensor:
+        """One simplex field, (H, W), for all slices of `x`."""
         shape = tuple(x.shape[-2:])
         settings = vars(self.params.noise)
         return noise.draw(rng, shape, **settings, device=x.device, field=self.field)

@@ -10,9 +10,13 @@ code), no rotation of the images, a constant learning rate.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uad.base.settings import Block, key
 from uad.models.settings import Widths
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 INFO = {
     "paper": "Zavrtanik et al. 2021",
@@ -41,7 +45,7 @@ class Params(Block):
     )
 
 
-def build(params, upstream=None):
+def build(params: Params, upstream: "Method | None" = None) -> "Method":
     """See `uad.models.methods`."""
     from uad.models.methods.draem_net.method import DraemNet
 

@@ -1,5 +1,7 @@
 """The method DRAEM-Net, see its package."""
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -26,18 +28,19 @@ class DraemNet(Method):
             }
         )
 
-    def run(self, x):
+    def run(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Restored slices (B, 1, H, W) and logits (B, 2, H, W) of slices."""
         restored = self.network["reconstructive"](x)
+        # Slice and restored slice as channels: (B, 2, H, W).
         return restored, self.network["discriminative"](torch.cat([x, restored], dim=1))
 
-    def loss(self, batch, rng):
+    def loss(self, batch: Any, rng: np.random.Generator) -> torch.Tensor:
         """Squared error and dissimilarity to the clean slice, plus focal loss of the anomaly."""
         from uad.models.anomalies import draem  # needs Pillow
 
         clean = batch.image
         image = clean.cpu().numpy().copy()
-        lesion = np.zeros(image[:, 0].shape, np.int64)
+        lesion = np.zeros(image[:, 0].shape, np.int64)  # (B, H, W), the class of each pixel
         for i in range(len(image)):
             if rng.random() < self.params.probability:
                 image[i, 0], lesion[i] = draem.add_anomaly(image[i, 0], rng)
@@ -47,13 +50,16 @@ class DraemNet(Method):
         similarity = structural_similarity(restored, clean, WINDOW, SIGMA).mean()
         return F.mse_loss(restored, clean) + 1 - similarity + focal_loss(logits, target)
 
-    def anomaly_map(self, image, brain, reconstruction=None):
+    def anomaly_map(
+        self, image: torch.Tensor, brain: np.ndarray, reconstruction: torch.Tensor | None = None
+    ) -> np.ndarray:
         """Probability of an anomaly inside the brain."""
+        # Logits (B, 2, X, Y) of the parts -> probabilities (2, Z, X, Y).
         found = self.by_parts(lambda x: self.run(x)[1].float().softmax(dim=1), image)
         return found[1].cpu().numpy() * brain
 
 
-def focal_loss(logits, target):
+def focal_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Focal loss with gamma 2 (Lin et al. 2017), mean over all pixels.
 
     Parameters
@@ -62,5 +68,5 @@ def focal_loss(logits, target):
     target : Tensor of int64, shape (B, H, W)
         0 or 1.
     """
-    log_p = -F.cross_entropy(logits.float(), target, reduction="none")
+    log_p = -F.cross_entropy(logits.float(), target, reduction="none")  # (B, H, W)
     return -((1 - log_p.exp()) ** 2 * log_p).mean()

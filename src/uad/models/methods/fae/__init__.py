@@ -10,9 +10,12 @@ code: no histogram equalisation, since every method gets the same images.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from uad.base.settings import Block, Positive, key
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 INFO = {
     "paper": "Meissen et al. 2022",
@@ -76,7 +79,7 @@ class Params(Block):
     )
 
 
-def build(params, upstream=None):
+def build(params: Params, upstream: "Method | None" = None) -> "Method":
     """See `uad.models.methods`."""
     from uad.models.methods.fae.method import FAE
 

@@ -1,8 +1,10 @@
 """Convolutional autoencoder of feature maps (Meissen et al. 2022, official code)."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import torch
 from torch import nn
 
 from uad.base import devices
@@ -24,7 +26,7 @@ class FeatureAutoencoder(nn.Module):
         Share of channels that are set to zero in training.
     """
 
-    def __init__(self, features, channels, dropout):
+    def __init__(self, features: int, channels: Sequence[int], dropout: float):
         super().__init__()
         self.dropout = dropout
         widths = [features, *channels]
@@ -40,7 +42,9 @@ class FeatureAutoencoder(nn.Module):
         )
         self.head = nn.Conv2d(features, features, 1, bias=False)
 
-    def draw_kept(self, rng, n, device):
+    def draw_kept(
+        self, rng: np.random.Generator, n: int, device: torch.device | str
+    ) -> list[torch.Tensor]:
         """Dropout: for each unit factors (n, C, 1, 1), 0 or 1 / (1 - `dropout`)."""
         kept = []
         for layer in [*self.down, *self.up]:
@@ -48,17 +52,17 @@ class FeatureAutoencoder(nn.Module):
             kept.append(devices.send((draw / (1 - self.dropout)).astype(np.float32), device))
         return kept
 
-    def forward(self, x, kept=None):
+    def forward(self, x: torch.Tensor, kept: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
         """`kept` from `draw_kept` in training; None keeps every channel."""
         kept = iter(kept or [1.0] * (len(self.down) + len(self.up)))
         for layer in self.down:
-            x = layer(x) * next(kept)
+            x = layer(x) * next(kept)  # (B, C, h, w) -> (B, C_next, h / 2, w / 2)
         x = self.middle(x)
         for layer in self.up:
-            x = layer(x) * next(kept)
-        return self.head(x)
+            x = layer(x) * next(kept)  # (B, C, h, w) -> (B, C_next, 2 h, 2 w)
+        return self.head(x)  # (B, features, H, W)
 
 
-def unit(conv):
+def unit(conv: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
     """A convolution with what follows it."""
     return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.LeakyReLU(0.01))

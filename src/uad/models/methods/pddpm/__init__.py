@@ -9,9 +9,13 @@ three, as for the other diffusion models (App. B).
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uad.base.settings import key
 from uad.models.methods import ddpm
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 INFO = {
     "paper": "Behrendt et al. 2023a",
@@ -32,7 +36,7 @@ class Params(ddpm.Params):
     )
 
 
-def build(params, upstream=None):
+def build(params: Params, upstream: "Method | None" = None) -> "Method":
     """See `uad.models.methods`."""
     from uad.models.methods.pddpm.method import PDDPM
     from uad.models.networks import unet

@@ -10,10 +10,13 @@ image.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from uad.base.settings import Block, key
 from uad.models.settings import Widths
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 INFO = {
     "paper": "Tan et al. 2021",
@@ -37,7 +40,7 @@ class Params(Block):
     )
 
 
-def build(params, upstream=None):
+def build(params: Params, upstream: "Method | None" = None) -> "Method":
     """See `uad.models.methods`."""
     from uad.models.methods.pii.method import PII
 

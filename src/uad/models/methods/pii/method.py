@@ -1,5 +1,7 @@
 """The method PII, see its package."""
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -20,7 +22,7 @@ class PII(Method):
         self.params = params
         self.network = WideResNet(params.stem, params.widths)
 
-    def loss(self, batch, rng):
+    def loss(self, batch: Any, rng: np.random.Generator) -> torch.Tensor:
         """Binary cross-entropy with alpha as soft target, mean over all pixels."""
         image, partner, brain = (
             part.cpu().numpy() for part in (batch.image, batch.partner, batch.brain)
@@ -33,7 +35,9 @@ class PII(Method):
         blended, label = (devices.send(x, batch.image.device) for x in (blended, label))
         return F.binary_cross_entropy_with_logits(self.network(blended).float(), label)
 
-    def anomaly_map(self, image, brain, reconstruction=None):
+    def anomaly_map(
+        self, image: torch.Tensor, brain: np.ndarray, reconstruction: torch.Tensor | None = None
+    ) -> np.ndarray:
         """Estimated alpha inside the brain."""
         found = self.by_parts(lambda x: torch.sigmoid(self.network(x).float()), image)
-        return found[0].cpu().numpy() * brain
+        return found[0].cpu().numpy() * brain  # (1, Z, X, Y) -> (Z, X, Y)

@@ -4,6 +4,9 @@ Blocks normalise and activate before each convolution. The decoder mirrors the e
 channel; there are no skip connections between the two.
 """
 
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -18,7 +21,7 @@ class Block(nn.Module):
         0.5 halves the resolution, at the first convolution; 2 doubles it, before the second.
     """
 
-    def __init__(self, c_in, c_out, scale):
+    def __init__(self, c_in: int, c_out: int, scale: float):
         super().__init__()
         stride = 2 if scale == 0.5 else 1
         self.up = nn.Upsample(scale_factor=2) if scale == 2 else nn.Identity()
@@ -31,7 +34,8 @@ class Block(nn.Module):
         if c_in != c_out:
             self.shortcut = nn.Conv2d(c_in, c_out, 1, bias=False)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        # (B, C_in, H, W) -> (B, C_out, scale H, scale W)
         active = F.relu(self.norm1(x))
         h = self.up(self.conv1(active))
         h = self.conv2(F.relu(self.norm2(h)))
@@ -56,7 +60,7 @@ class WideResNet(nn.Module):
         256, 256, 256 in the original.
     """
 
-    def __init__(self, stem, widths):
+    def __init__(self, stem: int, widths: Sequence[int]):
         super().__init__()
         layers = [nn.Conv2d(1, stem, 3, padding=1, bias=False)]
         c = stem
@@ -71,5 +75,5 @@ class WideResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.layers(x)

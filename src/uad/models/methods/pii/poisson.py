@@ -18,7 +18,7 @@ ALPHA = (0.05, 0.95)
 STEP = 1e-3  # changes that vanish when intensities are rounded to this are not labelled
 
 
-def draw_patch(rng, allowed):
+def draw_patch(rng: np.random.Generator, allowed: np.ndarray) -> tuple[slice, slice] | None:
     """A random square, clipped so that the outermost frame of pixels stays outside.
 
     Parameters
@@ -34,7 +34,7 @@ def draw_patch(rng, allowed):
     """
     central = np.zeros_like(allowed)
     central[tuple(slice(*(int(share * n) for share in CENTRAL)) for n in allowed.shape)] = True
-    centres = np.argwhere(allowed & central)
+    centres = np.argwhere(allowed & central)  # (N, 2)
     if not len(centres):
         return None
     half = rng.integers(*(round(share * min(allowed.shape)) for share in HALF_SIDE))
@@ -44,7 +44,9 @@ def draw_patch(rng, allowed):
     )
 
 
-def blend(image, foreign, patch, alpha):
+def blend(
+    image: np.ndarray, foreign: np.ndarray, patch: tuple[slice, slice], alpha: float
+) -> np.ndarray:
     """The image with a patch in which the gradients of both are mixed.
 
     Between two neighbouring pixels the larger of (1 - alpha) times the own and alpha times the
@@ -64,12 +66,14 @@ def blend(image, foreign, patch, alpha):
         Equal to the image outside the patch; within the image's range.
     """
     window = tuple(slice(s.start - 1, s.stop + 1) for s in patch)
+    # With the frame around the patch, (h + 2, w + 2).
     own, other = (x[window].astype(float) for x in (image, foreign))
+    # (h + 1, w + 2) and (h + 2, w + 1)
     rows, columns = (
         _mixed(np.diff(own, axis=axis), np.diff(other, axis=axis), alpha) for axis in (0, 1)
     )
     # Four times a pixel minus its neighbours, for the mixed gradients ...
-    right = -np.diff(rows[:, 1:-1], axis=0) - np.diff(columns[1:-1], axis=1)
+    right = -np.diff(rows[:, 1:-1], axis=0) - np.diff(columns[1:-1], axis=1)  # (h, w)
     # ... and the neighbours that are known.
     right[0] += own[0, 1:-1]
     right[-1] += own[-1, 1:-1]
@@ -78,7 +82,7 @@ def blend(image, foreign, patch, alpha):
     along_rows, along_columns = (
         2 - 2 * np.cos(np.pi * np.arange(1, n + 1) / (n + 1)) for n in right.shape
     )
-    eigenvalues = along_rows[:, None] + along_columns
+    eigenvalues = along_rows[:, None] + along_columns  # (h, 1) and (w,) -> (h, w)
     solved = fft.idstn(fft.dstn(right, type=1) / eigenvalues, type=1)
     out = image.copy()
     out[patch] = np.clip(solved, image.min(), image.max())
@@ -90,7 +94,9 @@ def _mixed(own, other, alpha):
     return np.where(abs(own) > abs(other), own, other)
 
 
-def interpolate(image, foreign, brain, centre, rng):
+def interpolate(
+    image: np.ndarray, foreign: np.ndarray, brain: np.ndarray, centre: str, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """A slice with a blended patch, and its label.
 
     Parameters

@@ -9,8 +9,12 @@ the learning rate is that of SADM App. B.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uad.base.settings import Block, key
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 INFO = {
     "paper": "Deng & Li 2022",
@@ -57,7 +61,7 @@ class Params(Block):
     )
 
 
-def build(params, upstream=None):
+def build(params: Params, upstream: "Method | None" = None) -> "Method":
     """See `uad.models.methods`."""
     from uad.models.methods.rd.method import RD
 

@@ -16,7 +16,7 @@ BLOCKS = (3, 4, 6)  # per map, coarse to fine
 class UpBottleneck(WideBottleneck):
     """Wide bottleneck that doubles the size by 2x2 transposed convolutions."""
 
-    def __init__(self, c_in, width):
+    def __init__(self, c_in: int, width: int):
         super().__init__(c_in, width)
         c_out = self.expansion * width
         self.conv2 = nn.ConvTranspose2d(2 * width, 2 * width, 2, stride=2, bias=False)
@@ -29,7 +29,7 @@ class UpBottleneck(WideBottleneck):
 class OneClassBottleneck(nn.Module):
     """Maps of 1/4, 1/8 and 1/16 of the size -> one of 1/32 with 32 `width` channels."""
 
-    def __init__(self, width):
+    def __init__(self, width: int):
         super().__init__()
         c = 16 * width  # of the coarsest map
         self.from_fine = nn.Sequential(halving(c // 4, c // 2), halving(c // 2, c))
@@ -41,15 +41,18 @@ class OneClassBottleneck(nn.Module):
         )
         initialise(self)
 
-    def forward(self, fine, middle, coarse):
+    def forward(
+        self, fine: torch.Tensor, middle: torch.Tensor, coarse: torch.Tensor
+    ) -> torch.Tensor:
+        # All three (B, C, h, w), as the coarsest map.
         condensed = [self.from_fine(fine), self.from_middle(middle), coarse]
-        return self.blocks(torch.cat(condensed, dim=1))
+        return self.blocks(torch.cat(condensed, dim=1))  # (B, 3 C, h, w) -> (B, 2 C, h / 2, w / 2)
 
 
 class Decoder(nn.Module):
     """One map of 1/32 of the size -> maps of 1/4, 1/8 and 1/16, in this order."""
 
-    def __init__(self, width):
+    def __init__(self, width: int):
         super().__init__()
         self.stages = nn.ModuleList()
         c = 32 * width
@@ -60,15 +63,15 @@ class Decoder(nn.Module):
             self.stages.append(stage)
         initialise(self)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         maps = []
         for stage in self.stages:
-            x = stage(x)
+            x = stage(x)  # (B, C, h, w) -> (B, C / 2, 2 h, 2 w)
             maps.append(x)
         return maps[::-1]
 
 
-def halving(c_in, c_out):
+def halving(c_in: int, c_out: int) -> nn.Sequential:
     """3x3 convolution of stride 2, batch normalisation, ReLU."""
     return nn.Sequential(
         nn.Conv2d(c_in, c_out, 3, stride=2, padding=1, bias=False),

@@ -9,9 +9,13 @@ Differs from the reference: the best checkpoint is chosen on fixed slices with f
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uad.base.settings import Block, key
 from uad.models import settings
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 INFO = {
     "paper": "Tian et al. 2023, Designing BERT for Convolutional Networks",
@@ -41,7 +45,7 @@ class Params(Block):
     )
 
 
-def build(params, upstream=None):
+def build(params: Params, upstream: "Method | None" = None) -> "Method":
     """See `uad.models.methods`."""
     from uad.models.methods.spark.method import Pretraining
 

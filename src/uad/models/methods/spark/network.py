@@ -8,6 +8,7 @@ of that is added to what the decoder has doubled in size so far.
 Differs from the reference: layers that are not of the encoder start as torch initialises them.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -26,7 +27,7 @@ class SparK(nn.Module):
         n / 4, half of that after each doubling.
     """
 
-    def __init__(self, width, blocks, drop_path):
+    def __init__(self, width: int, blocks: Sequence[int], drop_path: float):
         super().__init__()
         self.encoder = Encoder(width, blocks, None, drop_path)
         from_coarse = self.encoder.widths[::-1]
@@ -42,7 +43,9 @@ class SparK(nn.Module):
         self.decoder = nn.ModuleList(_double(c, w) for c, w in pairwise(widths))
         self.conv_out = nn.Conv2d(widths[-1], 1, 1)
 
-    def forward(self, x, visible, kept=None):
+    def forward(
+        self, x: torch.Tensor, visible: torch.Tensor, kept: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Paint in the hidden patches.
 
         Parameters
@@ -61,8 +64,8 @@ class SparK(nn.Module):
         for i, double in enumerate(self.decoder):
             if i < len(stages):  # the last doubling, to full resolution, has no stage
                 h = h + self._densify(i, stages[-1 - i], visible)
-            h = double(h)
-        return self.conv_out(h)
+            h = double(h)  # (B, C, h, w) -> (B, C / 2, 2 h, 2 w)
+        return self.conv_out(h)  # (B, 1, H, W)
 
     def _densify(self, i, x, visible):
         """Fill the hidden positions of a stage's output, and project it to the decoder's width."""

@@ -6,9 +6,13 @@ single-branch form of the same blocks is used.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uad.base.settings import Block, key
 from uad.models.settings import Widths
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 INFO = {
     "paper": (
@@ -27,7 +31,7 @@ class Params(Block):
     widths: Widths = key("channels per level", source="code")
 
 
-def build(params, upstream=None):
+def build(params: Params, upstream: "Method | None" = None) -> "Method":
     """See `uad.models.methods`."""
     from uad.models.methods.unet.method import Unet
 

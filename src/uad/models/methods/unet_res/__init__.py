@@ -10,9 +10,13 @@ drifted ones are used at test time.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uad.base.settings import Block, key
 from uad.models.settings import Widths
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 INFO = {
     "paper": (
@@ -31,7 +35,7 @@ class Params(Block):
     widths: Widths = key("channels per level", source="code")
 
 
-def build(params, upstream=None):
+def build(params: Params, upstream: "Method | None" = None) -> "Method":
     """See `uad.models.methods`."""
     from uad.models.methods.unet_res.method import UnetRes
 

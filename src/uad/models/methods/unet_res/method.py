@@ -1,5 +1,8 @@
 """The method Unet_res, see its package."""
 
+from typing import Any
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -16,7 +19,7 @@ class UnetRes(Method):
         self.network = SegUNet(params.widths, branches=2)
         self.upstream = upstream
 
-    def loss(self, batch, rng):
+    def loss(self, batch: Any, rng: np.random.Generator) -> torch.Tensor:
         """Binary cross-entropy of the logits, mean over all pixels."""
         x = batch.image
         with torch.no_grad():
@@ -24,14 +27,18 @@ class UnetRes(Method):
         logits = self.network(x - reconstruction, x)
         return F.binary_cross_entropy_with_logits(logits.float(), batch.lesion)
 
-    def anomaly_map(self, image, brain, reconstruction):
+    def anomaly_map(
+        self, image: torch.Tensor, brain: np.ndarray, reconstruction: torch.Tensor
+    ) -> np.ndarray:
         """Lesion probability inside the brain, averaged over the reconstructions."""
         parts = []
+        # (levels, Z, X, Y) -> per part one (B, 1, X, Y) of each level
         levels = zip(*map(method.in_parts, reconstruction))
         for x, estimates in zip(method.in_parts(image), levels):
             features = self.network.encode(x)  # the same for every noise level
             logits = [
                 self.network.decode(self.network.encode(x - x_hat), features) for x_hat in estimates
             ]
+            # (levels, B, 1, X, Y) -> (B, 1, X, Y)
             parts.append(torch.sigmoid(torch.stack(logits).float()).mean(dim=0))
-        return torch.cat(parts)[:, 0].cpu().numpy() * brain
+        return torch.cat(parts)[:, 0].cpu().numpy() * brain  # (Z, 1, X, Y) -> (Z, X, Y)

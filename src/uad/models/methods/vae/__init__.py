@@ -10,10 +10,13 @@ The paper weighs the divergence with 0.001 (App. B) and says nothing of sums or 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from uad.base.settings import Block, key
 from uad.models.settings import Autoencoder
+
+if TYPE_CHECKING:  # needs torch
+    from uad.models.method import Method
 
 INFO = {
     "paper": "Baur et al. 2021",
@@ -46,7 +49,7 @@ class Params(Block):
     slice_shape: list[int]  # (X, Y) in pixels: from the data, not from the configuration
 
 
-def build(params, upstream=None):
+def build(params: Params, upstream: "Method | None" = None) -> "Method":
     """See `uad.models.methods`."""
     from uad.models.methods.vae.method import VAE
 
