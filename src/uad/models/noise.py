@@ -41,12 +41,7 @@ def fractal_field(
     ndarray of float64, shape (H, W)
         Zero at pixel (0, 0), standard deviation about 0.55.
     """
-    import numba
-
     simplex = _opensimplex()(seed)
-    # A field is a millisecond of work, which threads that wait for each other on a busy machine
-    # make forty.
-    numba.set_num_threads(1)
     field = np.zeros(shape)
     y, x = np.arange(shape[0]), np.arange(shape[1])
     for octave in range(octaves):
@@ -96,6 +91,11 @@ def _opensimplex() -> type:
     """
     import numba
 
+    # A field is a millisecond of work, which threads that wait for each other on a busy machine
+    # make forty. Numba's other layers of threads are OpenMP and TBB; with OpenMP, Numba gives torch
+    # as many threads as there are cores, whatever torch was told.
+    numba.config.THREADING_LAYER = "workqueue"
+    numba.set_num_threads(1)
     try:
         from opensimplex import OpenSimplex
     except RuntimeError:

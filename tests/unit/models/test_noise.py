@@ -161,3 +161,28 @@ def test_where_numba_cannot_store_what_it_compiles(tmp_path):
     value, folders = done.stdout.split()
     assert float(value) == pytest.approx(-0.28512894, abs=1e-8) and folders == "1"
     assert list(tmp_path.iterdir()) == []
+
+
+THREADS = """
+import re
+import numpy as np
+import torch
+from uad.models import noise
+torch.set_num_threads(1)
+noise.draw(np.random.default_rng(0), (16, 16), 2, 0.8, 16)
+print(re.search(r"omp_get_max_threads\\(\\) : (\\d+)", torch.__config__.parallel_info())[1])
+"""
+
+
+def test_torch_keeps_its_number_of_threads():
+    """With Numba's OpenMP layer it got as many as there are cores, and trained ten times slower."""
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    environment |= {"PYTHONPATH": str(ROOT / "src"), "NUMBA_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout == "1\n", done.stderr

@@ -1,16 +1,11 @@
 """The method cDDPM, see its package."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from uad.models.method import Method
 from uad.models.methods.ddpm.method import DDPM
-from uad.models.networks.encoder import Encoder
-from uad.models.networks.unet import UNet
 
 
 class CDDPM(DDPM):
@@ -38,12 +33,3 @@ class CDDPM(DDPM):
         head = {k: v for k, v in encoder.state_dict().items() if k.startswith("fc.")}
         taken = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
         encoder.load_state_dict({**head, **taken})
-
-
-def build(params: Any, upstream: Method | None = None) -> CDDPM:
-    """See `uad.models.methods`."""
-    networks = {
-        "unet": UNet(**params.unet, condition=params.encoder["features"]),
-        "encoder": Encoder(**params.encoder),
-    }
-    return CDDPM(params, nn.ModuleDict(networks))
