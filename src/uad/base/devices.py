@@ -4,6 +4,7 @@ import ctypes
 import math
 import os
 
+import numpy as np
 import torch
 
 from uad.base import locks
@@ -14,7 +15,7 @@ from uad.base.logs import log
 PRECISIONS = {"32-true": None, "16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
-def choose(accelerator):
+def choose(accelerator: str) -> torch.device:
     """The kind of device for an `accelerator` of the configuration.
 
     Parameters
@@ -33,7 +34,7 @@ def choose(accelerator):
     return torch.device("cuda" if available and accelerator != "cpu" else "cpu")
 
 
-def claim(accelerator, local_gpus):
+def claim(accelerator: str, local_gpus: int) -> torch.device:
     """The device for this job alone, until its process ends; waits for a GPU if all are taken.
 
     In a cluster job that was given one GPU it is that one. Elsewhere jobs share the GPUs that they
@@ -70,7 +71,7 @@ def claim(accelerator, local_gpus):
     return device
 
 
-def set_up_cpu(threads):
+def set_up_cpu(threads: int) -> None:
     """Have torch use a number of threads, and this process keep the memory that it frees.
 
     By default the C library returns large blocks to the system at once and gets them again, page by
@@ -85,7 +86,7 @@ def set_up_cpu(threads):
         mallopt(mmap_threshold, 1_000_000_000)
 
 
-def reduced(device, precision):
+def reduced(device: torch.device, precision: str) -> torch.dtype | None:
     """The 16-bit type that networks compute in, None if they do in 32 bits.
 
     Parameters
@@ -98,13 +99,13 @@ def reduced(device, precision):
     return None if device.type == "cpu" and dtype is torch.float16 else dtype
 
 
-def autocast(device, precision):
+def autocast(device: torch.device, precision: str) -> torch.autocast:
     """A context in which networks compute as `reduced` says."""
     dtype = reduced(device, precision)
     return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 
-def send(array, device):
+def send(array: np.ndarray, device: torch.device | str) -> torch.Tensor:
     """An array as a tensor on a device, without waiting for what a GPU is still computing.
 
     Parameters

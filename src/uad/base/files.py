@@ -3,18 +3,20 @@
 import glob
 import json
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
-def write_json(content, path):
+def write_json(content: Any, path: Path | str) -> None:
     """Write plain values as JSON, complete or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 @contextmanager
-def naming(path):
+def naming(path: Path | str) -> Iterator[None]:
     """Give errors of writing, which know no file (a full disk), the name of this one."""
     try:
         yield
@@ -28,7 +30,7 @@ def naming(path):
 
 
 @contextmanager
-def replacing(path):
+def replacing(path: Path | str) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it to `path` when the block succeeds.
 
     The suffixes stay, since writers choose the format by them. Nothing is left behind on failure;
@@ -46,7 +48,7 @@ def replacing(path):
         temporary.unlink(missing_ok=True)
 
 
-def discard(path):
+def discard(path: Path | str) -> None:
     """Delete a file, if it is there, and what killed processes left of writing it."""
     Path(path).unlink(missing_ok=True)
     _sweep(Path(path))

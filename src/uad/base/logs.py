@@ -10,16 +10,21 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from uad.base.errors import InputError
+
+if TYPE_CHECKING:  # need not be installed
+    from tqdm import tqdm
 
 log = logging.getLogger("uad")
 
 
 @contextmanager
-def job(path, verbose=False):
+def job(path: Path | str, verbose: bool = False) -> Iterator[logging.Logger]:
     """Run a script's body with its log in `path`.
 
     An `InputError` or a full disk ends the script with status 1 and one sentence on standard error,
@@ -85,7 +90,7 @@ def _peak_mib():
     return max(own, children)
 
 
-def failure(path):
+def failure(path: Path | str) -> str | None:
     """Why the job of a log did not finish, in one sentence; None if it did."""
     lines = Path(path).read_text(errors="replace", encoding="utf-8").splitlines()
     if any(re.search(r" finished after [\d.]+ s$", line) for line in lines):
@@ -112,7 +117,7 @@ def _end(sentence, verbose):
     sys.exit(1)
 
 
-def progress(items, description):
+def progress(items: Iterable, description: str) -> "tqdm | _NoBar":
     """A progress bar over `items` on a terminal; elsewhere nothing, so that logs stay short.
 
     Nothing either where `tqdm` is not installed.
@@ -133,5 +138,5 @@ class _NoBar:
     def __iter__(self):
         return iter(self._items)
 
-    def set_postfix(self, **_):
+    def set_postfix(self, **_: Any) -> None:
         pass

@@ -3,11 +3,12 @@
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from types import ModuleType
 
 from uad.base.errors import InputError
 
 
-def load(package, name, what):
+def load(package: str, name: str, what: str) -> ModuleType:
     """The module `name` of a package.
 
     Parameters

@@ -16,7 +16,9 @@ Left out, beside comments and layout:
 
 import ast
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 # Types, or fields that not every version of Python has; whether a name is read or set shows in
 # where it stands.
@@ -76,7 +78,7 @@ class _Writer:
         self.parts, self.used, self.elsewhere, self.typing = [], set(), set(), set()
         self.in_class = False
 
-    def result(self):
+    def result(self) -> Counted:
         imports, text = [], []
         for part in self.parts:
             if isinstance(part, str):
@@ -89,19 +91,19 @@ class _Writer:
             imports += counting + [i for i in part if i.bound in ignored & self.typing]
         return Counted("".join(text), tuple((i.module, i.name) for i in imports))
 
-    def ignore(self, *nodes):
+    def ignore(self, *nodes: ast.AST | None) -> None:
         """Note which names are in parts of the tree that do not count."""
         for node in filter(None, nodes):
             self.elsewhere |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
 
-    def ignore_annotation(self, node):
+    def ignore_annotation(self, node: ast.expr) -> None:
         """The same of an annotation, parts of which may be quoted."""
         self.ignore(node)
         for inner in ast.walk(node):
             if _is_text(inner):
                 self.elsewhere |= set(re.findall(r"\w+", inner.value))
 
-    def statements(self, body):
+    def statements(self, body: list[ast.stmt]) -> None:
         imports = None
         for node in body:
             if isinstance(node, ast.Import | ast.ImportFrom):
@@ -113,7 +115,7 @@ class _Writer:
                 imports = None
                 self.write(node)
 
-    def counts(self, node):
+    def counts(self, node: ast.stmt) -> bool:
         """Whether a statement does; of one that does not names are noted."""
         if isinstance(node, ast.Pass):
             return False
@@ -140,7 +142,7 @@ class _Writer:
             return False
         return True
 
-    def write(self, value):
+    def write(self, value: Any) -> None:
         """Write a node, a list, or what a field holds; `None` and empty lists are left out."""
         if isinstance(value, ast.AST):
             if isinstance(value, ast.Name):
@@ -158,7 +160,7 @@ class _Writer:
         else:
             self.parts.append(ascii(value))
 
-    def node(self, node, without=()):
+    def node(self, node: ast.AST, without: Collection[str] = ()) -> None:
         self.parts.append(f"{type(node).__name__}(")
         for name in node._fields:
             value = getattr(node, name, None)
@@ -180,7 +182,7 @@ class _Writer:
         else:
             self.parts.append(f"{type(value).__name__}:{value!a}")
 
-    def string(self, value):
+    def string(self, value: str) -> None:
         # Not `repr`, which writes out what the version's Unicode tables know.
         self.parts.append(f"str:{value!a}")
 

@@ -18,11 +18,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from uad.base.errors import InputError
 from uad.base.logs import log
+
+if TYPE_CHECKING:  # imported where it is needed
+    import requests
 
 TIMEOUT_S = 30  # without a byte
 ATTEMPTS = 5  # in a row that bring nothing new
@@ -293,7 +297,7 @@ def _attempt(item, part, timeout_s):
     if have and version.exists():
         headers |= {"Range": f"bytes={have}-", "If-Range": version.read_text(encoding="utf-8")}
 
-    def begin(response, **_):
+    def begin(response: "requests.Response", **_: Any) -> None:
         """Before the first byte is written: whole file or the rest, and is there room?"""
         if response.status_code == 206:
             if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):

@@ -13,6 +13,7 @@ Standard library only: file names are looked up where only Snakemake is installe
 
 import csv
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from uad.base.errors import InputError
@@ -31,7 +32,7 @@ NAMES = {
 FILES = {"brats21": "Brats21", "atlas_v2": "ATLAS_v2", "mslub": "MSLUB", "wmh": "WMH"}
 
 
-def paths(folder, dataset, n_folds):
+def paths(folder: Path | str, dataset: str, n_folds: int) -> list[str]:
     """Paths of a data set's lists.
 
     Raises
@@ -64,7 +65,7 @@ def _lists(folder, dataset, n_folds):
                 yield fold, role, f"{folder}/{FILES[dataset]}_{role}.csv"
 
 
-def rows(folder, dataset, n_folds):
+def rows(folder: Path | str, dataset: str, n_folds: int) -> list[tuple[str, int, str]]:
     """Every row of a data set's lists.
 
     Parameters
@@ -94,7 +95,9 @@ def rows(folder, dataset, n_folds):
     return found
 
 
-def paper_rows(path, dataset, subjects, n_folds):
+def paper_rows(
+    path: Path | str, dataset: str, subjects: Sequence[str], n_folds: int
+) -> list[tuple[str, int, str]]:
     """The same from a file of the ids that do not test: every other subject does.
 
     Parameters

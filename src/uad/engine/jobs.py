@@ -1,6 +1,7 @@
 """What the jobs of the workflow that run a network are told, beside settings and output."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -51,7 +52,7 @@ class Evaluated:
         return splits.evaluated(tsv.read(self.split), fold, self.with_training)
 
 
-def fingerprint(data: Evaluated, job: Job, paths: list, **settings) -> str:
+def fingerprint(data: Evaluated, job: Job, paths: list, **settings: Any) -> str:
     """Of all that decides the volumes of a job: those of another one are not gone on from.
 
     Parameters

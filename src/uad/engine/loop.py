@@ -11,6 +11,8 @@ fixed noise levels and noise.
 
 import csv
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,17 +21,25 @@ from uad.base import devices, seeding
 from uad.base.errors import InputError
 from uad.base.files import replacing
 from uad.base.logs import log, progress
+from uad.data.slices import Batch, TrainingSlices
 from uad.engine.saved_state import Cursor, SavedState, State
 from uad.engine.settings import Training
+from uad.models.method import Method
 
 
-def fit(method, data, validation, settings: Training, seed: int, saved: SavedState) -> State:
+def fit(
+    method: Method,
+    data: TrainingSlices,
+    validation: Sequence[Batch],
+    settings: Training,
+    seed: int,
+    saved: SavedState,
+) -> State:
     """Train `method.network`.
 
     Parameters
     ----------
-    method : nn.Module
-        With `network` and `loss`; see `uad.models.methods`.
+    method : Method
     data : slices.TrainingSlices
         On the device to compute on.
     validation : list of slices.Batch
@@ -115,12 +125,12 @@ def fit(method, data, validation, settings: Training, seed: int, saved: SavedSta
 
 
 @torch.no_grad()
-def validate(method, batches, rng) -> float:
+def validate(method: Method, batches: Sequence[Batch], rng: np.random.Generator) -> float:
     """Mean loss over fixed batches, each weighed by its slices.
 
     Parameters
     ----------
-    method : nn.Module
+    method : Method
     batches : list of slices.Batch
     rng : numpy.random.Generator
         From the same point every time.
@@ -131,7 +141,7 @@ def validate(method, batches, rng) -> float:
     return float((losses * sizes).sum() / sizes.sum())
 
 
-def write_history(history, path) -> None:
+def write_history(history: Sequence[dict], path: Path | str) -> None:
     """`history.tsv`: epoch, training and validation loss, seconds."""
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(history[0]), delimiter="\t")

@@ -6,9 +6,13 @@ ends the job, and on SIGUSR1, after which training goes on.
 
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
+
+import torch
 
 from uad.base.errors import InputError
 from uad.base.files import discard
@@ -68,10 +72,10 @@ class SavedState:
         self.signal, self.saved = None, time.monotonic()
 
     @contextmanager
-    def heeding_signals(self):
+    def heeding_signals(self) -> Iterator[None]:
         """Within, SIGTERM and SIGUSR1 wait for the end of the step (`save_if_due`)."""
 
-        def note(number, _):
+        def note(number: int, _: FrameType | None) -> None:
             if self.signal != signal.SIGTERM:  # ... is not made harmless by a later SIGUSR1
                 self.signal = number
 
@@ -115,7 +119,7 @@ class SavedState:
         cursor = state.cursor
         log.info("saved the state: %d epochs and %d batches", cursor.epoch, len(cursor.losses))
 
-    def resume(self, parts: dict, device) -> State:
+    def resume(self, parts: dict, device: torch.device | str) -> State:
         """The saved state if it fits, with `parts` as they were then; else a new one."""
         if not self.path.exists():
             return State()

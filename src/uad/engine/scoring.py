@@ -4,6 +4,8 @@ It works as the reconstruction job does (`uad.engine.reconstruction`); it has it
 a change of the maps does not reconstruct again.
 """
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -14,7 +16,14 @@ from uad.engine.jobs import Evaluated, Job
 
 
 @torch.no_grad()
-def score(data: Evaluated, model_path, test: dict, reconstruction_path, job: Job, output) -> None:
+def score(
+    data: Evaluated,
+    model_path: Path | str,
+    test: dict,
+    reconstruction_path: Path | str | None,
+    job: Job,
+    output: Path | str,
+) -> None:
     """Anomaly maps of every validation and test subject of a data set, (subjects, Z, X, Y) float32.
 
     Parameters
@@ -30,7 +39,7 @@ def score(data: Evaluated, model_path, test: dict, reconstruction_path, job: Job
     # (subjects, levels, Z, X, Y)
     stored = np.load(reconstruction_path, mmap_mode="r") if reconstruction_path else None
 
-    def compute(i):
+    def compute(i: int) -> np.ndarray:
         volume = pack.volume(subjects[i])
         reconstruction = None
         if stored is not None:

@@ -1,6 +1,7 @@
 """The training job: data, model and device of one model and fold put together."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,7 +17,7 @@ from uad.models import anomalies, methods
 
 
 def train(
-    model: str, block: dict, inputs, outputs, seed: int, save_minutes: float, job: Job
+    model: str, block: dict, inputs: Any, outputs: Any, seed: int, save_minutes: float, job: Job
 ) -> None:
     """Train one model on one fold and store its best state.
 

@@ -8,12 +8,17 @@ again without scoring again.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from uad.base.errors import InputError
 from uad.base.files import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from uad.data.packed import Pack
 
 PERCENTILES = (50, 75)
 # Of every row and part, beside what all share.
@@ -21,7 +26,7 @@ SCORED = ("score", "peak", "dice", "threshold")
 SYNTHETIC = 6  # volumes shown in the figure of synthetic anomalies
 
 
-def choose(table):
+def choose(table: "pd.DataFrame") -> list[str]:
     """Subjects at the percentiles of `dice_best`, among those with a lesion.
 
     A percentile is the lowest value that this share of the subjects does not exceed (nearest rank);
@@ -75,7 +80,7 @@ def read(paths: Sequence[Any], test_set: str) -> dict[str, np.ndarray]:
     return {**parts[0], **joined, "names": np.concatenate([part["names"] for part in parts])}
 
 
-def synthetic(pack, subjects):
+def synthetic(pack: "Pack", subjects: Sequence[str]) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """One slice with an anomaly of each of the first synthetic test volumes.
 
     Parameters

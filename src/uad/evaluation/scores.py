@@ -4,7 +4,7 @@ A map is that of a network, stored by rule `score`; or the residual of a reconst
 here, since that costs less than to store it; or a control.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +56,7 @@ def stored(
     datasets, networks, reconstructing : sequence of str
     """
 
-    def of(position, files, names):
+    def of(position: int, files: Iterable, names: Sequence[str]) -> dict[str, Any]:
         n = len(names)
         return dict(zip(names, list(files)[position * n : (position + 1) * n]))
 

@@ -4,6 +4,7 @@ Nothing is opened here, so that thousands of subjects are planned in a moment; s
 not exist yet.
 """
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -168,7 +169,7 @@ class Cohort:
             k: f"{self.paths.raw(dataset)}/{path}" for k, path in zip(("image", "lesion"), found)
         }
 
-    def of_every_subject(self, kind: str):
+    def of_every_subject(self, kind: str) -> Callable[[Any], list[str]]:
         """Input function: a file of every subject of the wildcard data set."""
         return lambda wildcards: [
             self.paths.preprocessed(wildcards.dataset, label, kind)

@@ -437,7 +437,7 @@ def models(config: dict) -> list[str]:
     """Models that the rows need, with those they stand on, in order of first need."""
     needed = {}
 
-    def visit(name):
+    def visit(name: str) -> None:
         block = config["methods"][method(name)]
         for other in (block["upstream"], block["pretrained"]):
             if other in config["methods"]:

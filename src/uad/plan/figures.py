@@ -1,6 +1,6 @@
 """What the figures, the front page and the methods text of a run show."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ class Figures:
         folder = self.plan.cohort.folder(wildcards.dataset)
         return [f"{folder}/{subject.image}" for subject in self.montage(wildcards)]
 
-    def montage_files(self, kind: str):
+    def montage_files(self, kind: str) -> Callable[[Any], list[str]]:
         """Input function: a preprocessed file of each."""
         return lambda wildcards: [
             self.plan.cohort.files_at_1mm(wildcards.dataset, subject)[kind]

@@ -109,7 +109,7 @@ class Plan:
     def row_code(self, script: str) -> Callable:
         """The same for a script that scores the wildcard row."""
 
-        def digest(wildcards):
+        def digest(wildcards: Any) -> str:
             maps = self.maps(wildcards.row)
             modules = [f"uad.evaluation.controls.{name}" for name in maps if name in CONTROLS]
             residual = ["uad.models.residuals"] if set(maps) & set(self.reconstructing) else []

@@ -5,7 +5,7 @@ from pathlib import Path
 from uad.base.errors import InputError
 
 
-def find(path, method):
+def find(path: Path | str, method: str) -> Path | str:
     """The path of a weight file, if it is there.
 
     Parameters
