@@ -1,9 +1,9 @@
-"""What made a result: digest of the code that runs, package versions, revision.
+"""What produced a result: digest of the code that runs, package versions, revision.
 
 Snakemake watches a rule's script but not what it imports. Rules therefore carry the digest of every
 `uad` module their script imports, directly or not, as a parameter: an edit reruns exactly the jobs
-that use the edited module. Remarks and words do not count (`uad.base.syntax`), nor where a file
-lies; the digest is the same on every version of Python and in every locale.
+that use the edited module. Comments, docstrings and messages do not count (`uad.base.syntax`), nor
+does the location of a file; the digest is the same on every version of Python and in every locale.
 """
 
 import ast
@@ -19,8 +19,8 @@ from typing import Any
 from uad.base import syntax
 
 LIBRARY = Path(__file__).parents[1]
-# Modules that cannot change a result, and why: an edit of theirs reruns nothing, unless they are
-# named as a source.
+# Modules that cannot change a result, and why: editing one reruns nothing, unless it is named as a
+# source.
 NEUTRAL = {
     "base.colours": "used by figures and pages, which name it",
     "base.digests": "decides when jobs run, not what they compute",
@@ -54,7 +54,7 @@ def code_digest(*sources: Path | str) -> str:
     *sources : str or Path
         A path of a script, or the dotted name of a library module, such as
         ``uad.models.methods.cddpm`` (methods are imported by name, so imports do not show them). A
-        package that is named stands for all of its modules, one that is imported for itself.
+        named package stands for all of its modules, an imported one only for itself.
 
     Returns
     -------
@@ -66,12 +66,12 @@ def code_digest(*sources: Path | str) -> str:
 
 
 def files(*sources: Path | str) -> list[Path]:
-    """The files of which `code_digest` is taken, sorted.
+    """The files that `code_digest` covers, sorted.
 
     Parameters
     ----------
     *sources : str or Path
-        As of `code_digest`.
+        As for `code_digest`.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def _counted(path):
 
 
 def fingerprint(**parts: Any) -> str:
-    """Digest of anything that can be written as JSON, to tell whether saved work still fits."""
+    """Digest of anything that can be written as JSON, to check that saved work still fits."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -143,7 +143,7 @@ def file_states(paths: Iterable[Path | str]) -> list[tuple[int, int]]:
 
 
 def versions() -> dict[str, str]:
-    """Installed versions of the packages that decide the numbers."""
+    """Installed versions of the packages that affect the numbers."""
     found = {}
     for name in PACKAGES:
         try:
@@ -156,7 +156,7 @@ def versions() -> dict[str, str]:
 def revision() -> str:
     """Git revision of the checkout, with ``+`` if files differ from it.
 
-    ``unknown`` without git, and of an installed library, also if it is below another checkout.
+    ``unknown`` without git, and for an installed library, even if it is inside another checkout.
     """
 
     def git(*command: str) -> str:

@@ -1,4 +1,4 @@
-"""Files that are complete or not there: written under a temporary name, then renamed."""
+"""Files that are complete or absent: written under a temporary name, then renamed."""
 
 import glob
 import json
@@ -17,11 +17,11 @@ def write_json(content: Any, path: Path | str) -> None:
 
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Give errors of writing, which know no file (a full disk), the name of this one."""
+    """Add this file name to write errors that lack one, such as those of a full disk."""
     try:
         yield
     except Exception as error:
-        behind = error  # torch puts an error of its own in front
+        behind = error  # torch raises an error of its own on top
         while behind:
             if isinstance(behind, OSError) and behind.filename is None:
                 behind.filename = str(path)
@@ -31,10 +31,10 @@ def naming(path: Path | str) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Give a temporary name beside `path`; rename it to `path` when the block succeeds.
+    """Yield a temporary name next to `path`; rename it to `path` when the block succeeds.
 
-    The suffixes stay, since writers choose the format by them. Nothing is left behind on failure;
-    what a killed process left goes now.
+    The suffixes are kept, since writers choose the format by them. Nothing is left on failure;
+    leftovers of killed processes are deleted first.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def discard(path: Path | str) -> None:
-    """Delete a file, if it is there, and what killed processes left of writing it."""
+    """Delete a file, if it exists, and the temporary files that killed processes left of it."""
     Path(path).unlink(missing_ok=True)
     _sweep(Path(path))
 
@@ -63,7 +63,7 @@ def _sweep(path):
 
 
 def _lives(pid):
-    """Whether there is a process on this machine."""
+    """Whether a process with this id exists on this machine."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Modules that are found by their name: methods, controls, data sets."""
+"""Modules that are loaded by name: methods, controls, data sets."""
 
 import importlib
 import pkgutil

@@ -1,4 +1,4 @@
-"""Tables of the results folder: tab-separated, with a heading, `n/a` where there is no value."""
+"""Tables of the results folder: tab-separated, with a header, `n/a` for missing values."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """Fetching public files: resumed when cut, checked against a checksum, complete or not at all.
 
-While a file is on its way it is called `.<name>.part` and lies beside its destination; what has
-arrived survives an interruption. pooch moves the bytes and computes digests; resuming, checking and
+While a file is being downloaded it is `.<name>.part`, next to its destination; what has arrived
+survives an interruption. pooch moves the bytes and computes digests; resuming, checking and
 unpacking are here, since it does not resume and unpacks without looking at the members' paths.
 """
 
@@ -298,7 +298,7 @@ def _attempt(item, part, timeout_s):
         headers |= {"Range": f"bytes={have}-", "If-Range": version.read_text(encoding="utf-8")}
 
     def begin(response: "requests.Response", **_: Any) -> None:
-        """Before the first byte is written: whole file or the rest, and is there room?"""
+        """Before the first byte is written: is it the whole file or the rest, and is there room?"""
         if response.status_code == 206:
             if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
                 version.unlink()
@@ -390,9 +390,9 @@ def _explaining_a_full_disk(folder):
 
 @contextmanager
 def unpacked(archive: Path, kind: str, holds: str, target: Path) -> Iterator[Path]:
-    """Unpack an archive beside `target`; the folder is gone after the block unless it was renamed.
+    """Unpack an archive next to `target`; delete the folder after the block unless it was renamed.
 
-    The folder in the archive that has `holds` in it becomes the top; what lies outside is left out.
+    The folder in the archive that contains `holds` becomes the top; anything outside is left out.
 
     Parameters
     ----------

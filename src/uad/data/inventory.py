@@ -1,4 +1,4 @@
-"""What there is of each data set: cases found, left out and unreadable."""
+"""Inventory of each data set: cases found, left out and unreadable."""
 
 import gzip
 import hashlib
@@ -64,7 +64,7 @@ def digest(files: Sequence[Path | str], folder: Path | str, threads: int) -> str
 
 
 def state(line: Mapping[str, Any]) -> str:
-    """`ok`, or what keeps a data set from being used.
+    """`ok`, or the reason why a data set cannot be used.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def needed(counts: Mapping[str, int | None]) -> int:
 
 
 def text(lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The same as lines of text for the terminal."""
+    """The inventory as lines of text for the terminal."""
     table = [("data set", "archive", "found", "needed", "left out", "unreadable", "state")]
     for line in lines:
         counts = (line["cases"], line["found"], line["needed"])

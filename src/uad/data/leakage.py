@@ -1,4 +1,4 @@
-"""Subjects with two roles in a fold, and the words that warn of them."""
+"""Subjects with two roles in a fold, and the warning about them."""
 
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ def overlaps(split: "pd.DataFrame", fold: int) -> dict[tuple[str, str], list[str
 
 
 def leak_warning(split: "pd.DataFrame", lists: str = "released lists") -> str:
-    """What a split leaks, in words with the largest number of any fold; empty if nothing."""
+    """Warning of what a split leaks, with the largest number in any fold; empty without leaks."""
     folds = [overlaps(split, fold) for fold in sorted(set(split["fold"]))]
     most = {pair: max(len(shared[pair]) for shared in folds) for pair in LEAKS}
     leaks = [words.format(most[pair]) for pair, words in LEAKS.items() if most[pair]]

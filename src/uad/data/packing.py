@@ -1,4 +1,4 @@
-"""From downsampled volumes, one file each, to the packed arrays of a data set."""
+"""Packing downsampled volumes, one file each, into the arrays of a data set."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ def subject_table(
 
 
 def with_left_out(excluded: pd.DataFrame, left_out: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """Add what was found but could not be used, (file or subject, reason), to those excluded."""
+    """Add files and subjects that could not be used, with the reason, to those excluded."""
     lines = pd.DataFrame(
         {"subject": [name for name, _ in left_out], "status": [why for _, why in left_out]}
     )

@@ -133,7 +133,7 @@ def fixed(
     """
     n_z = pack.image.shape[1]
     z = ((np.arange(per_volume) + 0.5) * n_z / per_volume).astype(int)
-    # All slices of all volumes one behind the other: (V, per_volume) -> (V * per_volume,).
+    # All slices of all volumes, one after the other: (V, per_volume) -> (V * per_volume,).
     at_row, at_z = (grid.ravel() for grid in np.meshgrid(rows, z, indexing="ij"))
     at_next = np.repeat(np.roll(rows, -1), per_volume)
     batches = []

@@ -1,4 +1,4 @@
-"""The table of a split: subject, fold and role; read by everything that works on some subjects."""
+"""The table of a split: subject, fold and role; read wherever only some subjects are processed."""
 
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,8 @@ def subjects(split: "pd.DataFrame", fold: int, role: str) -> list[str]:
 def evaluated(split: "pd.DataFrame", fold: int, with_training: bool = False) -> list[str]:
     """Validation, then test subjects of a fold: the order of all reconstructions and maps.
 
-    Each once, also one that has both roles (released lists). Training subjects come last, and only
-    if thresholds are tuned on them too (`evaluation.threshold: released`).
+    Each subject appears once, even with both roles (released lists). Training subjects
+    come last, and only if thresholds are tuned on them too (`evaluation.threshold: released`).
     """
     roles = ("val", "test", "train") if with_training else ("val", "test")
     return list(dict.fromkeys(s for role in roles for s in subjects(split, fold, role)))

@@ -25,7 +25,7 @@ def save(
     name : str
         Method.
     params : dict
-        See `methods.params_of`; without keys that only matter after training, which `load` is told.
+        See `methods.params_of`; keys that only matter after training are given to `load` instead.
     network : dict
         State of `method.network`.
     code : str
@@ -110,7 +110,7 @@ def write(content: dict, path: Path | str) -> None:
 
 
 def read(path: Path | str, device: torch.device | str = "cpu") -> dict:
-    """Load a file of tensors and plain values by name; refuses anything executable.
+    """Load a file of named tensors and plain values; anything executable is refused.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def read(path: Path | str, device: torch.device | str = "cpu") -> dict:
     try:
         content = torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
-        # Not torch's own words, which advise to load it all the same.
+        # Not torch's own message, which advises loading it anyway.
         raise InputError(
             f"{path}: cannot be read as a model file: it is damaged, or holds Python objects "
             "beside weights, which are not loaded since they could run any program"

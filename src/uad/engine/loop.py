@@ -2,8 +2,7 @@
 
 Every epoch's random numbers come from a generator named after the epoch, and its state is stored
 with the batches that are done (`uad.engine.saved_state`), so a run that is killed and started again
-continues with the numbers it would have drawn anyway. On the CPU the result is the same to the
-byte.
+continues with the numbers it would have drawn anyway. On the CPU the result is byte-identical.
 
 The checkpoint with the lowest validation loss wins (SADM App. B), measured on fixed slices with
 fixed noise levels and noise.
@@ -57,7 +56,7 @@ def fit(
     Raises
     ------
     InputError
-        If the loss is no longer finite, or the job was told to end (SIGTERM).
+        If the loss is no longer finite, or the job was stopped by SIGTERM.
     """
     device = torch.device(data.device)
     network = method.to(device).network
@@ -133,7 +132,7 @@ def validate(method: Method, batches: Sequence[Batch], rng: np.random.Generator)
     method : Method
     batches : list of slices.Batch
     rng : numpy.random.Generator
-        From the same point every time.
+        In the same state every time.
     """
     method.network.eval()
     losses = torch.stack([method.loss(batch, rng).double() for batch in batches])  # (batches,)

@@ -1,7 +1,7 @@
 """The reconstruction job: pseudo-healthy volumes of one model, fold and data set.
 
-It works through the validation and test subjects in a fixed order, one volume at a time, and goes
-on where it was if it is killed (`uad.base.resumable`).
+It works through the validation and test subjects in a fixed order, one volume at a time, and
+resumes where it stopped if it is killed (`uad.base.resumable`).
 """
 
 from pathlib import Path

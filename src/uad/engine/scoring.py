@@ -1,7 +1,7 @@
 """The score job: anomaly maps of one network and fold.
 
 It works as the reconstruction job does (`uad.engine.reconstruction`); it has its own module so that
-a change of the maps does not reconstruct again.
+a change of the maps does not rerun reconstructions.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ def score(
     data, model_path, test, job, output
         As for `reconstruction.reconstruct`.
     reconstruction_path : path-like or None
-        Of the method that it stands on, if there is one.
+        Of the upstream method, if there is one.
     """
     devices.set_up_cpu(job.threads)
     pack, subjects = packed.of_files(data.files), data.subjects(job.fold)

@@ -24,13 +24,13 @@ def train(
     Parameters
     ----------
     model : str
-        Method, and behind a hyphen what it learns anomalies from.
+        Method and, after a hyphen, what it learns anomalies from.
     block : dict
         The method's block of the configuration, of which only what decides the weights is used
         (`methods.training_params`).
     inputs : mapping
         `train`, `val` (files of packed data sets), `train_split`, `val_split`, `upstream` if the
-        method stands on another, `pretrained` if it starts from weights.
+        method builds on another, `pretrained` if it starts from weights.
     outputs : mapping
         `model`, `history`, and `about`, which repeats all that is stored with the model but the
         weights.

@@ -1,4 +1,4 @@
-"""Example cases for the figures: which subjects, which slice, and what every row makes of them.
+"""Example cases for the figures: which subjects, which slice, and the scores of every row.
 
 Cases are chosen by a rule, never by hand: the test subjects at the 50th and 75th percentile of the
 highest Dice that SADM_res reaches (paper Fig. 2), each in the axial slice with the largest lesion.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from uad.data.packed import Pack
 
 PERCENTILES = (50, 75)
-# Of every row and part, beside what all share.
+# Arrays per row and part; the others are shared.
 SCORED = ("score", "peak", "dice", "threshold")
 SYNTHETIC = 6  # volumes shown in the figure of synthetic anomalies
 
@@ -75,7 +75,7 @@ def read(paths: Sequence[Any], test_set: str) -> dict[str, np.ndarray]:
                 {k.removeprefix(start): content[k] for k in content.files if k.startswith(start)}
             )
     if any(list(part["subject"]) != list(parts[0]["subject"]) for part in parts):
-        raise InputError(f"{paths[0]} and others beside it show different subjects; delete them")
+        raise InputError(f"{paths[0]} and files next to it show different subjects; delete them")
     joined = {kind: np.concatenate([part[kind] for part in parts], axis=1) for kind in SCORED}
     return {**parts[0], **joined, "names": np.concatenate([part["names"] for part in parts])}
 

@@ -1,4 +1,4 @@
-"""Rows whose result is known: if one comes out otherwise, the evaluation is broken.
+"""Rows whose result is known: if one differs, the evaluation is broken.
 
 Checked before any table is written. `intensity` has no expected value.
 """

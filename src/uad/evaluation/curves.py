@@ -58,7 +58,7 @@ def weight_table(
     Parameters
     ----------
     row : str
-        What it is trained on stands behind the hyphen.
+        What it is trained on follows the hyphen.
     maps : sequence of str
         The first is the residual map, the others make up the prediction.
     cohorts : mapping of str to Cohort

@@ -80,7 +80,7 @@ class Figures:
         return [*self.plan.reconstructing_of(row), *self.plan.networks_of(row)]
 
     def case_files(self, wildcards: Any) -> dict[str, list[str]]:
-        """What the wildcard row makes of the cases, and the metrics that they are chosen by."""
+        """Scores of the wildcard row for the cases, and the metrics that they are chosen by."""
         datasets = [self.plan.test_sets[name] for name in self.case_sets]
         choice = [self.paths.metrics(f"sadm_res-{name}", self.fold) for name in self.case_sets]
         return {

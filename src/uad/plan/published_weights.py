@@ -1,4 +1,4 @@
-"""Published network weights that methods start from: there, or a sentence on how to get them."""
+"""Published network weights that methods start from: found, or a sentence on how to get them."""
 
 from pathlib import Path
 

@@ -11,7 +11,7 @@ SITES = {
     "atlas_v2": ("001", "009", "031", "052"),
     "wmh": ("Utrecht", "Singapore", "Amsterdam/GE3T"),
 }
-# Subjects that there are numbers for; which data sets are simulated.
+# Most subjects that the names allow; the keys are the data sets that are simulated.
 MOST = {"ixi": 999, "brats21": 49999, "atlas_v2": 999, "mslub": 49, "wmh": 999}
 
 

@@ -1,9 +1,9 @@
-"""Data sets: one file each, from a folder as it was unpacked to subjects.
+"""Data sets: one module each, which finds the subjects in an unpacked folder.
 
 A data set module has
 
 `TITLE`, `LICENCE`, `SOURCE`, `CITATION`
-    what the report says of it,
+    what the report says about it,
 `CASES`
     subjects in the complete archive, per modality that it has,
 `NAME`
@@ -53,7 +53,7 @@ class Subject(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What was found in a folder: subjects by label, and (file or subject, why it is left out)."""
+    """What a folder holds: subjects by label, and pairs of what is left out and why."""
 
     subjects: dict
     left_out: list
