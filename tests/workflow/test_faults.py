@@ -438,6 +438,6 @@ def test_atlas_on_another_grid(real):
     fails(
         real,
         register_target(real, "ixi"),
-        f"Error: {real.raw}/T1.nii: the atlas has (56, 64, 48) voxels, expected are (240, 240",
+        f"Error: {real.raw}/T1.nii: the atlas has (56, 64, 48) voxels, expected (240, 240",
         overlay=changes,
     )

@@ -1,10 +1,10 @@
-"""What several stages do with arrays."""
+"""Array operations that several stages use."""
 
 import numpy as np
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Slices of the smallest box around a mask; of no voxels if the mask is empty."""
+    """Slices of the smallest box around a mask; empty slices for an empty mask."""
     box = []
     for axis in range(mask.ndim):
         others = tuple(a for a in range(mask.ndim) if a != axis)

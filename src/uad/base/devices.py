@@ -1,20 +1,21 @@
-"""What a job computes on: device, precision, threads and memory, and how arrays get there."""
+"""Device, precision, threads and memory of a job, and the transfer of arrays to its device."""
 
 import ctypes
 import math
 import os
 
+import numpy as np
 import torch
 
 from uad.base import locks
 from uad.base.errors import InputError
 from uad.base.logs import log
 
-# What is computed in 16 bits; weights, and what needs the range of 32 bits, never are.
+# The 16-bit type that networks compute in; weights, and what needs more range, keep 32 bits.
 PRECISIONS = {"32-true": None, "16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
-def choose(accelerator):
+def choose(accelerator: str) -> torch.device:
     """The kind of device for an `accelerator` of the configuration.
 
     Parameters
@@ -33,7 +34,7 @@ def choose(accelerator):
     return torch.device("cuda" if available and accelerator != "cpu" else "cpu")
 
 
-def claim(accelerator, local_gpus):
+def claim(accelerator: str, local_gpus: int) -> torch.device:
     """The device for this job alone, until its process ends; waits for a GPU if all are taken.
 
     In a cluster job that was given one GPU it is that one. Elsewhere jobs share the GPUs that they
@@ -70,12 +71,12 @@ def claim(accelerator, local_gpus):
     return device
 
 
-def set_up_cpu(threads):
-    """Have torch use a number of threads, and this process keep the memory that it frees.
+def set_up_cpu(threads: int) -> None:
+    """Limit torch to a number of threads, and keep freed memory in this process.
 
-    By default the C library returns large blocks to the system at once and gets them again, page by
-    page, for a network's next layer: on a CPU a seventh of the time of training and a quarter of
-    that of inference (glibc only; elsewhere nothing changes, and results nowhere).
+    By default the C library returns large blocks to the system at once and requests them again,
+    page by page, for a network's next layer. On a CPU this takes a seventh of the time of training
+    and a quarter of that of inference. Only glibc has this setting. Results do not change.
     """
     torch.set_num_threads(threads)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -85,26 +86,26 @@ def set_up_cpu(threads):
         mallopt(mmap_threshold, 1_000_000_000)
 
 
-def reduced(device, precision):
-    """The 16-bit type that networks compute in, None if they do in 32 bits.
+def reduced(device: torch.device, precision: str) -> torch.dtype | None:
+    """The 16-bit type that networks compute in; None if they compute in 32 bits.
 
     Parameters
     ----------
     device : torch.device
     precision : {"32-true", "16-mixed", "bf16-mixed"}
-        On the CPU, where it is slow, ``16-mixed`` is 32 bits.
+        ``16-mixed`` means 32 bits on the CPU, where half precision is slow.
     """
     dtype = PRECISIONS[precision]
     return None if device.type == "cpu" and dtype is torch.float16 else dtype
 
 
-def autocast(device, precision):
+def autocast(device: torch.device, precision: str) -> torch.autocast:
     """A context in which networks compute as `reduced` says."""
     dtype = reduced(device, precision)
     return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 
-def send(array, device):
+def send(array: np.ndarray, device: torch.device | str) -> torch.Tensor:
     """An array as a tensor on a device, without waiting for what a GPU is still computing.
 
     Parameters
@@ -120,7 +121,7 @@ def send(array, device):
 
 
 def _log_cpu(accelerator):
-    """Say why the CPU, if it was not asked for."""
+    """Log that the CPU is used, and why if it was not asked for."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if accelerator == "cpu":
         log.info("computing on the CPU")

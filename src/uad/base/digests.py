@@ -1,24 +1,26 @@
-"""What made a result: digest of the code that runs, package versions, revision.
+"""What produced a result: digest of the code that runs, package versions, revision.
 
 Snakemake watches a rule's script but not what it imports. Rules therefore carry the digest of every
 `uad` module their script imports, directly or not, as a parameter: an edit reruns exactly the jobs
-that use the edited module. Remarks and words do not count (`uad.base.syntax`), nor where a file
-lies; the digest is the same on every version of Python and in every locale.
+that use the edited module. Comments, docstrings and messages do not count (`uad.base.syntax`), nor
+does the location of a file; the digest is the same on every version of Python and in every locale.
 """
 
 import ast
 import hashlib
 import json
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from uad.base import syntax
 
 LIBRARY = Path(__file__).parents[1]
-# Modules that cannot change a result, and why: an edit of theirs reruns nothing, unless they are
-# named as a source.
+# Modules that cannot change a result, and why: editing one reruns nothing, unless it is named as a
+# source.
 NEUTRAL = {
     "base.colours": "used by figures and pages, which name it",
     "base.digests": "decides when jobs run, not what they compute",
@@ -44,7 +46,7 @@ PACKAGES = (
 )
 
 
-def code_digest(*sources):
+def code_digest(*sources: Path | str) -> str:
     """Digest of scripts and modules and of all library modules they import.
 
     Parameters
@@ -52,7 +54,7 @@ def code_digest(*sources):
     *sources : str or Path
         A path of a script, or the dotted name of a library module, such as
         ``uad.models.methods.cddpm`` (methods are imported by name, so imports do not show them). A
-        package that is named stands for all of its modules, one that is imported for itself.
+        named package stands for all of its modules, an imported one only for itself.
 
     Returns
     -------
@@ -63,13 +65,13 @@ def code_digest(*sources):
     return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:16]
 
 
-def files(*sources):
-    """The files of which `code_digest` is taken, sorted.
+def files(*sources: Path | str) -> list[Path]:
+    """The files that `code_digest` covers, sorted.
 
     Parameters
     ----------
     *sources : str or Path
-        As of `code_digest`.
+        As for `code_digest`.
 
     Returns
     -------
@@ -101,7 +103,7 @@ def files(*sources):
     return sorted(found)
 
 
-def module_path(name):
+def module_path(name: str) -> Path | None:
     """File of a library module; None for anything else."""
     head, *rest = name.split(".")
     if head != LIBRARY.name:
@@ -113,7 +115,7 @@ def module_path(name):
     return None
 
 
-def docstring(name):
+def docstring(name: str) -> str:
     """Docstring of a library module, read without running it; empty if it has none."""
     path = module_path(name)
     return "" if path is None else ast.get_docstring(ast.parse(path.read_bytes())) or ""
@@ -129,19 +131,19 @@ def _counted(path):
     return syntax.counted(path.read_bytes())
 
 
-def fingerprint(**parts):
-    """Digest of anything that can be written as JSON, to tell whether saved work still fits."""
+def fingerprint(**parts: Any) -> str:
+    """Digest of anything that can be written as JSON, to check that saved work still fits."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def file_states(paths):
+def file_states(paths: Iterable[Path | str]) -> list[tuple[int, int]]:
     """Size and modification time of files: enough to notice that an input was replaced."""
     return [(status.st_size, status.st_mtime_ns) for status in (Path(p).stat() for p in paths)]
 
 
-def versions():
-    """Installed versions of the packages that decide the numbers."""
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that affect the numbers."""
     found = {}
     for name in PACKAGES:
         try:
@@ -151,13 +153,13 @@ def versions():
     return found
 
 
-def revision():
+def revision() -> str:
     """Git revision of the checkout, with ``+`` if files differ from it.
 
-    ``unknown`` without git, and of an installed library, also if it is below another checkout.
+    ``unknown`` without git, and for an installed library, even if it is inside another checkout.
     """
 
-    def git(*command):
+    def git(*command: str) -> str:
         return subprocess.run(
             ["git", "-C", str(LIBRARY), *command], capture_output=True, text=True, check=True
         ).stdout.strip()
@@ -171,13 +173,13 @@ def revision():
         return "unknown"
 
 
-def sha256(path):
+def sha256(path: Path | str) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def of_files(paths):
+def of_files(paths: Iterable[Path | str]) -> dict[str, str]:
     """SHA-256 of files, and of all files in folders, by path.
 
     Parameters

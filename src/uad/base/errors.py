@@ -1,4 +1,4 @@
-"""What is meant for the user: the one exception, and why something is left out."""
+"""Messages for the user: the one exception, and reasons for leaving something out."""
 
 
 class InputError(Exception):
@@ -12,7 +12,7 @@ class InputError(Exception):
 def because(reason: str) -> str:
     """Why a file or subject is not used, for tables and pages.
 
-    The words are left out of the digest of code (`uad.base.syntax`): a better wording computes
-    nothing again, and results that are there keep the old one.
+    The text does not count in the digest of code (`uad.base.syntax`): rewording it reruns nothing,
+    and existing results keep the old text.
     """
     return reason

@@ -1,25 +1,27 @@
-"""Files that are complete or not there: written under a temporary name, then renamed."""
+"""Files that are complete or absent: written under a temporary name, then renamed."""
 
 import glob
 import json
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
-def write_json(content, path):
+def write_json(content: Any, path: Path | str) -> None:
     """Write plain values as JSON, complete or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 @contextmanager
-def naming(path):
-    """Give errors of writing, which know no file (a full disk), the name of this one."""
+def naming(path: Path | str) -> Iterator[None]:
+    """Add this file name to write errors that lack one, such as those of a full disk."""
     try:
         yield
     except Exception as error:
-        behind = error  # torch puts an error of its own in front
+        behind = error  # torch raises an error of its own on top
         while behind:
             if isinstance(behind, OSError) and behind.filename is None:
                 behind.filename = str(path)
@@ -28,11 +30,11 @@ def naming(path):
 
 
 @contextmanager
-def replacing(path):
-    """Give a temporary name beside `path`; rename it to `path` when the block succeeds.
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary name next to `path`; rename it to `path` when the block succeeds.
 
-    The suffixes stay, since writers choose the format by them. Nothing is left behind on failure;
-    what a killed process left goes now.
+    The suffixes are kept, since writers choose the format by them. Nothing is left on failure;
+    leftovers of killed processes are deleted first.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,8 +48,8 @@ def replacing(path):
         temporary.unlink(missing_ok=True)
 
 
-def discard(path):
-    """Delete a file, if it is there, and what killed processes left of writing it."""
+def discard(path: Path | str) -> None:
+    """Delete a file, if it exists, and the temporary files that killed processes left of it."""
     Path(path).unlink(missing_ok=True)
     _sweep(Path(path))
 
@@ -61,7 +63,7 @@ def _sweep(path):
 
 
 def _lives(pid):
-    """Whether there is a process on this machine."""
+    """Whether a process with this id exists on this machine."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

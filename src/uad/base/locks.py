@@ -1,8 +1,8 @@
-"""Locks between the processes of a machine: of files, and with them of its GPUs.
+"""Locks between the processes of a machine: on files and, through them, on its GPUs.
 
-A lock is held until it is released or its process ends, however it ends: the system then lets go of
-it. So several Snakemake runs of one user share a machine, and no clean-up is needed after a crash.
-Jobs of other users are not seen.
+A lock is held until it is released or its process ends, for whatever reason; the system then frees
+it. So several Snakemake runs of one user can share a machine, and no clean-up is needed after a
+crash. Jobs of other users are not considered.
 """
 
 import errno
@@ -17,7 +17,7 @@ from uad.base.logs import log
 
 POLL_SECONDS = 1.0
 
-# What a file system without locks answers: a network's, as it was mounted.
+# Errors of file systems without locks, such as some network mounts.
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 # Locks of this process, held until it ends.
@@ -25,13 +25,13 @@ _held = []
 
 
 def acquire(path: str | os.PathLike, wait: bool = False) -> AbstractContextManager | None:
-    """Take the lock of a file, which is made if it is not there.
+    """Take the lock of a file, which is created if it does not exist.
 
     Parameters
     ----------
     path : path-like
     wait : bool
-        For as long as another process holds it.
+        Wait as long as another process holds it.
 
     Returns
     -------

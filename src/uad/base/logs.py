@@ -1,4 +1,4 @@
-"""What a script does around its work: log file, progress bar, and one sentence per user error."""
+"""What every script needs around its work: log file, progress bar, one sentence per user error."""
 
 import ctypes
 import errno
@@ -10,17 +10,22 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from uad.base.errors import InputError
+
+if TYPE_CHECKING:  # need not be installed
+    from tqdm import tqdm
 
 log = logging.getLogger("uad")
 
 
 @contextmanager
-def job(path, verbose=False):
-    """Run a script's body with its log in `path`.
+def job(path: Path | str, verbose: bool = False) -> Iterator[logging.Logger]:
+    """Run the body of a script, with its log in `path`.
 
     An `InputError` or a full disk ends the script with status 1 and one sentence on standard error,
     any other exception with a traceback; both are in the log.
@@ -33,7 +38,7 @@ def job(path, verbose=False):
         Repeat log lines on standard error.
     """
     _end_with_parent()
-    gc.freeze()  # what was imported is for good
+    gc.freeze()  # imported objects live as long as the process
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     handlers = [logging.FileHandler(path, mode="w", encoding="utf-8")]
     if verbose:
@@ -58,14 +63,14 @@ def job(path, verbose=False):
         log.error(traceback.format_exc())
         raise
     finally:
-        # The process ends. To look through torch's objects once more would take half a second.
+        # The process ends. Collecting garbage among torch's objects would take half a second.
         gc.freeze()
 
 
 def _end_with_parent():
-    """Have this process told to end (SIGTERM) when the one that started it is killed (Linux).
+    """Send this process SIGTERM when its parent dies (Linux only).
 
-    Else a job outlives a Snakemake that was killed, and its successor computes the same beside it.
+    Otherwise the jobs of a killed Snakemake keep running next to their replacements.
     """
     if sys.platform == "linux":
         parent_death_signal = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
@@ -85,8 +90,8 @@ def _peak_mib():
     return max(own, children)
 
 
-def failure(path):
-    """Why the job of a log did not finish, in one sentence; None if it did."""
+def failure(path: Path | str) -> str | None:
+    """Why the job that wrote a log did not finish, in one sentence; None if it did."""
     lines = Path(path).read_text(errors="replace", encoding="utf-8").splitlines()
     if any(re.search(r" finished after [\d.]+ s$", line) for line in lines):
         return None
@@ -97,7 +102,7 @@ def failure(path):
 
 
 def _full_disk(error):
-    """The error of a full disk, if an exception is one or came up while one was handled."""
+    """The disk-full error that an exception is or was raised while handling; None without one."""
     while error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return error
@@ -112,10 +117,10 @@ def _end(sentence, verbose):
     sys.exit(1)
 
 
-def progress(items, description):
-    """A progress bar over `items` on a terminal; elsewhere nothing, so that logs stay short.
+def progress(items: Iterable, description: str) -> "tqdm | _NoBar":
+    """A progress bar over `items` on a terminal; none elsewhere, so that logs stay short.
 
-    Nothing either where `tqdm` is not installed.
+    Nor is there one where `tqdm` is not installed.
     """
     try:
         from tqdm import tqdm
@@ -125,7 +130,7 @@ def progress(items, description):
 
 
 class _NoBar:
-    """What of `tqdm` is used here, without showing anything."""
+    """The part of `tqdm` that is used here, without any output."""
 
     def __init__(self, items):
         self._items = items
@@ -133,5 +138,5 @@ class _NoBar:
     def __iter__(self):
         return iter(self._items)
 
-    def set_postfix(self, **_):
+    def set_postfix(self, **_: Any) -> None:
         pass

@@ -1,13 +1,14 @@
-"""Modules that are found by their name: methods, controls, data sets."""
+"""Modules that are loaded by name: methods, controls, data sets."""
 
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from types import ModuleType
 
 from uad.base.errors import InputError
 
 
-def load(package, name, what):
+def load(package: str, name: str, what: str) -> ModuleType:
     """The module `name` of a package.
 
     Parameters

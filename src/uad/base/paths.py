@@ -1,4 +1,4 @@
-"""Where everything of a run is: each path below the results folder, written once.
+"""Every path below the results folder, defined once.
 
 Rules give wildcards such as ``"{model}"`` for names, library code gives names.
 """
@@ -6,7 +6,7 @@ Rules give wildcards such as ``"{model}"`` for names, library code gives names.
 from dataclasses import dataclass
 from pathlib import Path
 
-# Files of a subject's preprocessing, behind its label; BIDS derivative names.
+# Files of a subject's preprocessing, after its label; BIDS derivative names.
 PREPROCESSED = {
     "registered": "space-SRI24_desc-registered_{weighted}.nii",
     "transform": "from-native_to-SRI24_mode-image_xfm.txt",

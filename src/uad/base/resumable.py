@@ -1,8 +1,8 @@
 """An .npy file that grows volume by volume and survives being killed.
 
-Volumes are appended to a hidden file beside the result; its length says how many are complete. A
-job that starts again goes on behind the last complete one, and the file gets its name when all
-are there. A job that outlived its Snakemake holds a lock: its successor waits for its end.
+Volumes are appended to a hidden file next to the result; its length says how many are complete. A
+restarted job resumes after the last complete volume; the file is renamed once all volumes are
+written. A job that outlives its Snakemake holds a lock: its successor waits for it to end.
 """
 
 import io
@@ -59,7 +59,7 @@ def write_resumable(
         done = (file.tell() - len(header)) // volume_bytes
         file.truncate(len(header) + done * volume_bytes)
         if done:
-            log.info("resuming behind %d of %d volumes", done, n)
+            log.info("resuming after %d of %d volumes", done, n)
         for i in progress(range(done, n), label):
             volume = np.ascontiguousarray(compute(i), dtype)
             if volume.shape != tuple(shape):
@@ -71,8 +71,8 @@ def write_resumable(
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """No other process writes `path` meanwhile; waits for one that does."""
-    # Of a file beside it, since that which is written changes its name.
+    """Keep other processes from writing `path`; wait for one that does."""
+    # A file next to it is locked, since the one that is written is renamed.
     of = path.with_name(f".{path.name}.lock")
     lock = locks.acquire(of)
     if lock is None:
@@ -82,7 +82,7 @@ def _alone(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            of.unlink(missing_ok=True)  # filelock sees to those that wait for it
+            of.unlink(missing_ok=True)  # filelock handles processes that wait for it
 
 
 def _header(shape, dtype):

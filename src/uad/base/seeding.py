@@ -11,7 +11,7 @@ import hashlib
 import numpy as np
 
 
-def derive(seed, *names):
+def derive(seed: int, *names: str | int) -> int:
     """A seed in [0, 2**63) that depends on `seed` and on every name, in order.
 
     Parameters
@@ -26,6 +26,6 @@ def derive(seed, *names):
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def generator(seed, *names):
+def generator(seed: int, *names: str | int) -> np.random.Generator:
     """A NumPy generator for `names`; see `derive`."""
     return np.random.default_rng(derive(seed, *names))

@@ -1,4 +1,4 @@
-"""How a key of the configuration is declared: beside the code that uses it.
+"""How a key of the configuration is declared, next to the code that uses it.
 
 A block of the configuration is a frozen dataclass on top of `Block`, each field of it a `key`. A
 package that takes blocks has them in its `settings.py`, a method in its `__init__.py`. pydantic

@@ -1,14 +1,14 @@
-"""What of a Python file can change a result, as text: its syntax tree without words and remarks.
+"""The part of a Python file that can change a result, as text: its syntax tree without messages.
 
 `ast.dump` will not do: it differs between versions of Python (fields come and go, parts of
 f-strings are cut differently). Here the same file gives the same text on every one of them.
 
-Left out, beside comments and layout:
+Left out, besides comments and layout:
 
 - docstrings, `pass`, type annotations and what is imported for them alone. In a class an annotated
   name counts, since it may be a field of a dataclass;
-- words: lines that call a logger or `warnings.warn`, the arguments of a `raise`, the message of an
-  `assert`, text in `print` and `sys.exit`, reasons (`uad.base.errors.because`), all but the
+- messages: lines that call a logger or `warnings.warn`, the arguments of a `raise`, the message of
+  an `assert`, text in `print` and `sys.exit`, reasons (`uad.base.errors.because`), all but the
   default of a key of the configuration (`uad.base.settings.key`), what pages say of a method
   (`INFO`), and what is imported for them alone;
 - the order of imports that stand together.
@@ -16,7 +16,9 @@ Left out, beside comments and layout:
 
 import ast
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 # Types, or fields that not every version of Python has; whether a name is read or set shows in
 # where it stands.
@@ -25,18 +27,18 @@ LOGGERS = {"log", "logger", "logging"}
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 # Annotations that change what a dataclass makes of a name.
 NO_FIELDS = {"ClassVar", "InitVar", "KW_ONLY"}
-# What a logger's argument may do beside being logged; then the call counts.
+# Effects of a logger's argument; a call with one of them counts.
 EFFECTS = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What counts of a file.
+    """The part of a file that counts.
 
     Attributes
     ----------
     text : str
-        ASCII; empty if nothing does.
+        ASCII; empty if nothing counts.
     imports : tuple of (str, str or None)
         Module, and the name that is taken from it.
     """
@@ -46,7 +48,7 @@ class Counted:
 
 
 def counted(source: bytes) -> Counted:
-    """What counts of the source of a Python file."""
+    """The part of the source of a Python file that counts."""
     writer = _Writer()
     writer.statements(ast.parse(source).body)
     return writer.result()
@@ -76,7 +78,7 @@ class _Writer:
         self.parts, self.used, self.elsewhere, self.typing = [], set(), set(), set()
         self.in_class = False
 
-    def result(self):
+    def result(self) -> Counted:
         imports, text = [], []
         for part in self.parts:
             if isinstance(part, str):
@@ -89,19 +91,19 @@ class _Writer:
             imports += counting + [i for i in part if i.bound in ignored & self.typing]
         return Counted("".join(text), tuple((i.module, i.name) for i in imports))
 
-    def ignore(self, *nodes):
-        """Note which names are in parts of the tree that do not count."""
+    def ignore(self, *nodes: ast.AST | None) -> None:
+        """Note the names in parts of the tree that do not count."""
         for node in filter(None, nodes):
             self.elsewhere |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
 
-    def ignore_annotation(self, node):
-        """The same of an annotation, parts of which may be quoted."""
+    def ignore_annotation(self, node: ast.expr) -> None:
+        """The same for an annotation, parts of which may be quoted."""
         self.ignore(node)
         for inner in ast.walk(node):
             if _is_text(inner):
                 self.elsewhere |= set(re.findall(r"\w+", inner.value))
 
-    def statements(self, body):
+    def statements(self, body: list[ast.stmt]) -> None:
         imports = None
         for node in body:
             if isinstance(node, ast.Import | ast.ImportFrom):
@@ -113,8 +115,8 @@ class _Writer:
                 imports = None
                 self.write(node)
 
-    def counts(self, node):
-        """Whether a statement does; of one that does not names are noted."""
+    def counts(self, node: ast.stmt) -> bool:
+        """Whether a statement counts; note the names in one that does not."""
         if isinstance(node, ast.Pass):
             return False
         if isinstance(node, ast.Expr):
@@ -140,7 +142,7 @@ class _Writer:
             return False
         return True
 
-    def write(self, value):
+    def write(self, value: Any) -> None:
         """Write a node, a list, or what a field holds; `None` and empty lists are left out."""
         if isinstance(value, ast.AST):
             if isinstance(value, ast.Name):
@@ -158,7 +160,7 @@ class _Writer:
         else:
             self.parts.append(ascii(value))
 
-    def node(self, node, without=()):
+    def node(self, node: ast.AST, without: Collection[str] = ()) -> None:
         self.parts.append(f"{type(node).__name__}(")
         for name in node._fields:
             value = getattr(node, name, None)
@@ -180,7 +182,7 @@ class _Writer:
         else:
             self.parts.append(f"{type(value).__name__}:{value!a}")
 
-    def string(self, value):
+    def string(self, value: str) -> None:
         # Not `repr`, which writes out what the version's Unicode tables know.
         self.parts.append(f"str:{value!a}")
 
@@ -291,7 +293,7 @@ def _name(node):
 
 
 def _logs(node):
-    """Whether an expression only tells something."""
+    """Whether an expression only logs or warns."""
     if not isinstance(node, ast.Call) or any(isinstance(n, EFFECTS) for n in ast.walk(node)):
         return False
     if not isinstance(node.func, ast.Attribute) or not isinstance(node.func.value, ast.Name):

@@ -1,4 +1,4 @@
-"""Tables of the results folder: tab-separated, with a heading, `n/a` where there is no value."""
+"""Tables of the results folder: tab-separated, with a header, `n/a` for missing values."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from uad.base.errors import InputError
 from uad.base.files import replacing
 
 
-def read(path):
+def read(path: Path | str) -> pd.DataFrame:
     """Read a TSV table; `subject` stays text."""
     path = Path(path)
     if not path.exists():
@@ -16,7 +16,7 @@ def read(path):
     return pd.read_csv(path, sep="\t", dtype={"subject": str})
 
 
-def write(table, path):
+def write(table: pd.DataFrame, path: Path | str) -> None:
     """Write a TSV table, complete or not at all; floats with six significant digits."""
     with replacing(path) as temporary:
         table.to_csv(temporary, sep="\t", index=False, float_format="%.6g", na_rep="n/a")

@@ -1,7 +1,7 @@
 """Fetching public files: resumed when cut, checked against a checksum, complete or not at all.
 
-While a file is on its way it is called `.<name>.part` and lies beside its destination; what has
-arrived survives an interruption. pooch moves the bytes and computes digests; resuming, checking and
+While a file is being downloaded it is `.<name>.part`, next to its destination; what has arrived
+survives an interruption. pooch moves the bytes and computes digests; resuming, checking and
 unpacking are here, since it does not resume and unpacks without looking at the members' paths.
 """
 
@@ -18,11 +18,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from uad.base.errors import InputError
 from uad.base.logs import log
+
+if TYPE_CHECKING:  # imported where it is needed
+    import requests
 
 TIMEOUT_S = 30  # without a byte
 ATTEMPTS = 5  # in a row that bring nothing new
@@ -293,8 +297,8 @@ def _attempt(item, part, timeout_s):
     if have and version.exists():
         headers |= {"Range": f"bytes={have}-", "If-Range": version.read_text(encoding="utf-8")}
 
-    def begin(response, **_):
-        """Before the first byte is written: whole file or the rest, and is there room?"""
+    def begin(response: "requests.Response", **_: Any) -> None:
+        """Before the first byte is written: is it the whole file or the rest, and is there room?"""
         if response.status_code == 206:
             if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
                 version.unlink()
@@ -386,9 +390,9 @@ def _explaining_a_full_disk(folder):
 
 @contextmanager
 def unpacked(archive: Path, kind: str, holds: str, target: Path) -> Iterator[Path]:
-    """Unpack an archive beside `target`; the folder is gone after the block unless it was renamed.
+    """Unpack an archive next to `target`; delete the folder after the block unless it was renamed.
 
-    The folder in the archive that has `holds` in it becomes the top; what lies outside is left out.
+    The folder in the archive that contains `holds` becomes the top; anything outside is left out.
 
     Parameters
     ----------

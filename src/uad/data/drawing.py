@@ -4,8 +4,8 @@ Paper Sec. 4.1: 160 healthy subjects test; the others form five training sets of
 sets of 44. About a tenth of BraTS21 and ATLAS v2 is for training and validation, the rest tests.
 
 Differs from the paper: validation sets are disjoint between folds and drawn by subject. The
-released lists overlap, repeat rows and share subjects between roles; `from_lists` takes them all
-the same, as they are or purged.
+released lists overlap, repeat rows and share subjects between roles; `from_lists` uses them
+anyway, unchanged or purged.
 """
 
 from collections.abc import Sequence
@@ -156,9 +156,9 @@ def _draw(frame, n):
 
 
 def of_synthetic(split: pd.DataFrame) -> pd.DataFrame:
-    """Roles of the synthetic volumes: those of the healthy ones they are made of.
+    """Roles of the synthetic volumes: those of the healthy volumes they are made from.
 
-    Validation subjects of a fold validate there, test subjects test; nobody trains, since training
+    Validation subjects of a fold validate there, test subjects test; none trains, since training
     draws new anomalies for every slice.
     """
     return split[split["role"] != "train"].reset_index(drop=True)

@@ -1,9 +1,11 @@
-"""What there is of each data set: cases found, left out and unreadable."""
+"""Inventory of each data set: cases found, left out and unreadable."""
 
 import gzip
 import hashlib
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -14,7 +16,7 @@ from uad.base.errors import because
 CHUNK = 1 << 20
 
 
-def unreadable(path):
+def unreadable(path: Path | str) -> str | None:
     """Why a NIfTI file cannot be used, or None.
 
     Reads to the end, since an interrupted download or a full disk shows only there; much faster
@@ -40,14 +42,14 @@ def unreadable(path):
     return None
 
 
-def take(files, threads):
+def take(files: Sequence[Path | str], threads: int) -> list[tuple[str, str]]:
     """Unreadable files among `files`: pairs of path and reason, sorted."""
     with ThreadPoolExecutor(threads) as pool:
         reasons = list(pool.map(unreadable, files))
     return sorted((str(path), reason) for path, reason in zip(files, reasons) if reason)
 
 
-def digest(files, folder, threads):
+def digest(files: Sequence[Path | str], folder: Path | str, threads: int) -> str | None:
     """SHA-256 of the files of a data set and of their names in its folder; None without files.
 
     The order of the files does not count.
@@ -61,12 +63,12 @@ def digest(files, folder, threads):
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def state(line):
-    """`ok`, or what keeps a data set from being used.
+def state(line: Mapping[str, Any]) -> str:
+    """`ok`, or the reason why a data set cannot be used.
 
     Parameters
     ----------
-    line : dict
+    line : mapping
         `missing` (sentence or None), `found`, `needed`, `unreadable`.
     """
     if line["missing"]:
@@ -78,13 +80,13 @@ def state(line):
     return "ok"
 
 
-def needed(counts):
+def needed(counts: Mapping[str, int | None]) -> int:
     """Fewest subjects that a block of `splits` can be drawn from."""
     return counts["train"] + counts["val"] + (counts["test"] or 1)
 
 
-def text(lines):
-    """The same as lines of text for the terminal."""
+def text(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The inventory as lines of text for the terminal."""
     table = [("data set", "archive", "found", "needed", "left out", "unreadable", "state")]
     for line in lines:
         counts = (line["cases"], line["found"], line["needed"])

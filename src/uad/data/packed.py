@@ -5,10 +5,12 @@ axial slice is contiguous on disk; `subjects.tsv` has one line per subject, in t
 arrays.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from uad.base import tsv
 from uad.base.errors import InputError
@@ -57,14 +59,14 @@ class Pack:
     def __len__(self):
         return len(self.subjects)
 
-    def rows(self, subjects):
+    def rows(self, subjects: Sequence[str]) -> np.ndarray:
         """Positions of subjects in the arrays; `InputError` names one that is not there."""
         missing = [subject for subject in subjects if subject not in self._row]
         if missing:
             raise InputError(f"subject {missing[0]} is in the split but not in the packed data")
         return np.array([self._row[subject] for subject in subjects], int)
 
-    def volume(self, subject):
+    def volume(self, subject: str) -> PackedVolume:
         """One subject's volume."""
         (row,) = self.rows([subject])
         return PackedVolume(
@@ -75,19 +77,25 @@ class Pack:
         )
 
 
-def of_files(paths):
+def of_files(paths: Sequence[Path | str]) -> Pack:
     """The packed data set that a list of its files belongs to."""
     return Pack(Path(paths[0]).parent)
 
 
-def write(folder, subjects, contents, n, shape):
+def write(
+    folder: Path | str,
+    subjects: pd.DataFrame,
+    contents: Iterable[Mapping[str, np.ndarray]],
+    n: int,
+    shape: tuple[int, int, int],
+) -> None:
     """Write a packed data set, each array complete or not at all.
 
     Parameters
     ----------
     folder : path-like
     subjects : DataFrame
-    contents : iterable of dict
+    contents : iterable of mapping
         Arrays (Z, X, Y) under the names of `ARRAYS`, in the order of `subjects`.
     n : int
     shape : tuple of int

@@ -1,17 +1,25 @@
-"""From downsampled volumes, one file each, to the packed arrays of a data set."""
+"""Packing downsampled volumes, one file each, into the arrays of a data set."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
 
 from uad.base.errors import InputError
+from uad.data.datasets import Subject
 from uad.data.packed import ARRAYS, write
 from uad.imaging import volumes
 
 
-def subject_table(module, subjects, qc_paths, demographics):
+def subject_table(
+    module: ModuleType,
+    subjects: Sequence[Subject],
+    qc_paths: Sequence[Path | str],
+    demographics: Path | str | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What is known of each subject, and who is excluded.
 
     Parameters
@@ -43,15 +51,15 @@ def subject_table(module, subjects, qc_paths, demographics):
     return kept, table.loc[~good, ["subject", "similarity", "status"]]
 
 
-def with_left_out(excluded, left_out):
-    """Add what was found but could not be used, (file or subject, reason), to those excluded."""
+def with_left_out(excluded: pd.DataFrame, left_out: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Add files and subjects that could not be used, with the reason, to those excluded."""
     lines = pd.DataFrame(
         {"subject": [name for name, _ in left_out], "status": [why for _, why in left_out]}
     )
     return pd.concat([excluded, lines], ignore_index=True)
 
 
-def pack(folder, table, files):
+def pack(folder: Path | str, table: pd.DataFrame, files: Sequence[Sequence[Path | str]]) -> None:
     """Pack downsampled volumes.
 
     Parameters
@@ -59,13 +67,13 @@ def pack(folder, table, files):
     folder : path-like
     table : DataFrame
         Subjects, in order; brain and lesion volumes are added to it.
-    files : list of tuple of path-like
+    files : sequence of sequence of path-like
         Image, brain and lesion of each subject.
     """
     first = volumes.read(files[0][0])
     table = table.assign(voxel_ml=first.voxel_ml, brain_ml=0.0, lesion_ml=0.0)
 
-    def read():
+    def read() -> Iterator[dict[str, np.ndarray]]:
         for line, paths in enumerate(files):
             arrays = {}
             for (name, dtype), path in zip(ARRAYS.items(), paths):

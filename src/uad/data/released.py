@@ -1,8 +1,8 @@
 """The authors' released split lists, and the ids of the paper's ATLAS split.
 
 The lists are CSV files with one row per image and its name in `img_name`; the other columns differ
-between data sets and are not needed here. They are read as they are: rows that are repeated, and
-subjects that have two roles in a fold, come out like that (`splits.from_lists` deals with them).
+between data sets and are not needed here. They are read as they are: repeated rows, and subjects
+that have two roles in a fold, are kept (`drawing.from_lists` handles them).
 
 IXI has a training and a validation list per fold and one test list. The other data sets have one
 list that is not for testing, common to all folds; the released code cuts it by position into
@@ -13,14 +13,15 @@ Standard library only: file names are looked up where only Snakemake is installe
 
 import csv
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from uad.base.errors import InputError
 
 FOLDS = 5
-# Where the shared validation list is cut: rows that validate, the others train. Not cut: all.
+# First rows of the shared list, which validate; the others train. Without an entry all validate.
 VALIDATE = {"brats21": 10, "atlas_v2": 6}
-# What an image is called in the lists, and its label in the workflow (uad/datasets/*.label).
+# Name of an image in the lists, and its label in the workflow (`uad.data.datasets.*.label`).
 NAMES = {
     "ixi": (r"(IXI\d{3})-(?:Guys|HH|IOP)-\d{4}_t1\.nii\.gz", r"\1"),
     "brats21": (r"BraTS2021_(\d{5})", r"BraTS\1"),
@@ -31,7 +32,7 @@ NAMES = {
 FILES = {"brats21": "Brats21", "atlas_v2": "ATLAS_v2", "mslub": "MSLUB", "wmh": "WMH"}
 
 
-def paths(folder, dataset, n_folds):
+def paths(folder: Path | str, dataset: str, n_folds: int) -> list[str]:
     """Paths of a data set's lists.
 
     Raises
@@ -64,7 +65,7 @@ def _lists(folder, dataset, n_folds):
                 yield fold, role, f"{folder}/{FILES[dataset]}_{role}.csv"
 
 
-def rows(folder, dataset, n_folds):
+def rows(folder: Path | str, dataset: str, n_folds: int) -> list[tuple[str, int, str]]:
     """Every row of a data set's lists.
 
     Parameters
@@ -94,8 +95,10 @@ def rows(folder, dataset, n_folds):
     return found
 
 
-def paper_rows(path, dataset, subjects, n_folds):
-    """The same from a file of the ids that do not test: every other subject does.
+def paper_rows(
+    path: Path | str, dataset: str, subjects: Sequence[str], n_folds: int
+) -> list[tuple[str, int, str]]:
+    """The same from the paper's file of training and validation ids: all other subjects test.
 
     Parameters
     ----------

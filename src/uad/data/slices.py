@@ -4,14 +4,18 @@ An epoch visits every training volume in random order and takes uniformly drawn 
 Sec. 4.2), near-empty ones included. Only the slices that are used are read and augmented.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from uad.base import devices
 from uad.data import augmentation
+
+if TYPE_CHECKING:
+    from uad.data.packed import Pack
 
 
 @dataclass(frozen=True)
@@ -65,16 +69,19 @@ class TrainingSlices:
     device: object = "cpu"
 
     @property
-    def batches(self):
+    def batches(self) -> int:
         """Batches per epoch."""
         n = len(self.rows) * self.slices_per_volume
         full, rest = divmod(n, self.batch_size)
         return full if full and (self.drop_last or not rest) else full + 1
 
-    def epoch(self, rng, done=0, drawn=None):
+    def epoch(
+        self, rng: np.random.Generator, done: int = 0, drawn: dict | None = None
+    ) -> Iterator[Batch]:
         """Yield one epoch's batches, drawn from a NumPy generator.
 
-        To go on behind the first `done` ones, `rng` is as new, and `drawn` its state behind them.
+        To resume after the first `done` batches, pass a fresh `rng`, and as `drawn` the state that
+        the generator had after the last of them.
         """
         order = np.concatenate([rng.permutation(self.rows) for _ in range(self.slices_per_volume)])
         if drawn is not None:
@@ -110,7 +117,14 @@ class TrainingSlices:
         return np.sort(self.rows)
 
 
-def fixed(pack, rows, per_volume, batch_size, partners=False, device="cpu"):
+def fixed(
+    pack: "Pack",
+    rows: Sequence[int] | np.ndarray,
+    per_volume: int,
+    batch_size: int,
+    partners: bool = False,
+    device: torch.device | str = "cpu",
+) -> list[Batch]:
     """The same evenly spaced slices of every volume, without augmentation, as a list of batches.
 
     Differs from the reference, which validates on one random augmented slice per volume: with six
@@ -119,7 +133,7 @@ def fixed(pack, rows, per_volume, batch_size, partners=False, device="cpu"):
     """
     n_z = pack.image.shape[1]
     z = ((np.arange(per_volume) + 0.5) * n_z / per_volume).astype(int)
-    # All slices of all volumes one behind the other: (V, per_volume) -> (V * per_volume,).
+    # All slices of all volumes, one after the other: (V, per_volume) -> (V * per_volume,).
     at_row, at_z = (grid.ravel() for grid in np.meshgrid(rows, z, indexing="ij"))
     at_next = np.repeat(np.roll(rows, -1), per_volume)
     batches = []

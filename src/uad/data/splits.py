@@ -1,12 +1,17 @@
-"""The table of a split: subject, fold and role; read by everything that works on some subjects."""
+"""The table of a split: subject, fold and role; read wherever only some subjects are processed."""
+
+from typing import TYPE_CHECKING
 
 from uad.base.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROLES = ("train", "val", "test")
 COLUMNS = ["subject", "fold", "role"]
 
 
-def check(split):
+def check(split: "pd.DataFrame") -> None:
     """Raise `InputError` if a subject is listed twice in a fold, with one role or with two.
 
     Two roles pass only where the table itself admits them, in the column `shared` that the
@@ -21,16 +26,16 @@ def check(split):
         raise InputError(f"subject {subject} has more than one role in fold {fold}: {roles}")
 
 
-def subjects(split, fold, role):
+def subjects(split: "pd.DataFrame", fold: int, role: str) -> list[str]:
     """Subjects with a role in a fold, in the order of the table."""
     return list(split.query("fold == @fold and role == @role")["subject"])
 
 
-def evaluated(split, fold, with_training=False):
+def evaluated(split: "pd.DataFrame", fold: int, with_training: bool = False) -> list[str]:
     """Validation, then test subjects of a fold: the order of all reconstructions and maps.
 
-    Each once, also one that has both roles (released lists). Training subjects come last, and only
-    if thresholds are tuned on them too (`evaluation.threshold: released`).
+    Each subject appears once, even with both roles (released lists). Training subjects
+    come last, and only if thresholds are tuned on them too (`evaluation.threshold: released`).
     """
     roles = ("val", "test", "train") if with_training else ("val", "test")
     return list(dict.fromkeys(s for role in roles for s in subjects(split, fold, role)))

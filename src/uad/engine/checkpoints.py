@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -10,9 +11,12 @@ from uad.base.errors import InputError
 from uad.base.files import replacing
 from uad.base.paths import FORMAT
 from uad.models import methods
+from uad.models.method import Method
 
 
-def save(path, name, params, network, code, **extra):
+def save(
+    path: Path | str, name: str, params: dict, network: dict, code: str, **extra: Any
+) -> dict[str, Any]:
     """Store a trained method.
 
     Parameters
@@ -21,7 +25,7 @@ def save(path, name, params, network, code, **extra):
     name : str
         Method.
     params : dict
-        See `methods.params_of`; without keys that only matter after training, which `load` is told.
+        See `methods.params_of`; keys that only matter after training are given to `load` instead.
     network : dict
         State of `method.network`.
     code : str
@@ -47,7 +51,12 @@ def save(path, name, params, network, code, **extra):
     return about
 
 
-def load(path, device="cpu", upstream=None, test=None):
+def load(
+    path: Path | str,
+    device: torch.device | str = "cpu",
+    upstream: Method | None = None,
+    test: dict | None = None,
+) -> Method:
     """Rebuild a trained method, frozen and in evaluation mode, in the precision of its training.
 
     Parameters
@@ -78,7 +87,7 @@ def load(path, device="cpu", upstream=None, test=None):
     return method.eval().requires_grad_(False)
 
 
-def load_pretrained(method, path):
+def load_pretrained(method: Method, path: Path | str) -> None:
     """Give a method the weights of a published file, or of a model of this workflow.
 
     Raises
@@ -93,15 +102,15 @@ def load_pretrained(method, path):
         raise InputError(f"{path}: the weights do not fit the network ({error})") from error
 
 
-def write(content, path):
+def write(content: dict, path: Path | str) -> None:
     """`torch.save` to a temporary name, then rename."""
     # Into an open file, since torch would store the name.
     with replacing(path) as temporary, open(temporary, "wb") as file:
         torch.save(content, file)
 
 
-def read(path, device="cpu"):
-    """Load a file of tensors and plain values by name; refuses anything executable.
+def read(path: Path | str, device: torch.device | str = "cpu") -> dict:
+    """Load a file of named tensors and plain values; anything executable is refused.
 
     Raises
     ------
@@ -113,7 +122,7 @@ def read(path, device="cpu"):
     try:
         content = torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
-        # Not torch's own words, which advise to load it all the same.
+        # Not torch's own message, which advises loading it anyway.
         raise InputError(
             f"{path}: cannot be read as a model file: it is damaged, or holds Python objects "
             "beside weights, which are not loaded since they could run any program"

@@ -1,6 +1,7 @@
-"""What the jobs of the workflow that run a network are told, beside settings and output."""
+"""What the jobs that run a network have in common, besides settings and output."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -20,7 +21,7 @@ class Job:
     threads : int
         Of the CPU.
     code : str
-        Digest of the code that runs; work of another one is not taken up.
+        Digest of the code that runs; saved work of other code is not resumed.
     """
 
     fold: int
@@ -31,7 +32,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A data set, and who of it is reconstructed or scored: validation and test subjects.
+    """A data set of which validation and test subjects are reconstructed or scored.
 
     Attributes
     ----------
@@ -51,15 +52,15 @@ class Evaluated:
         return splits.evaluated(tsv.read(self.split), fold, self.with_training)
 
 
-def fingerprint(data: Evaluated, job: Job, paths: list, **settings) -> str:
-    """Of all that decides the volumes of a job: those of another one are not gone on from.
+def fingerprint(data: Evaluated, job: Job, paths: list, **settings: Any) -> str:
+    """Digest of all that affects a job's volumes; saved ones with another digest are not resumed.
 
     Parameters
     ----------
     data : Evaluated
     job : Job
     paths : list of path-like
-        Inputs beside the data.
+        Inputs besides the data.
     **settings
         Parameters of the job.
     """

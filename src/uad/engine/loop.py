@@ -2,8 +2,7 @@
 
 Every epoch's random numbers come from a generator named after the epoch, and its state is stored
 with the batches that are done (`uad.engine.saved_state`), so a run that is killed and started again
-continues with the numbers it would have drawn anyway. On the CPU the result is the same to the
-byte.
+continues with the numbers it would have drawn anyway. On the CPU the result is byte-identical.
 
 The checkpoint with the lowest validation loss wins (SADM App. B), measured on fixed slices with
 fixed noise levels and noise.
@@ -11,6 +10,8 @@ fixed noise levels and noise.
 
 import csv
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,17 +20,25 @@ from uad.base import devices, seeding
 from uad.base.errors import InputError
 from uad.base.files import replacing
 from uad.base.logs import log, progress
+from uad.data.slices import Batch, TrainingSlices
 from uad.engine.saved_state import Cursor, SavedState, State
 from uad.engine.settings import Training
+from uad.models.method import Method
 
 
-def fit(method, data, validation, settings: Training, seed: int, saved: SavedState) -> State:
+def fit(
+    method: Method,
+    data: TrainingSlices,
+    validation: Sequence[Batch],
+    settings: Training,
+    seed: int,
+    saved: SavedState,
+) -> State:
     """Train `method.network`.
 
     Parameters
     ----------
-    method : nn.Module
-        With `network` and `loss`; see `uad.models.methods`.
+    method : Method
     data : slices.TrainingSlices
         On the device to compute on.
     validation : list of slices.Batch
@@ -47,7 +56,7 @@ def fit(method, data, validation, settings: Training, seed: int, saved: SavedSta
     Raises
     ------
     InputError
-        If the loss is no longer finite, or the job was told to end (SIGTERM).
+        If the loss is no longer finite, or the job was stopped by SIGTERM.
     """
     device = torch.device(data.device)
     network = method.to(device).network
@@ -115,15 +124,15 @@ def fit(method, data, validation, settings: Training, seed: int, saved: SavedSta
 
 
 @torch.no_grad()
-def validate(method, batches, rng) -> float:
+def validate(method: Method, batches: Sequence[Batch], rng: np.random.Generator) -> float:
     """Mean loss over fixed batches, each weighed by its slices.
 
     Parameters
     ----------
-    method : nn.Module
+    method : Method
     batches : list of slices.Batch
     rng : numpy.random.Generator
-        From the same point every time.
+        In the same state every time.
     """
     method.network.eval()
     losses = torch.stack([method.loss(batch, rng).double() for batch in batches])  # (batches,)
@@ -131,7 +140,7 @@ def validate(method, batches, rng) -> float:
     return float((losses * sizes).sum() / sizes.sum())
 
 
-def write_history(history, path) -> None:
+def write_history(history: Sequence[dict], path: Path | str) -> None:
     """`history.tsv`: epoch, training and validation loss, seconds."""
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(history[0]), delimiter="\t")

@@ -1,8 +1,10 @@
 """The reconstruction job: pseudo-healthy volumes of one model, fold and data set.
 
-It works through the validation and test subjects in a fixed order, one volume at a time, and goes
-on where it was if it is killed (`uad.base.resumable`).
+It works through the validation and test subjects in a fixed order, one volume at a time, and
+resumes where it stopped if it is killed (`uad.base.resumable`).
 """
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +16,9 @@ from uad.engine.jobs import Evaluated, Job
 
 
 @torch.no_grad()
-def reconstruct(data: Evaluated, model_path, test: dict, seed: int, job: Job, output) -> None:
+def reconstruct(
+    data: Evaluated, model_path: Path | str, test: dict, seed: int, job: Job, output: Path | str
+) -> None:
     """Pseudo-healthy volumes of every validation and test subject of a data set.
 
     Written as (subjects, levels, Z, X, Y) in half precision, whose rounding (0.0005 at most) is far
@@ -36,7 +40,7 @@ def reconstruct(data: Evaluated, model_path, test: dict, seed: int, job: Job, ou
     method = checkpoints.load(model_path, job.device, test=test)
     shape = (method.levels, *pack.image.shape[1:])  # of one subject: (levels, Z, X, Y)
 
-    def compute(i):
+    def compute(i: int) -> np.ndarray:
         volume = pack.volume(subjects[i])
         rng = seeding.generator(seed, "reconstruct", job.fold, volume.subject)
         image = torch.from_numpy(volume.image).to(job.device)  # (Z, X, Y)

@@ -1,14 +1,18 @@
-"""The saved state of a training: what a run that was killed goes on from.
+"""The saved state of a training, from which a killed run resumes.
 
 It is stored every few minutes, and at once on SIGTERM (a time limit, a cancelled job), which then
-ends the job, and on SIGUSR1, after which training goes on.
+ends the job, and on SIGUSR1, after which training continues.
 """
 
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
+
+import torch
 
 from uad.base.errors import InputError
 from uad.base.files import discard
@@ -18,18 +22,18 @@ from uad.engine import checkpoints
 
 @dataclass
 class Cursor:
-    """Where a training is: in this epoch, behind the batches of which there are losses.
+    """Position of a training: the current epoch, and its batches that are done.
 
     Attributes
     ----------
     epoch : int
         Epochs that are done.
     losses : list of Tensor
-        Of the batches that are done of the next one.
+        Of the batches of the current epoch that are done.
     seconds : float
         Spent on them.
     rng : dict or None
-        State of the epoch's random generator behind them; None: it has not begun.
+        State of the epoch's random generator after them; None before the first.
     """
 
     epoch: int = 0
@@ -40,7 +44,7 @@ class Cursor:
 
 @dataclass
 class State:
-    """What a training has come to; `best` is the network's state at the lowest validation loss."""
+    """Progress of a training; `best` is the network's state at the lowest validation loss."""
 
     cursor: Cursor = field(default_factory=Cursor)
     history: list = field(default_factory=list)
@@ -49,13 +53,13 @@ class State:
 
 
 class SavedState:
-    """The file of a state, and when it is written.
+    """The file that holds the state, and when it is written.
 
     Parameters
     ----------
     path : path-like
     fingerprint : str
-        Of all that decides the weights; a file with another one is not taken up.
+        Of all that affects the weights; a file with another one is not resumed.
     minutes : float
         Between two saves.
     label : str
@@ -68,11 +72,11 @@ class SavedState:
         self.signal, self.saved = None, time.monotonic()
 
     @contextmanager
-    def heeding_signals(self):
+    def heeding_signals(self) -> Iterator[None]:
         """Within, SIGTERM and SIGUSR1 wait for the end of the step (`save_if_due`)."""
 
-        def note(number, _):
-            if self.signal != signal.SIGTERM:  # ... is not made harmless by a later SIGUSR1
+        def note(number: int, _: FrameType | None) -> None:
+            if self.signal != signal.SIGTERM:  # a later SIGUSR1 must not hide it
                 self.signal = number
 
         before = {s: signal.signal(s, note) for s in (signal.SIGTERM, signal.SIGUSR1)}
@@ -83,7 +87,7 @@ class SavedState:
                 signal.signal(number, handler)
 
     def save_if_due(self, state: State, parts: dict) -> None:
-        """Store the state if a signal came, or if the last time is long ago.
+        """Store the state if a signal arrived, or if the last save is older than `minutes`.
 
         Parameters
         ----------
@@ -94,14 +98,14 @@ class SavedState:
         Raises
         ------
         InputError
-            If the job was told to end (SIGTERM).
+            If the job was stopped by SIGTERM.
         """
         if self.signal is None and time.monotonic() - self.saved <= 60 * self.minutes:
             return
         self.save(state, parts)
         self.saved = time.monotonic()
         if self.signal == signal.SIGTERM:
-            raise InputError(f"{self.label}: told to end (SIGTERM); the next start goes on here")
+            raise InputError(f"{self.label}: stopped by SIGTERM; run again to resume")
         self.signal = None
 
     def save(self, state: State, parts: dict) -> None:
@@ -115,8 +119,8 @@ class SavedState:
         cursor = state.cursor
         log.info("saved the state: %d epochs and %d batches", cursor.epoch, len(cursor.losses))
 
-    def resume(self, parts: dict, device) -> State:
-        """The saved state if it fits, with `parts` as they were then; else a new one."""
+    def resume(self, parts: dict, device: torch.device | str) -> State:
+        """The saved state if it fits, with `parts` restored; else a new one."""
         if not self.path.exists():
             return State()
         try:

@@ -1,8 +1,10 @@
 """The score job: anomaly maps of one network and fold.
 
 It works as the reconstruction job does (`uad.engine.reconstruction`); it has its own module so that
-a change of the maps does not reconstruct again.
+a change of the maps does not rerun reconstructions.
 """
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +16,14 @@ from uad.engine.jobs import Evaluated, Job
 
 
 @torch.no_grad()
-def score(data: Evaluated, model_path, test: dict, reconstruction_path, job: Job, output) -> None:
+def score(
+    data: Evaluated,
+    model_path: Path | str,
+    test: dict,
+    reconstruction_path: Path | str | None,
+    job: Job,
+    output: Path | str,
+) -> None:
     """Anomaly maps of every validation and test subject of a data set, (subjects, Z, X, Y) float32.
 
     Parameters
@@ -22,7 +31,7 @@ def score(data: Evaluated, model_path, test: dict, reconstruction_path, job: Job
     data, model_path, test, job, output
         As for `reconstruction.reconstruct`.
     reconstruction_path : path-like or None
-        Of the method that it stands on, if there is one.
+        Of the upstream method, if there is one.
     """
     devices.set_up_cpu(job.threads)
     pack, subjects = packed.of_files(data.files), data.subjects(job.fold)
@@ -30,7 +39,7 @@ def score(data: Evaluated, model_path, test: dict, reconstruction_path, job: Job
     # (subjects, levels, Z, X, Y)
     stored = np.load(reconstruction_path, mmap_mode="r") if reconstruction_path else None
 
-    def compute(i):
+    def compute(i: int) -> np.ndarray:
         volume = pack.volume(subjects[i])
         reconstruction = None
         if stored is not None:

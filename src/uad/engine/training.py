@@ -1,6 +1,7 @@
 """The training job: data, model and device of one model and fold put together."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,20 +17,20 @@ from uad.models import anomalies, methods
 
 
 def train(
-    model: str, block: dict, inputs, outputs, seed: int, save_minutes: float, job: Job
+    model: str, block: dict, inputs: Any, outputs: Any, seed: int, save_minutes: float, job: Job
 ) -> None:
     """Train one model on one fold and store its best state.
 
     Parameters
     ----------
     model : str
-        Method, and behind a hyphen what it learns anomalies from.
+        Method and, after a hyphen, what it learns anomalies from.
     block : dict
         The method's block of the configuration, of which only what decides the weights is used
         (`methods.training_params`).
     inputs : mapping
         `train`, `val` (files of packed data sets), `train_split`, `val_split`, `upstream` if the
-        method stands on another, `pretrained` if it starts from weights.
+        method builds on another, `pretrained` if it starts from weights.
     outputs : mapping
         `model`, `history`, and `about`, which repeats all that is stored with the model but the
         weights.

@@ -1,4 +1,4 @@
-"""Example cases for the figures: which subjects, which slice, and what every row makes of them.
+"""Example cases for the figures: which subjects, which slice, and the scores of every row.
 
 Cases are chosen by a rule, never by hand: the test subjects at the 50th and 75th percentile of the
 highest Dice that SADM_res reaches (paper Fig. 2), each in the axial slice with the largest lesion.
@@ -8,20 +8,25 @@ again without scoring again.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from uad.base.errors import InputError
 from uad.base.files import replacing
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from uad.data.packed import Pack
+
 PERCENTILES = (50, 75)
-# Of every row and part, beside what all share.
+# Arrays per row and part; the others are shared.
 SCORED = ("score", "peak", "dice", "threshold")
 SYNTHETIC = 6  # volumes shown in the figure of synthetic anomalies
 
 
-def choose(table):
+def choose(table: "pd.DataFrame") -> list[str]:
     """Subjects at the percentiles of `dice_best`, among those with a lesion.
 
     A percentile is the lowest value that this share of the subjects does not exceed (nearest rank);
@@ -70,12 +75,12 @@ def read(paths: Sequence[Any], test_set: str) -> dict[str, np.ndarray]:
                 {k.removeprefix(start): content[k] for k in content.files if k.startswith(start)}
             )
     if any(list(part["subject"]) != list(parts[0]["subject"]) for part in parts):
-        raise InputError(f"{paths[0]} and others beside it show different subjects; delete them")
+        raise InputError(f"{paths[0]} and files next to it show different subjects; delete them")
     joined = {kind: np.concatenate([part[kind] for part in parts], axis=1) for kind in SCORED}
     return {**parts[0], **joined, "names": np.concatenate([part["names"] for part in parts])}
 
 
-def synthetic(pack, subjects):
+def synthetic(pack: "Pack", subjects: Sequence[str]) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """One slice with an anomaly of each of the first synthetic test volumes.
 
     Parameters

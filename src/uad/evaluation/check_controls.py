@@ -1,9 +1,12 @@
-"""Rows whose result is known: if one comes out otherwise, the evaluation is broken.
+"""Rows whose result is known: if one differs, the evaluation is broken.
 
 Checked before any table is written. `intensity` has no expected value.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
+import pandas as pd
 
 from uad.base.errors import InputError
 from uad.evaluation.statistics import SMALL_ML
@@ -12,14 +15,14 @@ TOLERANCE = 0.2  # of the mean prevalence
 STANDARD_ERRORS = 3
 
 
-def check(subjects, rows):
+def check(subjects: pd.DataFrame, rows: Mapping[str, dict]) -> None:
     """Raise `InputError` if a control does not have the value that it must have.
 
     Parameters
     ----------
     subjects : DataFrame
         Metrics of all rows and folds, with the row's name in `row`.
-    rows : dict
+    rows : mapping
         `rows` of the configuration; those whose only map is `perfect` or `chance` are checked.
     """
     for row, block in rows.items():

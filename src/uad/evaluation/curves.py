@@ -17,7 +17,9 @@ WEIGHTS = tuple(i / 10 for i in range(11))
 POINTS = 200  # kept of each precision-recall curve
 
 
-def weighted_dice(residual_map, prediction, lesion):
+def weighted_dice(
+    residual_map: np.ndarray, prediction: np.ndarray, lesion: np.ndarray
+) -> list[float]:
     """[DICE] of one subject for every weight beta of the residual map (eq. 4).
 
     The score is beta * residual map + (1 - beta) * prediction.
@@ -56,7 +58,7 @@ def weight_table(
     Parameters
     ----------
     row : str
-        What it is trained on stands behind the hyphen.
+        What it is trained on follows the hyphen.
     maps : sequence of str
         The first is the residual map, the others make up the prediction.
     cohorts : mapping of str to Cohort

@@ -102,7 +102,7 @@ def _evaluate_test_set(patients, healthy, reconstruction_error, spacing_mm, min_
     fold = patients.cohort.fold
     cuts = _thresholds(patients, healthy)
 
-    def predict(score):
+    def predict(score: np.ndarray) -> np.ndarray:
         return metrics.drop_small(score > cuts["val"], min_component)
 
     healthy_lines = [

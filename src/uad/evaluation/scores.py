@@ -4,7 +4,7 @@ A map is that of a network, stored by rule `score`; or the residual of a reconst
 here, since that costs less than to store it; or a control.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from uad.evaluation.controls import CONTROLS, load
 
 @dataclass(frozen=True)
 class Stored:
-    """Files of one data set: its pack and its split, and what models made of it in one fold.
+    """Files of one data set: its pack and its split, and the outputs of models in one fold.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ def stored(
     datasets, networks, reconstructing : sequence of str
     """
 
-    def of(position, files, names):
+    def of(position: int, files: Iterable, names: Sequence[str]) -> dict[str, Any]:
         n = len(names)
         return dict(zip(names, list(files)[position * n : (position + 1) * n]))
 
@@ -181,7 +181,7 @@ class RowScore:
     def __call__(self, volume: PackedVolume) -> np.ndarray:
         """Sum of the row's maps, (Z, X, Y) float32, zero outside the brain.
 
-        Models' maps are masked here too, so that none gains or loses by what lies outside. Those of
+        Models' maps are masked here too, so that voxels outside the brain do not matter. Those of
         controls are taken as they are: `perfect` has to be perfect.
         """
         maps = [of(volume) * volume.brain for of in self._maps]

@@ -17,21 +17,28 @@ import os
 import pickle
 import sys
 import types
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from uad.base.errors import InputError
 
+if TYPE_CHECKING:  # torch is imported where it is needed, after `set_up`
+    import torch
+
+    from uad.imaging.volumes import Volume
+
 # The last is nnU-Net's, which reads it when imported.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "nnUNet_def_n_proc")
-# Read by torch.load: nnU-Net asks it to unpickle anything, this has it refuse what is not weights.
+# Makes torch.load refuse pickled objects, although nnU-Net tells it to load anything.
 WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 PRIMUS = "nnunetv2.training.nnUNetTrainer.primus.primus_trainers"
 
 log = logging.getLogger("uad")
 
 
-def set_up(threads):
+def set_up(threads: int) -> None:
     """Keep torch and nnU-Net to a number of CPU threads; call before either is imported.
 
     Raises
@@ -65,7 +72,7 @@ def _numpy_values():
     return found
 
 
-def find_brain(head, weights, device):
+def find_brain(head: "Volume", weights: Path | str, device: "torch.device") -> "Volume":
     """Brain mask of a whole head; call `set_up` first.
 
     Parameters

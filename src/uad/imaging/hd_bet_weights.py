@@ -11,7 +11,7 @@ CHECKPOINT = "fold_all/checkpoint_final.pth"
 FILES = ("dataset.json", "plans.json", CHECKPOINT)
 
 
-def check(folder):
+def check(folder: Path | str) -> dict[str, str]:
     """Raise `InputError` unless a folder holds HD-BET's weights, complete and readable.
 
     Parameters

@@ -101,10 +101,10 @@ def read(path: Path | str, dtype: type | str = np.float32) -> Volume:
 def read_atlas(
     head_path: Path | str, brain_path: Path | str, shape: tuple, spacing_mm: float
 ) -> tuple[Volume, Volume]:
-    """The atlas templates (head, brain), on the grid that is expected.
+    """The atlas templates (head, brain), on the expected grid.
 
-    Versions of SRI24 on other grids or in other directions are about, and everything after
-    registration would quietly lie elsewhere.
+    SRI24 circulates on several grids and orientations; a wrong one would silently shift every later
+    result.
 
     Raises
     ------
@@ -115,15 +115,15 @@ def read_atlas(
     for template in (head, brain):
         if list(template.array.shape) != list(shape):
             raise InputError(
-                f"{template.path}: the atlas has {template.array.shape} voxels, expected are "
+                f"{template.path}: the atlas has {template.array.shape} voxels, expected "
                 f"{tuple(shape)} (atlas.shape)"
             )
         axes = template.affine[:3, :3] @ np.diag([-1, -1, 1])
         if not np.allclose(axes, spacing_mm * np.eye(3), atol=1e-3):
             raise InputError(
                 f"{template.path}: the atlas has voxels of "
-                f"{' x '.join(f'{s:.3g}' for s in template.spacing_mm)} mm or is turned, expected "
-                f"are straight ones of {spacing_mm} mm (atlas.spacing_mm)"
+                f"{' x '.join(f'{s:.3g}' for s in template.spacing_mm)} mm or is turned; expected "
+                f"voxels of {spacing_mm} mm along the axes (atlas.spacing_mm)"
             )
     check_same_grid(head, brain)
     return head, brain
@@ -132,7 +132,7 @@ def read_atlas(
 def header_conflict(path: Path | str) -> str | None:
     """Why a NIfTI header contradicts itself, or None.
 
-    Its two affines may say different things of which side is left; then neither is to be believed.
+    Its two affines may disagree on which side is left; then neither can be trusted.
     """
     header = nib.load(path).header
     forms = {"sform": header.get_sform(coded=True), "qform": header.get_qform(coded=True)}

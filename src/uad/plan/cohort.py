@@ -1,9 +1,10 @@
-"""Who is there: subjects of every data set, by the names of its files, and where their files are.
+"""The cohort: subjects of every data set, found by file names, and the paths of their files.
 
 Nothing is opened here, so that thousands of subjects are planned in a moment; simulated files need
 not exist yet.
 """
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -136,7 +137,7 @@ class Cohort:
         return {kind: f"{self.folder(dataset)}/{path}" for kind, path in found.items() if path}
 
     def raw_files(self, wildcards: Any) -> dict[str, str]:
-        """The wildcard subject's files: image, and what there is of lesion and brain mask."""
+        """The wildcard subject's files: image, and lesion and brain mask if it has them."""
         return self.found_files(wildcards.dataset, self.subject(wildcards))
 
     def native_files(self, wildcards: Any) -> list[str]:
@@ -168,7 +169,7 @@ class Cohort:
             k: f"{self.paths.raw(dataset)}/{path}" for k, path in zip(("image", "lesion"), found)
         }
 
-    def of_every_subject(self, kind: str):
+    def of_every_subject(self, kind: str) -> Callable[[Any], list[str]]:
         """Input function: a file of every subject of the wildcard data set."""
         return lambda wildcards: [
             self.paths.preprocessed(wildcards.dataset, label, kind)
@@ -215,7 +216,7 @@ class Cohort:
         return "clean" if drawn else self.config["splits"]["scheme"]
 
     def other_inputs(self) -> list[str]:
-        """Files that results depend on, beside scans and weights."""
+        """Files that results depend on, besides scans and weights."""
         files = [self.atlas("head"), self.atlas("brain")] if self.registered else []
         files += self.all_split_lists()
         files += [self.demographics(SimpleNamespace(dataset=dataset)) for dataset in self.names]

@@ -434,10 +434,10 @@ def method(model: str) -> str:
 
 
 def models(config: dict) -> list[str]:
-    """Models that the rows need, with those they stand on, in order of first need."""
+    """Models that the rows need, with those they build on, in order of first need."""
     needed = {}
 
-    def visit(name):
+    def visit(name: str) -> None:
         block = config["methods"][method(name)]
         for other in (block["upstream"], block["pretrained"]):
             if other in config["methods"]:
@@ -496,7 +496,7 @@ def test_sets(config: dict) -> dict[str, str]:
 def used_datasets(config: dict) -> list[str]:
     """Data sets that models are trained or tested on: IXI, then others, as in `lesion_sources`.
 
-    `draem` is one of them if it is tested or validated on; it is made of IXI.
+    `draem` is one of them if it is tested or validated on; it is made from IXI.
     """
     used = set(test_sets(config).values())
     for model in models(config):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -27,11 +28,17 @@ def key_table(config: dict) -> str:
     # Blocks that stand in several places are explained once: where, and with which values.
     seen: dict[type, tuple[str, dict]] = {}
 
-    def row(path, meaning, unit=None, value="", source=None):
+    def row(
+        path: str,
+        meaning: str,
+        unit: str | None = None,
+        value: str = "",
+        source: str | None = None,
+    ) -> None:
         cells = (f"`{path}`", meaning, unit or "", value, source or "")
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
 
-    def block(cls, path, values, leave_out=()):
+    def block(cls: type, path: str, values: dict, leave_out: Collection[str] = ()) -> None:
         if cls in seen:
             first, known = seen[cls]
             changes = {key: v for key, v in values.items() if known.get(key) != v}
@@ -56,7 +63,7 @@ def key_table(config: dict) -> str:
             if cls is schema.Config and field.name == "methods":
                 all_methods(value)
 
-    def all_methods(blocks):
+    def all_methods(blocks: Mapping[str, dict]) -> None:
         block(schema.Method, "methods.<name>", {})
         common = [field.name for field in fields(schema.Method)]
         for name, values in blocks.items():

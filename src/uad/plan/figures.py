@@ -1,6 +1,6 @@
 """What the figures, the front page and the methods text of a run show."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ class Figures:
         folder = self.plan.cohort.folder(wildcards.dataset)
         return [f"{folder}/{subject.image}" for subject in self.montage(wildcards)]
 
-    def montage_files(self, kind: str):
+    def montage_files(self, kind: str) -> Callable[[Any], list[str]]:
         """Input function: a preprocessed file of each."""
         return lambda wildcards: [
             self.plan.cohort.files_at_1mm(wildcards.dataset, subject)[kind]
@@ -80,7 +80,7 @@ class Figures:
         return [*self.plan.reconstructing_of(row), *self.plan.networks_of(row)]
 
     def case_files(self, wildcards: Any) -> dict[str, list[str]]:
-        """What the wildcard row makes of the cases, and the metrics that they are chosen by."""
+        """Scores of the wildcard row for the cases, and the metrics that they are chosen by."""
         datasets = [self.plan.test_sets[name] for name in self.case_sets]
         choice = [self.paths.metrics(f"sadm_res-{name}", self.fold) for name in self.case_sets]
         return {

@@ -37,7 +37,7 @@ class Plan:
     Attributes
     ----------
     models : list of str
-        Trained models, in the order of training; a method and, behind a hyphen, what it learns
+        Trained models, in the order of training; a method and, after a hyphen, what it learns
         anomalies from.
     pretrained : list of str
         Those that only give others the weights they start from.
@@ -93,7 +93,7 @@ class Plan:
         )
 
     def training_code(self, wildcards: Any) -> str:
-        """The same for a training: the method's, that of what it stands on and of its anomalies."""
+        """The same for a training: the method, its upstream method and its anomalies."""
         method, source = settings.method(wildcards.model), wildcards.model.partition("-")[2]
         used = methods.sources(method, self.block(wildcards.model)["upstream"], source)
         return self.code("train_model.py", *used)
@@ -111,7 +111,7 @@ class Plan:
     def row_code(self, script: str) -> Callable:
         """The same for a script that scores the wildcard row."""
 
-        def digest(wildcards):
+        def digest(wildcards: Any) -> str:
             maps = self.maps(wildcards.row)
             modules = [f"uad.evaluation.controls.{name}" for name in maps if name in CONTROLS]
             residual = ["uad.models.residuals"] if set(maps) & set(self.reconstructing) else []
@@ -137,7 +137,7 @@ class Plan:
         return methods.test_params(settings.method(wildcards.model), self.block(wildcards.model))
 
     def training_data(self, wildcards: Any) -> dict[str, Any]:
-        """What a model trains and validates on, the model it stands on, weights it starts from."""
+        """What a model trains and validates on, its upstream model, and weights it starts from."""
         train, val = settings.training_datasets(wildcards.model, self.config)
         files = {
             "train": self.paths.packed(train),
@@ -189,7 +189,7 @@ class Plan:
         return {dataset: self.paths.packed(dataset) for dataset in self.test_datasets}
 
     def upstream_reconstructions(self, wildcards: Any) -> list[str]:
-        """What a network that stands on another one sees of it, for every data set."""
+        """Reconstructions that a network gets from its upstream model, for every data set."""
         upstream = self.block(wildcards.model)["upstream"]
         if upstream is None:
             return []
@@ -213,7 +213,7 @@ class Plan:
     def scored_files(self, row: str, fold: int | str, datasets: list[str]) -> dict[str, list[str]]:
         """What the scores of a row are made of; `uad.evaluation.scores.stored` reads it.
 
-        Maps are deleted after their last use, so the models behind them are named too: a row is
+        Maps are deleted after their last use, so the models that made them are named too: a row is
         scored again if one of them is newer.
         """
         networks, reconstructing = self.networks_of(row), self.reconstructing_of(row)
@@ -326,7 +326,7 @@ class Plan:
         return [self.resource(path)] if path else []
 
     def other_inputs(self, wildcards: Any = None) -> list[str]:
-        """Files that results depend on, beside the data sets and HD-BET's weights."""
+        """Files that results depend on, besides the data sets and HD-BET's weights."""
         files = [*self.cohort.other_inputs(), *self.published()]
         return list(dict.fromkeys([*files, *settings.weight_files(self.config).values()]))
 

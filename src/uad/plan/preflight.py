@@ -1,7 +1,9 @@
 """Can this configuration be run here? Data, atlas, brain extractor, device and disk, in words."""
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from uad.base import devices
 from uad.base.errors import InputError
@@ -15,18 +17,26 @@ PREPROCESSED_MB = 8
 VOXELS = 50 * 96 * 96
 
 
-def check(lines, atlas, weights, pretrained, accelerator, results, megabytes):
+def check(
+    lines: Sequence[Mapping[str, Any]],
+    atlas: tuple | None,
+    weights: Path | str | None,
+    pretrained: Mapping[str, Path | str],
+    accelerator: str,
+    results: Path | str,
+    megabytes: float,
+) -> tuple[list[str], bool]:
     """Everything that a run needs.
 
     Parameters
     ----------
-    lines : list of dict
+    lines : sequence of mapping
         Inventory of each data set.
     atlas : tuple or None
         Arguments of `volumes.read_atlas`; None for a simulated one.
     weights : path-like or None
         HD-BET's, if it is used.
-    pretrained : dict of str to path-like
+    pretrained : mapping of str to path-like
         Published weights of each method that starts from some.
     accelerator : str
     results : path-like
@@ -62,14 +72,14 @@ def check(lines, atlas, weights, pretrained, accelerator, results, megabytes):
     return [*sentences, f"disk: {sentence}"], good and enough
 
 
-def disk_mb(n_subjects, levels, n_folds):
+def disk_mb(n_subjects: int, levels: Sequence[int], n_folds: int) -> float:
     """Space that results take, at most and about, without the models (some GB at the paper's size).
 
     Parameters
     ----------
     n_subjects : int
         Of all data sets; nearly all of them are evaluated in every fold.
-    levels : list of int
+    levels : sequence of int
         Reconstructions per volume, of each model that reconstructs.
     n_folds : int
     """
@@ -79,7 +89,7 @@ def disk_mb(n_subjects, levels, n_folds):
     return n_subjects * (PREPROCESSED_MB + packed + kept + maps)
 
 
-def disk(results, megabytes):
+def disk(results: Path | str, megabytes: float) -> tuple[str, bool]:
     """Sentence on the space needed and free, and whether it is enough."""
     folder = Path(results).absolute()
     while not folder.exists():

@@ -1,11 +1,11 @@
-"""Published network weights that methods start from: there, or a sentence on how to get them."""
+"""Published network weights that methods start from: found, or a sentence on how to get them."""
 
 from pathlib import Path
 
 from uad.base.errors import InputError
 
 
-def find(path, method):
+def find(path: Path | str, method: str) -> Path | str:
     """The path of a weight file, if it is there.
 
     Parameters

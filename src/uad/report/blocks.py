@@ -17,7 +17,7 @@ RANDOM_EXTRACTOR = "random extractor, not ImageNet weights"
 
 @dataclass(frozen=True)
 class Context:
-    """What the pages of the tables say beside the numbers.
+    """What the pages of the tables say besides the numbers.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Context:
 
     @property
     def warnings(self) -> list[str]:
-        """Warnings beside the one that data are simulated."""
+        """Warnings other than the one that data are simulated."""
         return [self.leaks] if self.leaks else []
 
 
@@ -59,7 +59,7 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of the tables; `marked` puts a star behind its label."""
+    """A row of the tables; `marked` puts a star after its label."""
 
     label: str
     marked: bool

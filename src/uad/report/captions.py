@@ -1,7 +1,7 @@
 """The captions of the report as one Markdown text, which reads as a methods section.
 
 Captions are templates that Snakemake fills in for its report, one for each data set or test set.
-What applies to several is written once here, and that data are simulated only in the introduction.
+What applies to several is written only once; that data are simulated, only in the introduction.
 """
 
 import itertools

@@ -70,7 +70,7 @@ def _threshold(config):
 
 
 def _extractor(method, network):
-    def here(config):
+    def here(config: Mapping[str, Any]) -> str:
         at_random = config["methods"][method]["pretrained"] is None
         return f"{network}, " + ("random" if at_random else "ImageNet weights")
 

@@ -45,7 +45,7 @@ class Check(NamedTuple):
     text : str
         The sentence; without its full stop if `named` follows.
     named : list of (str, str)
-        Rows or files that it is about, and what is said of each.
+        Rows or files that it concerns, and what is said about each.
     n_more : int
         How many of them are not shown.
     """
@@ -279,12 +279,12 @@ def _data(paths: Paths, run: Mapping[str, Any], name: str) -> list[str]:
 def _paper(
     paths: Paths, run: Mapping[str, Any]
 ) -> list[tuple[str, list[tuple[str, str | None]]]] | None:
-    """Beside the published values: per test set two rows, and how many rows agree.
+    """Comparison with the published values: per test set two rows, and how many rows agree.
 
     Returns
     -------
     list of (str, list of (str, str or None)) or None
-        Test set, and texts with what is in grey behind them; None without a Table 1.
+        Test set, and texts, each with the grey text after it; None without a Table 1.
     """
     table = _table1(paths)
     if table is None:

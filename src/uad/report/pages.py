@@ -1,8 +1,8 @@
-"""Pages of the report from the templates beside this module; each page is one file.
+"""Pages of the report from the templates next to this module; each page is one file.
 
 A template `NAME.html.j2` extends `base.html.j2`, which has the title, the warnings and the style;
 what several pages need is in `macros.html.j2`. Texts are escaped, and a value that a template names
-and nobody gives is an error.
+but does not get is an error.
 """
 
 from functools import cache
@@ -100,7 +100,7 @@ def write(path: str | Path, template: str, **values: Any) -> None:
 
 
 def templates_of(name: str) -> list[Path]:
-    """Files that a page is made of: its template and all that it extends, imports or includes.
+    """Files that make up a page: its template and all that it extends, imports or includes.
 
     Snakemake does not see them. A rule whose script writes the page names their digest in its
     parameters, as it does for code.

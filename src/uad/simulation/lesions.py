@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from uad.simulation.phantom import Phantom
+
 # Radii in mm. Strokes range from lacunes of a few voxels to infarcts of a whole lobe; the released
 # ATLAS lesions span four orders of magnitude, hence logarithmic draws.
 GLIOMA_RADIUS_MM = (11.0, 32.0)
@@ -56,7 +58,7 @@ class Lesion:
     opacity: float
 
 
-def draw(kind, phantom, rng):
+def draw(kind: str, phantom: Phantom, rng: np.random.Generator) -> list[Lesion]:
     """The lesions of one subject: one glioma, one to three strokes, or many in the white matter."""
     few, many = {"glioma": (1, 1), "stroke": (1, 3), "white matter": (6, 20)}[kind]
     n = int(rng.integers(few, many + 1)) if many > 1 else 1
@@ -81,7 +83,7 @@ def _draw_one(kind, phantom, rng):
     )
 
 
-def depth(lesion, phantom, rng):
+def depth(lesion: Lesion, phantom: Phantom, rng: np.random.Generator) -> np.ndarray:
     """Depth field of one lesion on the phantom's brain box: 1 at the centre, 0 at the boundary.
 
     The ellipsoid's boundary is roughened by smooth noise and cut where the brain ends; strokes are
@@ -108,7 +110,7 @@ def depth(lesion, phantom, rng):
     return field
 
 
-def paint(signal, field, lesion):
+def paint(signal: np.ndarray, field: np.ndarray, lesion: Lesion) -> None:
     """Replace tissue signal by lesion signal where `field` is positive, in place."""
     inside = field > 0
     depths = field[inside]
@@ -125,7 +127,7 @@ def paint(signal, field, lesion):
     signal[inside] += weight * (value - signal[inside])
 
 
-def labels(depths, kind):
+def labels(depths: np.ndarray, kind: str) -> np.ndarray:
     """Label values of native voxels from their depth: BraTS classes, else 1."""
     out = np.zeros(depths.shape, np.uint8)
     for value, begins in (GLIOMA_LABELS if kind == "glioma" else {1: 0.0}).items():

@@ -11,11 +11,11 @@ SITES = {
     "atlas_v2": ("001", "009", "031", "052"),
     "wmh": ("Utrecht", "Singapore", "Amsterdam/GE3T"),
 }
-# Subjects that there are numbers for; which data sets are simulated.
+# Most subjects that the names allow; the keys are the data sets that are simulated.
 MOST = {"ixi": 999, "brats21": 49999, "atlas_v2": 999, "mslub": 49, "wmh": 999}
 
 
-def scans(dataset, n, seed):
+def scans(dataset: str, n: int, seed: int) -> list[str]:
     """Native scan names of `n` simulated subjects.
 
     Parameters
@@ -47,12 +47,12 @@ def scans(dataset, n, seed):
     return names
 
 
-def age(scan, seed):
+def age(scan: str, seed: int) -> float:
     """Age in years of a simulated subject, 20 to 86 as in IXI."""
     return round(random.Random(f"{seed} age {scan}").uniform(20, 86), 2)
 
 
-def files(dataset, scan, site=None):
+def files(dataset: str, scan: str, site: str | None = None) -> list[str]:
     """Native paths of a scan in its data set's folder: the image, then the lesion mask.
 
     `site` is the folder of ATLAS v2 that the scan is in, by default the one in its name.

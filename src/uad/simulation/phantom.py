@@ -9,8 +9,10 @@ head: a bright rim of fat, dark bone next to dark fluid, and anatomy outside the
 Coordinates are MNI RAS millimetres; arrays are (X, Y, Z) with increasing R, A, S.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from importlib import resources
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -61,27 +63,28 @@ class Phantom:
     detail: np.ndarray
 
     @property
-    def box(self):
+    def box(self) -> tuple[slice, ...]:
         """The brain box as slices of the head's grid."""
         return tuple(slice(a, a + n) for a, n in zip(self.low, self.brain.shape))
 
     @property
-    def origin_mm(self):
+    def origin_mm(self) -> np.ndarray:
         """Position of the first voxel of the brain box."""
         return ORIGIN_MM + self.low
 
-    def save(self, path):
+    def save(self, path: Path | str) -> None:
         """Write without compression, since every simulated subject reads it."""
         with open(path, "wb") as file:
             np.savez(file, **{field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: Path | str) -> "Phantom":
+        """Read what `save` wrote."""
         with np.load(path) as arrays:
             return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
-def build():
+def build() -> Phantom:
     """The phantom, from nilearn's template files; deterministic, takes some ten seconds."""
     folder = resources.files("nilearn.datasets") / "data"
     t1, grey, white = (
@@ -126,12 +129,12 @@ def _head(brain):
     axes = [ORIGIN_MM[i] + np.arange(SHAPE[i], dtype=np.float32) for i in range(3)]
     x, y, z = np.meshgrid(*axes, indexing="ij", sparse=True)
 
-    def ellipsoid(centre_mm, radii_mm):
+    def ellipsoid(centre_mm: Sequence[float], radii_mm: Sequence[float]) -> np.ndarray:
         """Distance to the surface in mm, negative inside (first order, enough here)."""
         scaled = ((p - c) / r for p, c, r in zip((x, y, z), centre_mm, radii_mm))
         return (np.sqrt(sum(s * s for s in scaled)) - 1) * min(radii_mm)
 
-    def cylinder(centre_mm, radii_mm):
+    def cylinder(centre_mm: Sequence[float], radii_mm: Sequence[float]) -> np.ndarray:
         """The same for an upright elliptic cylinder."""
         scaled = ((p - c) / r for p, c, r in zip((x, y), centre_mm, radii_mm))
         return (np.sqrt(sum(s * s for s in scaled)) - 1) * min(radii_mm)

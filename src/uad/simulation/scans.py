@@ -126,7 +126,7 @@ class Scan:
     lesion: nib.Nifti1Image | None
 
 
-def simulate(dataset, scan, age, seed, head):
+def simulate(dataset: str, scan: str, age: float, seed: int, head: phantom.Phantom) -> Scan:
     """One subject's raw scan.
 
     Parameters
@@ -172,7 +172,9 @@ def _draw(dataset, scan, age, seed, head):
     return rng, fields, signal, _warp(head, age, found, rng)
 
 
-def true_affine(dataset, scan, age, seed, head):
+def true_affine(
+    dataset: str, scan: str, age: float, seed: int, head: phantom.Phantom
+) -> np.ndarray:
     """Atlas to native millimetres (4, 4), RAS: the affine nearest to the true deformation.
 
     Least squares over the native voxels that lie in the subject's brain; what a perfect affine
@@ -192,7 +194,7 @@ def true_affine(dataset, scan, age, seed, head):
     return nib.affines.from_matvec(solution[:3].T, solution[3])
 
 
-def atlas(head):
+def atlas(head: phantom.Phantom) -> dict[str, nib.Nifti1Image]:
     """The simulated atlas: head and brain on an SRI24-like grid, without warp, bias or noise.
 
     Returns
@@ -212,7 +214,7 @@ def atlas(head):
     }
 
 
-def pose(dataset, scan, seed):
+def pose(dataset: str, scan: str, seed: int) -> np.ndarray:
     """True affine of a scan, MNI to native world (4, 4), before the subject's smooth warp."""
     native = NATIVE[dataset]
     rng = seeding.generator(seed, "pose", dataset, scan)

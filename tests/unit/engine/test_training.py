@@ -159,7 +159,7 @@ def test_sigterm_saves_and_ends(tmp_path, caplog):
     done, cursor = interrupt(tmp_path, 4, "SIGTERM", save_minutes=1000)
     assert done.returncode == 1
     assert done.stderr.endswith(
-        "Error: unet-brats fold 0: told to end (SIGTERM); the next start goes on here\n"
+        "Error: unet-brats fold 0: stopped by SIGTERM; run again to resume\n"
     )
     assert (cursor["epoch"], len(cursor["losses"])) == (1, 2)  # the fourth batch was still learned
     assert_goes_on_to_the_same_bytes(tmp_path, caplog)

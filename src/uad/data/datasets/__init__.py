@@ -1,9 +1,9 @@
-"""Data sets: one file each, from a folder as it was unpacked to subjects.
+"""Data sets: one module each, which finds the subjects in an unpacked folder.
 
 A data set module has
 
 `TITLE`, `LICENCE`, `SOURCE`, `CITATION`
-    what the report says of it,
+    what the report says about it,
 `CASES`
     subjects in the complete archive, per modality that it has,
 `NAME`
@@ -32,7 +32,9 @@ since this runs where only Snakemake is installed.
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 from typing import NamedTuple
 
 from uad.base import modules
@@ -51,18 +53,20 @@ class Subject(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What was found in a folder: subjects by label, and (file or subject, why it is left out)."""
+    """What a folder holds: subjects by label, and pairs of what is left out and why."""
 
     subjects: dict
     left_out: list
 
 
-def load(name):
+def load(name: str) -> ModuleType:
     """The module of a data set; `InputError` if there is none of that name."""
     return modules.load(__name__, name, "data set")
 
 
-def patterns(module, modality, layout):
+def patterns(
+    module: ModuleType, modality: str, layout: str
+) -> tuple[str, str | None, str | None, str]:
     """Regular expressions of a data set's paths: image, lesion or None, brain or None, others."""
     if layout == "native":
         anywhere = rf"(?:.*/)?{module.NAME}"
@@ -79,7 +83,13 @@ def patterns(module, modality, layout):
     return image, lesion if module.LESION else None, brain, r".*"
 
 
-def find(name, files, folder, modality="T1", layout="native"):
+def find(
+    name: str,
+    files: Iterable[str],
+    folder: Path | str,
+    modality: str = "T1",
+    layout: str = "native",
+) -> Listing:
     """Subjects of a data set among the files of its folder, sorted by label.
 
     Parameters
@@ -88,7 +98,7 @@ def find(name, files, folder, modality="T1", layout="native"):
         Data set.
     files : iterable of str
         Paths relative to the folder.
-    folder : str
+    folder : path-like
         For messages.
     modality : {"T1", "T2"}
     layout : {"native", "prepared"}
@@ -150,7 +160,7 @@ def find(name, files, folder, modality="T1", layout="native"):
     return Listing(subjects, left_out)
 
 
-def unsafe(path):
+def unsafe(path: str) -> str | None:
     """Why a path in a data set's folder cannot be used, or None.
 
     Snakemake reads braces as wildcards; what cannot be printed (line breaks, broken encodings) can
@@ -174,7 +184,7 @@ def _incomplete(paths, modality):
     return None
 
 
-def list_files(folder, key):
+def list_files(folder: Path | str, key: str) -> list[str]:
     """All files below a folder, relative to it.
 
     Raises

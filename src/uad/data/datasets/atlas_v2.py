@@ -4,6 +4,16 @@ Native layout: ``Training/R###/sub-r###s###/ses-1/anat/sub-…_T1w.nii.gz`` and 
 mm, in MNI152NLin2009aSym space, with skull.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+from re import Match
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # pandas is not installed where names of files are looked up
+    import pandas as pd
+
+    from uad.data.datasets import Subject
+
 TITLE = "ATLAS v2.0"
 LICENCE = "no redistribution"
 SOURCE = "https://fcon_1000.projects.nitrc.org/indi/retro/atlas.html"
@@ -22,12 +32,12 @@ PREPARED, PREPARED_NAME = "Test/ATLAS_v2", NAME
 STRATUM = "site"
 
 
-def label(match):
+def label(match: Match[str]) -> str:
     """BIDS label of a subject."""
     return match["id"]
 
 
-def metadata(subjects, demographics):
+def metadata(subjects: "Sequence[Subject]", demographics: Path | str | None) -> "pd.DataFrame":
     """The site, from the label."""
     import pandas as pd
 

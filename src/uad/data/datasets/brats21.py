@@ -4,6 +4,16 @@ Native layout: per case ``BraTS2021_#####/BraTS2021_#####_{t1,t2,seg}.nii.gz``, 
 1 mm, on the SRI24 grid.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+from re import Match
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # pandas is not installed where names of files are looked up
+    import pandas as pd
+
+    from uad.data.datasets import Subject
+
 TITLE = "BraTS21"
 LICENCE = "challenge terms, no redistribution"
 SOURCE = "https://www.synapse.org/brats2021"
@@ -20,12 +30,12 @@ PREPARED, PREPARED_NAME = "Test/Brats21", NAME
 STRATUM = None
 
 
-def label(match):
+def label(match: Match[str]) -> str:
     """BIDS label of a subject."""
     return f"BraTS{match['id']}"
 
 
-def metadata(subjects, demographics):
+def metadata(subjects: "Sequence[Subject]", demographics: Path | str | None) -> "pd.DataFrame":
     """Nothing is known of the subjects beyond their images."""
     import pandas as pd
 

@@ -4,6 +4,16 @@ Native layout: a flat folder per modality, ``IXI###-SITE-####-T1.nii.gz``, and t
 ``IXI.xls``.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+from re import Match
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # pandas is not installed where names of files are looked up
+    import pandas as pd
+
+    from uad.data.datasets import Subject
+
 TITLE = "IXI"
 LICENCE = "CC BY-SA 3.0"
 SOURCE = "https://brain-development.org/ixi-dataset/"
@@ -20,12 +30,12 @@ PREPARED, PREPARED_NAME = "Train/ixi", NAME
 STRATUM = "age_group"
 
 
-def label(match):
+def label(match: Match[str]) -> str:
     """BIDS label of a subject."""
     return match["id"]
 
 
-def metadata(subjects, demographics):
+def metadata(subjects: "Sequence[Subject]", demographics: Path | str | None) -> "pd.DataFrame":
     """Site, age and age group of each subject.
 
     Parameters

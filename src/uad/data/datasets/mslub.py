@@ -4,6 +4,16 @@ Native layout: ``patient##_{T1W,T2W}.nii.gz`` and ``patient##_consensus_gt.nii.g
 one per patient, with skull.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+from re import Match
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # pandas is not installed where names of files are looked up
+    import pandas as pd
+
+    from uad.data.datasets import Subject
+
 TITLE = "MSLUB"
 LICENCE = "see its page"
 SOURCE = "https://lit.fe.uni-lj.si/en/research/resources/3D-MR-MS/"
@@ -20,12 +30,12 @@ PREPARED, PREPARED_NAME = "Test/MSLUB", NAME
 STRATUM = None
 
 
-def label(match):
+def label(match: Match[str]) -> str:
     """BIDS label of a subject."""
     return f"patient{match['id']}"
 
 
-def metadata(subjects, demographics):
+def metadata(subjects: "Sequence[Subject]", demographics: Path | str | None) -> "pd.DataFrame":
     """Nothing is known of the subjects beyond their images."""
     import pandas as pd
 

@@ -5,6 +5,16 @@ scanner comes between, ``Amsterdam/GE3T/100``. ``pre/T1`` is on the grid of the 
 FLAIR, thick slices), unlike ``orig/3DT1``. With skull.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+from re import Match
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # pandas is not installed where names of files are looked up
+    import pandas as pd
+
+    from uad.data.datasets import Subject
+
 TITLE = "WMH"
 LICENCE = "see its page"
 SOURCE = "https://dataverse.nl/dataset.xhtml?persistentId=doi:10.34894/AECRSD"
@@ -21,12 +31,12 @@ PREPARED, PREPARED_NAME = "Test/WMH", r"(?P<site>Utrecht|Singapore|GE3T)_(?P<id>
 STRATUM = "site"
 
 
-def label(match):
+def label(match: Match[str]) -> str:
     """BIDS label of a subject."""
     return match["site"] + match["id"]
 
 
-def metadata(subjects, demographics):
+def metadata(subjects: "Sequence[Subject]", demographics: Path | str | None) -> "pd.DataFrame":
     """The site, from the label."""
     import pandas as pd
 

@@ -4,11 +4,13 @@ A control's module has `build(validation, rng)`: a function from a volume with g
 anomaly map, (Z, X, Y) float32. `validation` holds validation volumes.
 """
 
+from types import ModuleType
+
 from uad.base import modules
 
 CONTROLS = ("perfect", "chance", "intensity")
 
 
-def load(name):
+def load(name: str) -> ModuleType:
     """The module of a control; `InputError` if there is none of that name."""
     return modules.load(__name__, name, "control")

@@ -4,16 +4,24 @@ The trivial baseline that comparisons of anomaly detection are criticised for le
 most lesions are dark, so the inverted signal usually wins.
 """
 
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from uad.evaluation import metrics
 
+if TYPE_CHECKING:
+    from uad.data.packed import PackedVolume
 
-def build(validation, rng):
+
+def build(
+    validation: "Iterable[PackedVolume]", rng: np.random.Generator
+) -> "Callable[[PackedVolume], np.ndarray]":
     """See `uad.evaluation.controls`; the sign with the higher mean average precision is taken."""
     validation = list(validation)
 
-    def mean_precision(score):
+    def mean_precision(score: "Callable[[PackedVolume], np.ndarray]") -> float:
         values = [
             metrics.average_precision(metrics.count(score(volume), volume.lesion))
             for volume in validation
