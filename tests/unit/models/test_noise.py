@@ -179,7 +179,7 @@ def test_torch_keeps_its_number_of_threads():
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     environment |= {"PYTHONPATH": str(ROOT / "src"), "NUMBA_NUM_THREADS": "2"}
     done = subprocess.run(
-        [sys.executable, "-c", THREADS],
+        [sys.executable, "-c", THREADS], env=environment, capture_output=True, text=True, timeout=99
         env=environment,
         capture_output=True,
         text=True,
