@@ -178,11 +178,6 @@ def test_torch_keeps_its_number_of_threads():
     """With Numba's OpenMP layer it got as many as there are cores, and trained ten times slower."""
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     environment |= {"PYTHONPATH": str(ROOT / "src"), "NUMBA_NUM_THREADS": "2"}
-    done = subprocess.run(
-        [sys.executable, "-c", THREADS], env=environment, capture_output=True, text=True, timeout=99
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    command = [sys.executable, "-c", THREADS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.stdout == "1\n", done.stderr
