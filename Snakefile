@@ -40,5 +40,10 @@ rule all:
         rules.front_page.output,
 
 
+onsuccess:
+    host.cancel_timers()
+
+
 onerror:
+    host.cancel_timers()
     write_failed_page()

@@ -60,13 +60,6 @@ if workflow.is_main_process:
     for sentence in cohort.left_out():
         logger.warning(sentence)
 
-# With a limit of jobs per time, and by default there is one of 100 a second, Snakemake 9 looks at all
-# ready jobs every second once more for each job that has ended, and soon does little else.
-scheduling = workflow.scheduling_settings
-limit = scheduling and scheduling.max_jobs_per_timespan
-if limit and (limit.max_jobs, limit.timespan) == (100, 1):
-    scheduling.max_jobs_per_timespan = None
-
 if not workflow.non_local_exec and "gpu" not in workflow.global_resources:
     workflow.global_resources["gpu"] = config["local_gpus"]
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from pathlib import Path
 
 from uad.base.errors import InputError
@@ -42,6 +43,17 @@ def offer_library(folder: Path | str) -> None:
     """Let the jobs of this run import from a folder, before what is installed."""
     others = filter(None, [os.environ.get("PYTHONPATH")])
     os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), *others])
+
+
+def cancel_timers() -> None:
+    """Let Snakemake end at once, not after the time in which it counts jobs.
+
+    For each job that ends it sets an alarm to look for more jobs when that time is over
+    (`max-jobs-per-timespan`, see `profiles/default`), and waits for the last alarm.
+    """
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
 
 
 def check_results(root: Path | str) -> None:

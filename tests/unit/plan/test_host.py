@@ -1,5 +1,7 @@
 """Where the workflow cannot run, said in one sentence."""
 
+import threading
+
 import pytest
 
 from uad.base.errors import InputError
@@ -22,3 +24,13 @@ def test_ordinary_machines_pass(platform):
 def test_what_cannot_work_is_said(arguments, sentence):
     with pytest.raises(InputError, match=sentence):
         host.check(*arguments)
+
+
+def test_nothing_waits_for_a_timer_that_is_cancelled():
+    timers = [threading.Timer(60, print) for _ in range(3)]
+    for timer in timers:
+        timer.start()
+    host.cancel_timers()
+    for timer in timers:
+        timer.join(timeout=5)
+        assert not timer.is_alive()
