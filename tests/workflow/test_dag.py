@@ -268,7 +268,8 @@ def test_nothing_overrides_the_profile_for_slurm():
         yaml.safe_load((ROOT / folder / "config.yaml").read_text())
         for folder in ("profiles/default", "slurm")
     )
-    assert set(always) == {"rerun-triggers"} and not set(always) & set(slurm)
+    assert set(always) == {"rerun-triggers", "max-jobs-per-timespan"}
+    assert not set(always) & set(slurm)
 
 
 def test_a_site_edits_three_lines():

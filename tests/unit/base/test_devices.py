@@ -168,3 +168,15 @@ def test_without_a_gpu_the_log_says_why(monkeypatch, caplog):
         "computing on the CPU: torch sees no GPU",
         "computing on the CPU: torch cannot use the GPU that this job was given (number 3)",
     ]
+
+
+def test_denormal_numbers_are_zero():
+    torch.set_flush_denormal(False)
+    try:
+        tiny = torch.full((64,), 1e-39)
+        assert (tiny * 1).any()
+        devices.set_up_cpu(torch.get_num_threads())
+        if torch.set_flush_denormal(True):  # where the processor can
+            assert not (tiny * 1).any()
+    finally:
+        torch.set_flush_denormal(False)
