@@ -72,23 +72,29 @@ def claim(accelerator: str, local_gpus: int) -> torch.device:
 
 
 def set_up_cpu(threads: int) -> None:
-    """Limit torch to a number of threads, round denormal numbers to zero, keep freed memory.
+    """Limit torch to a number of threads, and keep freed memory in this process.
 
     By default the C library returns large blocks to the system at once and requests them again,
     page by page, for a network's next layer. On a CPU this takes a seventh of the time of training
     and a quarter of that of inference. Only glibc has this setting. Results do not change.
-
-    Cubic splines leave traces far below 1e-38 in the background of images. Some processors need a
-    hundred times as long for such numbers: on an Intel Xeon a training step of Unet_res took nine
-    times as long with them.
     """
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of <malloc.h>
         mallopt(trim_threshold, -1)  # none
         mallopt(mmap_threshold, 1_000_000_000)
+
+
+def set_up_networks(threads: int) -> None:
+    """The same for a job that runs networks; denormal numbers are rounded to zero there.
+
+    Cubic splines leave traces far below 1e-38 in the background of images. Some processors need a
+    hundred times as long for such numbers: on an Intel Xeon a training step of Unet_res took nine
+    times as long with them. Other jobs keep them: without, SciPy's k-d tree recurses for ever.
+    """
+    set_up_cpu(threads)
+    torch.set_flush_denormal(True)
 
 
 def reduced(device: torch.device, precision: str) -> torch.dtype | None:

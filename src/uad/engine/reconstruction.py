@@ -35,7 +35,7 @@ def reconstruct(
     job : Job
     output : path-like
     """
-    devices.set_up_cpu(job.threads)
+    devices.set_up_networks(job.threads)
     pack, subjects = packed.of_files(data.files), data.subjects(job.fold)
     method = checkpoints.load(model_path, job.device, test=test)
     shape = (method.levels, *pack.image.shape[1:])  # of one subject: (levels, Z, X, Y)

@@ -33,7 +33,7 @@ def score(
     reconstruction_path : path-like or None
         Of the upstream method, if there is one.
     """
-    devices.set_up_cpu(job.threads)
+    devices.set_up_networks(job.threads)
     pack, subjects = packed.of_files(data.files), data.subjects(job.fold)
     method = checkpoints.load(model_path, job.device, test=test)
     # (subjects, levels, Z, X, Y)

@@ -40,7 +40,7 @@ def train(
         How often the state for resuming is saved.
     job : Job
     """
-    devices.set_up_cpu(job.threads)
+    devices.set_up_networks(job.threads)
     name, _, source = model.partition("-")
     label = f"{model} fold {job.fold}"
     block = methods.training_params(name, block)
