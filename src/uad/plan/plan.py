@@ -320,14 +320,14 @@ class Plan:
         own = self.home / path
         return path if Path(path).exists() or not own.exists() else str(own)
 
-    def published(self) -> list[str]:
-        """The table of published values, if there is one."""
+    def published(self) -> str | list:
+        """The table of published values; no file if there is none."""
         path = self.config["table"]["published"]
-        return [self.resource(path)] if path else []
+        return self.resource(path) if path else []
 
     def other_inputs(self, wildcards: Any = None) -> list[str]:
         """Files that results depend on, besides the data sets and HD-BET's weights."""
-        files = [*self.cohort.other_inputs(), *self.published()]
+        files = [*self.cohort.other_inputs(), *filter(None, [self.published()])]
         return list(dict.fromkeys([*files, *settings.weight_files(self.config).values()]))
 
     def levels(self) -> list[int]:

@@ -113,6 +113,15 @@ def test_training_subjects_are_scored_only_for_released_thresholds(plan):
     ]  # fmt: skip
 
 
+def test_published_values_are_one_file_wherever_the_run_is(plan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = plan.published()
+    assert path == str(ROOT / "workflow/resources/table1_paper.csv")
+    assert path in plan.other_inputs()
+    other = plan_of(table={"published": None})
+    assert other.published() == [] and path not in other.other_inputs()
+
+
 # Figures.
 
 
