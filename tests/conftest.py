@@ -22,6 +22,14 @@ ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "results/demo"
 
 
+@pytest.fixture(autouse=True)
+def denormal_numbers():
+    """Jobs of networks round them to zero in their process (`devices.set_up_networks`)."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
+
+
 @pytest.fixture
 def rng():
     """A generator with a fixed seed."""

@@ -90,7 +90,7 @@ def compute(inputs):
         "noise of a scan": quality.noise(volume.array, mask),
         "SSIM residual": 1 - residuals.ssim(x, y).numpy(),
         "anomaly map": residuals.anomaly_map(x, y, brain),
-        "simplex noise": field.numpy(),
+        "simplex noise": field,
         "noised slices": process.q_sample(x[:3, None], torch.tensor([0, 400, 999]), y[:3, None]),
         "metrics": [
             *metrics.best_dice(counts),

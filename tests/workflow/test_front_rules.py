@@ -8,9 +8,17 @@ import pytest
 
 from uad.base import tsv
 from uad.base.files import write_json
+from uad.base.paths import FORMAT
 
 TABLE = "table={rows: [cddpm, perfect], test_sets: [brats]}"
-ABOUT = {"seed": 1, "code": "0", "revision": "r", "device": "cpu", "versions": {"torch": "2"}}
+ABOUT = {
+    "format": FORMAT,
+    "seed": 1,
+    "code": "0",
+    "revision": "r",
+    "device": "cpu",
+    "versions": {"torch": "2"},
+}
 RULES = ("write_methods", "record_provenance", "front_page")
 
 
