@@ -114,8 +114,7 @@ class Plan:
         def digest(wildcards: Any) -> str:
             maps = self.maps(wildcards.row)
             modules = [f"uad.evaluation.controls.{name}" for name in maps if name in CONTROLS]
-            residual = ["uad.models.residuals"] if set(maps) & set(self.reconstructing) else []
-            return self.code(script, *modules, *residual)
+            return self.code(script, *modules)
 
         return digest
 
