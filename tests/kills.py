@@ -64,7 +64,7 @@ def run(folder, arguments, pause, rng, log, limit=3600):
         assert unlock.returncode == 0, unlock.stderr
         with open(log, "a") as output:
             process = subprocess.Popen(
-                [*command, "--retries", "9", "--rerun-incomplete", "--scheduler", "greedy"],
+                [*command, "--retries", "30", "--rerun-incomplete", "--scheduler", "greedy"],
                 cwd=folder, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         report.starts += 1

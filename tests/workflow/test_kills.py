@@ -77,9 +77,9 @@ def test_some_kills_change_nothing(demo, checkout, tmp_path, capsys):
     for name in ("atlas", "raw", "preprocessed", "packed", "splits", "inventory"):
         (results / name).symlink_to(demo / name)
     targets = [f"{RESULTS}/metrics/{row}/fold-0.tsv" for row in ("ae", "unet-brats")]
-    report = kills.run(
-        checkout.folder, arguments(*targets), (2, 8), np.random.default_rng(7), tmp_path / "log"
-    )
+    # Saved often: of a training that is killed every few seconds something must be left.
+    command = [*arguments(*targets), "--config", "training={save_minutes: 0.02}"]
+    report = kills.run(checkout.folder, command, (2, 8), np.random.default_rng(7), tmp_path / "log")
     with capsys.disabled():
         print(f"\n{report}")
     assert len(report.kills) >= 4
