@@ -162,16 +162,10 @@ class Plan:
         """
         return self.block(wildcards.model)["training"]["save_minutes"]
 
-    def of_every_fold(self, path: Callable, *names: str) -> list[str]:
-        """A file of `Paths` per fold that runs."""
-        return [path(names[0], fold, *names[1:]) for fold in self.folds]
-
     def of_models(self, name: str, models: Iterable[str] | None = None) -> list[str]:
         """A file of every model and fold, fold changing fastest."""
         models = self.models if models is None else models
-        return [
-            path for model in models for path in self.of_every_fold(self.paths.model, model, name)
-        ]
+        return [self.paths.model(model, fold, name) for model in models for fold in self.folds]
 
     # Inference and evaluation.
 
