@@ -111,7 +111,7 @@ bench-paper: setup
 	PYTHONPATH=src $(BIN)/python benchmarks/run.py networks
 
 bench-gpu: setup
-	PYTHONPATH=src $(BIN)/python benchmarks/loop.py
+	PYTHONPATH=src $(BIN)/python benchmarks/gpu.py --out results/benchmarks
 
 bench-memory: setup demo
 	PYTHONPATH=src $(BIN)/python benchmarks/memory.py

@@ -15,7 +15,7 @@ from pathlib import Path
 import run
 import yaml
 
-from uad.plan import config as uad_config
+from uad.plan import docs
 
 DEMO = Path("results/demo")
 SCANS = {"ixi": "IXI001", "brats21": "BraTS00002", "atlas_v2": "r001s001"}
@@ -109,4 +109,4 @@ if __name__ == "__main__":
     header = ["Rule", "Highest memory, GiB", "Of", "Asks for, GB"]
     result = run.table(header, list(lines()))
     print(result)
-    uad_config.fill_in(run.PAGE, {"memory": f"{run.measured_on()}\n\n{result}"})
+    docs.fill_in(run.PAGE, {"memory": f"{run.measured_on()}\n\n{result}"})

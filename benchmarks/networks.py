@@ -16,31 +16,23 @@ import resource
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import paper
 import paths
 import torch
-import yaml
 from timing import seconds
 
 from uad.base import devices
 from uad.data import slices
 from uad.engine.settings import Training
-from uad.models import method, methods, residuals
+from uad.models import method as interface
+from uad.models import residuals
 from uad.models.networks import unet
 
-SHAPE = paths.SHAPE
 BATCHES = (8, 32)  # the paper's is the last
 LONGEST = 60  # seconds; the batch of a step is the first if the last one would take longer
-
-
-def build(name, config):
-    """A method, on its upstream if it has one."""
-    block = config["methods"][name]
-    upstream = block["upstream"] and build(block["upstream"], config).eval().requires_grad_(False)
-    return methods.build(name, methods.params_of(name, block, SHAPE[1:]), upstream)
 
 
 def step(method, block, device, precision):
@@ -51,7 +43,7 @@ def step(method, block, device, precision):
     method.network.train()
 
     def run(n):
-        image = torch.rand(n, 1, *SHAPE[1:], device=device)
+        image = torch.rand(n, 1, *paper.SHAPE[1:], device=device)
         mask = (image > 0.5).float()
         batch = slices.Batch(image, mask, mask, partner=image.flip(0))
         optimizer.zero_grad(set_to_none=True)
@@ -73,15 +65,15 @@ def step(method, block, device, precision):
 def infer(method, block, device, precision, residual=residuals.anomaly_map):
     """Seconds of a volume's reconstructions (if any) and of its anomaly map.
 
-    Networks see `slices.AT_ONCE` slices at a time, each time the same work: one such part is
+    Networks see a part of the slices at a time, each time the same work: one such part is
     timed, and the volume's number of them multiplied in; so are noise levels. The residual's map is
     of a whole volume.
     """
     method.eval()
-    image = torch.rand(*SHAPE, device=device)
-    part = image[: method.AT_ONCE]
+    image = torch.rand(*paper.SHAPE, device=device)
+    part = interface.in_parts(image)[0][:, 0]
     parts = len(image) / len(part)
-    brain = np.zeros(SHAPE, bool)
+    brain = np.zeros(paper.SHAPE, bool)
     brain[:, 16:-16, 16:-16] = True  # 44 %, about a head's share
     rng = np.random.default_rng(0)
     with devices.autocast(device, precision):
@@ -102,7 +94,7 @@ def infer(method, block, device, precision, residual=residuals.anomaly_map):
 def as_usual():
     """Networks as torch's users write them."""
     with (
-        mock.patch.object(slices, "AT_ONCE", SHAPE[0]),
+        mock.patch.object(interface, "AT_ONCE_ON_CPU", paper.SHAPE[0]),
         mock.patch.object(unet, "resampled_conv", paths.one_after_the_other),
     ):
         yield
@@ -117,16 +109,16 @@ def peak_gib(device):
 
 if __name__ == "__main__":
     name, what, precision = sys.argv[1:]
-    config = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
+    config = paper.read("config/config.yaml")
     torch.manual_seed(0)
     device = devices.choose("auto")
-    block = {**config["training"], **config["methods"][name]["training"]}
-    method = build(name, config).to(device)
+    block = paper.training_block(name, config)
+    method = paper.build(name, config).to(device)
     if precision == "usual":
         with as_usual():
             result = infer(method, block, device, "32-true", paths.usual_residual)
     else:
         devices.set_up_cpu(torch.get_num_threads())
-        method.to(memory_format=torch.channels_last)
+        devices.lay_out(method, device)
         result = {"step": step, "infer": infer}[what](method, block, device, precision)
     print(json.dumps({**result, "gib": peak_gib(device)}))

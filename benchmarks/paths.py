@@ -11,6 +11,7 @@ from unittest import mock
 import numpy as np
 import torch
 import torchio as tio
+from paper import BATCH, SHAPE
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 from sklearn.metrics import average_precision_score, precision_recall_curve
@@ -24,8 +25,6 @@ from uad.evaluation.histogram import ScoreHistogram
 from uad.models import median, methods, residuals
 from uad.models.networks import unet
 
-SHAPE = (50, 96, 96)  # (Z, X, Y)
-BATCH = 32
 VOLUMES = 100  # pooled
 
 

@@ -2,6 +2,7 @@
 
 python benchmarks/run.py paths plan    (make bench)
 python benchmarks/run.py networks      (make bench-paper)
+python benchmarks/run.py gpu           from `benchmarks/measured/` (make bench-gpu)
 """
 
 import json
@@ -26,8 +27,10 @@ from uad.data import slices
 from uad.evaluation import controls
 from uad.models import methods
 from uad.plan import config as uad_config
+from uad.plan import docs
 
 PAGE = Path("docs/benchmarks.md")
+MEASURED = Path("benchmarks/measured")
 PACKAGES = (
     "torch",
     "numpy",
@@ -147,6 +150,75 @@ def of_networks(config):
     )
 
 
+def of_gpus(config):
+    """What `gpu.py` measured, one section per card."""
+    return "\n\n".join(_card(config, path) for path in sorted(MEASURED.glob("*.jsonl")))
+
+
+def _card(config, path):
+    """Machine, methods, ways and hours of one file of measurements."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line for line in lines if "failed" not in line]
+    machine = next(line for line in lines if line["part"] == "machine")
+    title = "*{date}; {device}, {cores} cores; Python {python}, torch {torch}.*".format(**machine)
+    steps = _by_method(lines, "steps", "way")
+    errors = _by_method(lines, "correct", "precision")
+    for line in lines:
+        if line["part"] == "correct" and line.get("tf32") is False:
+            errors[line["method"]]["exact"] = line
+    header = [
+        "Method", "Batch", "Usual step, ms", "Step, ms", "Ratio", "Step, GiB", "Volume, ms",
+        "Error of the map, 32 bits", "16 bits", "bf16",
+    ]  # fmt: skip
+    rows, seconds, volume = [], {}, {}
+    for name, measured in steps.items():
+        usual, here = measured["usual"], measured["here"]
+        seconds[name] = {"seconds": here["seconds"], "batch": here["batch"]}
+        of_volume = measured.get("volume", {"seconds": 0})["seconds"]
+        reconstructs = config["methods"][name]["reconstructs"]
+        volume[name] = {
+            "reconstruct": of_volume if reconstructs else 0,
+            "map": 0 if reconstructs else of_volume,
+        }
+        found = [errors[name][key].get("map") for key in ("exact", "16-mixed", "bf16-mixed")]
+        rows.append(
+            [
+                name, here["batch"], f"{1000 * usual['seconds']:.1f}",
+                f"{1000 * here['seconds']:.1f}", f"{usual['seconds'] / here['seconds']:.2f}",
+                f"{here['gib']:.1f}", f"{1000 * of_volume:.0f}" if of_volume else "–",
+                *("–" if error is None else f"{error:.0e}" for error in found),
+            ]
+        )  # fmt: skip
+    ways = [
+        [line.get("method", "–"), line["label"], f"{1000 * line['seconds']:.3g}",
+         f"{line['gib']:.1f}" if "gib" in line else "–",
+         f"{line['first']:.0f}" if line.get("compiled") else "–"]
+        for line in lines
+        if line["part"] == "variants" and "seconds" in line
+    ]  # fmt: skip
+    training, inference = _hours(config, seconds, volume)
+    return "\n\n".join(
+        [
+            title,
+            table(header, rows),
+            table(["Method", "Way", "Time, ms", "GiB", "Compiling, s"], ways),
+            table(
+                ["Whole table", "Training, GPU-hours", "Inference, GPU-hours"],
+                [["projected", f"{training:.1f}", f"{inference:.1f}"]],
+            ),
+        ]
+    )
+
+
+def _by_method(lines, part, key):
+    """Lines of a part by method and a second key."""
+    found = {}
+    for line in lines:
+        if line["part"] == part and "method" in line:
+            found.setdefault(line["method"], {})[line[key]] = line
+    return found
+
+
 def _measure(name, what, precision):
     """What `networks.py` measures in a process of its own."""
     command = [sys.executable, networks.__file__, name, what, precision]
@@ -225,6 +297,9 @@ def _source(config, model):
 if __name__ == "__main__":
     config = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
     for part in sys.argv[1:]:
+        if part == "gpu":  # measured before, perhaps elsewhere
+            docs.fill_in(PAGE, {part: of_gpus(config)})
+            continue
         where = measured_on()
         measured = {"paths": of_paths, "plan": of_plan, "networks": of_networks}[part](config)
-        uad_config.fill_in(PAGE, {part: f"{where}\n\n{measured}"})
+        docs.fill_in(PAGE, {part: f"{where}\n\n{measured}"})

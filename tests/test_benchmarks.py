@@ -1,9 +1,11 @@
 """What the benchmarks reckon from their measurements, and that the one for GPUs runs."""
 
+import json
 import os
 import subprocess
 import sys
 
+import paper
 import pytest
 import run
 from conftest import ROOT
@@ -62,10 +64,30 @@ def test_hours_of_the_whole_table():
     assert half == pytest.approx(exact / 2)
 
 
-def test_the_training_loops_benchmark_runs():
-    command = [sys.executable, "benchmarks/loop.py", "--tiny"]
+def test_the_benchmark_of_gpus_runs(tmp_path):
+    command = [sys.executable, "benchmarks/gpu.py", "--tiny", "--out", tmp_path]
+    command += ["--methods", "cddpm", "--parts", "steps", "busy", "correct"]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env)
     assert done.returncode == 0, done.stderr
-    lines = [line.split("|")[1].strip() for line in done.stdout.splitlines()]
-    assert lines[2:] == ["usual loop", "this workflow", "… without reading and augmenting"]
+    lines = [json.loads(line) for line in (tmp_path / "gpu.jsonl").read_text().splitlines()]
+    assert not [line for line in lines if "failed" in line]
+    assert {line["way"] for line in lines if line["part"] == "steps"} == {"usual", "here", "volume"}
+    # On the CPU the same is computed twice.
+    exact = [line for line in lines if line.get("tf32") is False]
+    assert [line["gradient"] for line in exact] == [0]
+    assert [line["weights"] for line in lines if "resume" in line] == [0, 0, 0]
+
+
+def test_tables_of_a_card():
+    config = paper.read("config/config.yaml")
+    page = run.of_gpus(config)
+    assert page.count("| Whole table |") == len(list(run.MEASURED.glob("*.jsonl")))
+    for name in config["methods"]:
+        assert f"| {name} | 32 |" in page
+
+
+def test_configurations_are_merged(tmp_path):
+    (tmp_path / "a.json").write_text('{"x": {"y": 1, "z": 2}}')
+    (tmp_path / "b.yaml").write_text("x: {y: 3}\n")
+    assert paper.read(tmp_path / "a.json", tmp_path / "b.yaml") == {"x": {"y": 3, "z": 2}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from uad.base import digests
+from uad.base import devices, digests
 from uad.base.errors import InputError
 from uad.base.files import replacing
 from uad.base.paths import FORMAT
@@ -82,7 +82,7 @@ def load(
     except RuntimeError as error:
         raise InputError(f"{path}: the weights do not fit the network ({error})") from error
     # Channels last is the faster layout for these convolutions, on CPU and GPU.
-    method.to(device, memory_format=torch.channels_last)
+    devices.lay_out(method, torch.device(device))
     method.precision = content.get("training", {}).get("precision", method.precision)
     return method.eval().requires_grad_(False)
 

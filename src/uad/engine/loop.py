@@ -59,8 +59,8 @@ def fit(
         If the loss is no longer finite, or the job was stopped by SIGTERM.
     """
     device = torch.device(data.device)
-    network = method.to(device).network
-    network.to(memory_format=torch.channels_last)  # faster convolutions
+    devices.lay_out(method, device)
+    network = method.network
     optimizer = torch.optim.AdamW(
         [parameter for parameter in network.parameters() if parameter.requires_grad],
         lr=settings.learning_rate,

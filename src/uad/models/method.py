@@ -9,8 +9,9 @@ from torch import nn
 
 from uad.base.errors import InputError
 
-# Slices per network call at test time: a fifth of a volume's memory, and enough to fill a GPU.
-AT_ONCE = 10
+# Slices per network call at test time: as many as fill a GPU, or on a CPU a fifth of a volume's
+# memory.
+AT_ONCE, AT_ONCE_ON_CPU = 50, 10
 
 
 class Method(nn.Module):
@@ -65,7 +66,7 @@ class Method(nn.Module):
     def by_parts(
         self, function: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor
     ) -> torch.Tensor:
-        """What a function of slices gives for a volume, `AT_ONCE` slices at a time, as one.
+        """What a function of slices gives for a volume, a part of it at a time, as one.
 
         Parameters
         ----------
@@ -86,5 +87,5 @@ class Method(nn.Module):
 
 
 def in_parts(image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """A volume (Z, X, Y) as consecutive batches (B, 1, X, Y) of at most `AT_ONCE` slices."""
-    return image[:, None].split(AT_ONCE)
+    """A volume (Z, X, Y) as consecutive batches (B, 1, X, Y) that a network takes at once."""
+    return image[:, None].split(AT_ONCE_ON_CPU if image.device.type == "cpu" else AT_ONCE)
