@@ -327,6 +327,7 @@ rule tabulate_deviations:
         **growing(mem_mb=500, runtime=5),
     params:
         **shown("tabulate_deviations.py", "departures.html.j2"),
+        facts=digests.sha256(HOME / "workflow/resources/departures.tsv"),
         blocks={
             key: config[key]
             for key in (

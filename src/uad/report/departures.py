@@ -1,22 +1,47 @@
 """Where a run departs from the paper or the authors' released code, topic by topic.
 
-One list serves the report's page, which compares it with the run's configuration, and the table in
-`config/README.md`, which shows the default configuration. The facts about paper and code are the
-project's reading of both; a dash says that the source is silent.
+What paper and code say are facts of `workflow/resources/departures.tsv`, one line a topic, each
+with its place in the paper or the repository that it was found in (`paper_at`, `code_of`), and page
+and line of the project's specifications and review that state it (`paper_read`, `code_read`). What
+this workflow does is told here, from the configuration wherever a key decides it. One table serves
+the report's page, which compares the sources with the run's configuration, and `config/README.md`,
+which shows the default configuration.
 """
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from uad.report import pages
 
 SILENT = "–"
+MISSING = "n/a"  # in the file of facts: the source is silent
+
+# The library lies where the workflow lies, in a checkout as in an installed package.
+FACTS = Path(__file__).parents[3] / "workflow/resources/departures.tsv"
 
 
-def _unet(config):
-    block = config["methods"]["cddpm"]["unet"]
-    return ", ".join(str(block["channels"] * m) for m in block["multipliers"])
+def _of_methods(methods, text):
+    """What a function says of several methods' blocks; by name where they differ."""
+
+    def here(config: Mapping[str, Any]) -> str:
+        said: dict[str, list[str]] = {}
+        for name in methods:
+            said.setdefault(text(config["methods"][name]), []).append(name)
+        if len(said) == 1:
+            return next(iter(said))
+        return "; ".join(f"{', '.join(names)}: {words}" for words, names in said.items())
+
+    return here
+
+
+def _training(key, *methods):
+    return _of_methods(methods, lambda block: f"{block['training'][key]:g}")
+
+
+def _numbers(key, *methods):
+    return _of_methods(methods, lambda block: ", ".join(map(str, block[key])))
 
 
 def _masks(config):
@@ -33,7 +58,7 @@ def _masks(config):
     return "; ".join(f"{name}: {kind}" for name, kind in kinds.items())
 
 
-def _splits(config):
+def _subjects(config):
     splits = config["splits"]
     if splits["scheme"] == "released":
         return "released lists, " + ("purged" if splits["released"]["purge_leakage"] else "as is")
@@ -41,7 +66,7 @@ def _splits(config):
     return f"{sizes} subjects, drawn by age group, validation sets disjoint"
 
 
-def _atlas_split(config):
+def _atlas_subjects(config):
     if "atlas_v2" not in config["datasets"]:
         return "not used"
     if config["splits"]["scheme"] == "paper":
@@ -50,6 +75,54 @@ def _atlas_split(config):
         return "6 + 169 / 480"
     counts = config["splits"]["atlas_v2"]
     return f"{counts['val']} + {counts['train']}, drawn; all others test"
+
+
+def _hard_input(config):
+    block = config["preprocessing"]["registration"]
+    return (
+        f"other starting positions below a similarity of {block['retry_below']:g}; "
+        f"exclusion below {block['min_similarity']:g}"
+    )
+
+
+def _preprocessing(block, *keys):
+    return lambda config: ", ".join(f"{config['preprocessing'][block][key]}" for key in keys)
+
+
+def _kl(config):
+    block = config["methods"]["vae"]
+    return f"{block['kl_weight']:g}, {block['kl_reduction']} over dimensions, mean over slices"
+
+
+def _dae(config):
+    block = config["methods"]["dae"]
+    return (
+        f"noise in the brain, on a grid of {block['noise_grid']}; {block['loss']} loss everywhere"
+    )
+
+
+def _extractor(method, network):
+    def here(config: Mapping[str, Any]) -> str:
+        at_random = config["methods"][method]["pretrained"] is None
+        return f"{network}, " + ("random" if at_random else "ImageNet weights")
+
+    return here
+
+
+def _updates(config):
+    training, splits = config["methods"]["cddpm"]["training"], config["splits"]
+    batch = f"batches of {training['batch_size']}"
+    if splits["scheme"] == "released":
+        return f"as many as the listed subjects give {batch}"
+    slices = splits["ixi"]["train"] * training["slices_per_volume"]
+    full, rest = divmod(slices, training["batch_size"])
+    updates = full if full and (training["drop_last"] or not rest) else full + 1
+    return f"{updates} ({slices} slices in {batch})"
+
+
+def _checkpoint(config):
+    per_volume = _training("validation_slices", "cddpm", "unet", "unet_res")(config)
+    return f"fixed slices (per volume, {per_volume}), noise levels and noise, not augmented"
 
 
 def _residual(config):
@@ -63,368 +136,216 @@ def _components(config):
     return f"fewer than {size} voxels" if size > 1 else "none"
 
 
-def _threshold(config):
-    if config["evaluation"]["threshold"] == "released":
-        return "validation lists, in part trained on"
-    return "validation subjects only"
-
-
-def _extractor(method, network):
-    def here(config: Mapping[str, Any]) -> str:
-        at_random = config["methods"][method]["pretrained"] is None
-        return f"{network}, " + ("random" if at_random else "ImageNet weights")
-
-    return here
-
-
-def _training(method, key):
-    return lambda config: f"{config['methods'][method]['training'][key]:g}"
-
-
-def _vae(config):
-    block = config["methods"]["vae"]
-    return f"{block['kl_weight']:g}, {block['kl_reduction']} over dimensions, mean over slices"
-
-
-def _dae(config):
-    block = config["methods"]["dae"]
-    return (
-        f"noise in the brain, on a grid of {block['noise_grid']}; {block['loss']} loss everywhere"
-    )
-
-
-def _levels(method):
-    return lambda config: ", ".join(map(str, config["methods"][method]["test_levels"]))
-
-
-def _preprocessing(block, *keys):
-    return lambda config: ", ".join(f"{config['preprocessing'][block][key]}" for key in keys)
-
-
-# Topic, key of the configuration or None, paper, released code, this workflow (a text, or a
-# function of the configuration).
-TOPICS = [
-    (
-        "Healthy subjects per fold",
-        "splits",
-        "358 / 44 / 160",
-        "387 / 44 / 160 rows; repeated images, some in two roles",
-        _splits,
+# What this workflow does, by the name of a topic in the file of facts: the keys of the
+# configuration that decide it, and a function of the configuration; or a text where none does.
+HERE: dict[str, tuple[list[str], Callable[[Mapping[str, Any]], str] | str]] = {
+    "healthy_subjects": (["splits.scheme", "splits.ixi"], _subjects),
+    "atlas_subjects": (["splits.scheme", "splits.atlas_v2"], _atlas_subjects),
+    "order": ([], "register, strip, N4"),
+    "target": ([], "T1 head template for heads, T1 brain template for stripped images"),
+    "hard_input": (
+        [
+            "preprocessing.registration.retry_below",
+            "preprocessing.registration.min_similarity",
+        ],
+        _hard_input,
     ),
-    (
-        "ATLAS v2 subjects",
-        "splits.scheme",
-        "66, all others (589) test",
-        "6 + 169 / 480",
-        _atlas_split,
-    ),
-    ("Order of steps", None, "register, strip, N4", "strip, register, N4", "register, strip, N4"),
-    (
-        "Registration target",
-        None,
-        "SRI24",
-        "T1 brain template",
-        "T1 head template for heads, T1 brain template for stripped images",
-    ),
-    (
-        "Registration of hard input",
-        "preprocessing.registration.retry_below",
-        SILENT,
-        SILENT,
-        "other starting positions, then exclusion",
-    ),
-    (
-        "Masks and lesions after registration",
-        None,
-        SILENT,
-        "linear, all above 0",
-        "nearest neighbour",
-    ),
-    (
-        "Brain masks",
-        "datasets.*.brain_mask",
-        "HD-BET (BraTS21: –)",
-        "ixi: HD-BET; brats21: image mean; atlas_v2: HD-BET",
-        _masks,
-    ),
-    (
-        "N4 iterations",
-        "preprocessing.bias_field.iterations",
-        SILENT,
-        "[200, 200, 200, 200]",
+    "lesions": ([], "nearest neighbour"),
+    "fractional_masks": ([], "nearest neighbour, binary"),
+    "brain_masks": (["datasets.*.brain_mask"], _masks),
+    "n4_iterations": (
+        ["preprocessing.bias_field.iterations"],
         _preprocessing("bias_field", "iterations"),
     ),
-    ("N4 of BraTS21", None, SILENT, "without mask", "inside the brain mask"),
-    (
-        "Curvature flow (iterations, time step)",
-        "preprocessing.smoothing",
-        SILENT,
-        "3, 0.125",
+    "n4_weights": ([], "brain mask, binary"),
+    "n4_brats": ([], "inside the brain mask"),
+    "cut": ([], "after N4 (prepared data once more); the whole bounding box"),
+    "curvature_flow": (
+        ["preprocessing.smoothing"],
         _preprocessing("smoothing", "iterations", "time_step"),
     ),
-    (
-        "AE and VAE",
-        "methods.ae.autoencoder",
-        "named; latent vector of 128",
-        "missing",
-        lambda c: (
-            "network of Baur et al. without normalisation, halved "
-            f"{c['methods']['ae']['autoencoder']['halvings']} times, latent vector of "
-            f"{c['methods']['ae']['autoencoder']['latent']}, mean L1 loss"
+    "autoencoder": (
+        ["methods.ae.autoencoder", "methods.vae.autoencoder"],
+        _of_methods(
+            ["ae", "vae"],
+            lambda block: (
+                "network of Baur et al. without normalisation, halved "
+                f"{block['autoencoder']['halvings']} times, latent vector of "
+                f"{block['autoencoder']['latent']}, mean L1 loss"
+            ),
         ),
     ),
-    (
-        "Weight of the VAE's divergence",
-        "methods.vae.kl_reduction",
-        "0.001; of sum or mean is not said",
-        "missing",
-        _vae,
+    "slope": (
+        ["methods.ae.autoencoder.slope", "methods.vae.autoencoder.slope"],
+        _of_methods(["ae", "vae"], lambda block: f"{block['autoencoder']['slope']:g}"),
     ),
-    ("DAE", "methods.dae", "named", "network only", _dae),
-    (
-        "Learning rate, DDPM and pDDPM",
-        "methods.ddpm.training.learning_rate",
-        "1e-05",
-        "0.0001",
-        _training("ddpm", "learning_rate"),
+    "kl": (["methods.vae.kl_weight", "methods.vae.kl_reduction"], _kl),
+    "dae": (["methods.dae.noise_grid", "methods.dae.loss"], _dae),
+    "lr_ddpm": (
+        ["methods.ddpm.training.learning_rate", "methods.pddpm.training.learning_rate"],
+        _training("learning_rate", "ddpm", "pddpm"),
     ),
-    (
-        "Test levels of the pDDPM",
-        "methods.pddpm.test_levels",
-        "250, 500, 750",
-        "500",
-        _levels("pddpm"),
+    "levels_ddpm": (
+        ["methods.ddpm.test_levels", "methods.pddpm.test_levels"],
+        _numbers("test_levels", "ddpm", "pddpm"),
     ),
-    (
-        "Extractor of FAE",
-        "methods.fae.pretrained",
-        SILENT,
-        "missing",
-        _extractor("fae", "ResNet-18"),
-    ),
-    (
-        "Normalisations of FAE's extractor",
-        "methods.fae.extractor.batch_norm",
-        SILENT,
-        "missing",
-        lambda c: {
+    "fae_extractor": (["methods.fae.pretrained"], _extractor("fae", "ResNet-18")),
+    "fae_batch_norm": (
+        ["methods.fae.extractor.batch_norm"],
+        lambda config: {
             "adapt": "statistics of the training batches (as its official code)",
             "frozen": "statistics of the pretrained network",
-        }[c["methods"]["fae"]["extractor"]["batch_norm"]],
+        }[config["methods"]["fae"]["extractor"]["batch_norm"]],
     ),
-    (
-        "Input of FAE",
-        "methods.fae.size",
-        "96 pixels",
-        "missing",
-        lambda c: f"{c['methods']['fae']['size']} pixels, no histogram equalisation",
+    "fae_input": (
+        ["methods.fae.size"],
+        lambda config: f"{config['methods']['fae']['size']} pixels, no histogram equalisation",
     ),
-    (
-        "Anomaly map of FAE (window, sigma)",
-        "methods.fae.window",
-        "9, 1 (SSIM of volumes)",
-        "missing",
-        lambda c: "{window}, {sigma:g} (SSIM of features)".format(**c["methods"]["fae"]),
+    "fae_map": (
+        ["methods.fae.window", "methods.fae.sigma"],
+        lambda config: "{window}, {sigma:g} (SSIM of features)".format(**config["methods"]["fae"]),
     ),
-    (
-        "Learning rate, FAE",
-        "methods.fae.training.learning_rate",
-        SILENT,
-        "missing",
-        _training("fae", "learning_rate"),
+    "lr_fae": (["methods.fae.training.learning_rate"], _training("learning_rate", "fae")),
+    "rd_extractor": (["methods.rd.pretrained"], _extractor("rd", "WideResNet-50-2")),
+    "rd_input": (["methods.rd.size"], lambda config: f"{config['methods']['rd']['size']} pixels"),
+    "rd_loss": ([], "cosine of whole feature maps (as its official code)"),
+    "rd_blur": (
+        ["methods.rd.blur"],
+        lambda config: f"{config['methods']['rd']['blur']:g} voxels",
     ),
-    (
-        "Extractor of RD",
-        "methods.rd.pretrained",
-        SILENT,
-        "missing",
-        _extractor("rd", "WideResNet-50-2"),
+    "lr_rd": (["methods.rd.training.learning_rate"], _training("learning_rate", "rd")),
+    "unet_channels": (
+        ["methods.cddpm.unet.channels", "methods.cddpm.unet.multipliers"],
+        lambda config: ", ".join(
+            str(config["methods"]["cddpm"]["unet"]["channels"] * m)
+            for m in config["methods"]["cddpm"]["unet"]["multipliers"]
+        ),
     ),
-    (
-        "Input of RD",
-        "methods.rd.size",
-        "96 pixels",
-        "missing",
-        lambda c: f"{c['methods']['rd']['size']} pixels",
+    "pretrained": (
+        ["methods.cddpm.pretrained"],
+        lambda config: (
+            "pretrained" if config["methods"]["cddpm"]["pretrained"] else "trained from scratch"
+        ),
     ),
-    (
-        "Loss of RD",
-        None,
-        SILENT,
-        "missing",
-        "cosine of whole feature maps (as its official code)",
+    "epochs_spark": (["methods.spark.training.epochs"], _training("epochs", "spark")),
+    "spark_decoder": ([], "as torch draws them"),
+    "noise": ([], "simplex, one pattern per batch"),
+    "lr_cddpm": (["methods.cddpm.training.learning_rate"], _training("learning_rate", "cddpm")),
+    "epochs_cddpm": (["methods.cddpm.training.epochs"], _training("epochs", "cddpm")),
+    "updates": (["splits.ixi.train", "methods.cddpm.training.batch_size"], _updates),
+    "seg_widths": (
+        ["methods.unet.widths", "methods.unet_res.widths"],
+        _numbers("widths", "unet", "unet_res"),
     ),
-    (
-        "Smoothing of RD's map",
-        "methods.rd.blur",
-        SILENT,
-        "missing",
-        lambda c: f"Gaussian, sigma {c['methods']['rd']['blur']:g} voxels",
+    "epochs_seg": (
+        ["methods.unet.training.epochs", "methods.unet_res.training.epochs"],
+        _training("epochs", "unet", "unet_res"),
     ),
-    (
-        "Learning rate, RD",
-        "methods.rd.training.learning_rate",
-        "0.0001",
-        "missing",
-        _training("rd", "learning_rate"),
+    "last_batch": (
+        ["methods.unet.training.drop_last", "methods.unet_res.training.drop_last"],
+        _of_methods(
+            ["unet", "unet_res"],
+            lambda block: "left out" if block["training"]["drop_last"] else "kept",
+        ),
     ),
-    (
-        "Channels of the cDDPM's U-Net",
-        "methods.cddpm.unet",
-        "128, 128, 256",
-        "128, 256, 256",
-        _unet,
+    "input_only": ([], "one branch of the same blocks"),
+    "frozen": ([], "evaluation mode"),
+    "checkpoint": (
+        [
+            "methods.cddpm.training.validation_slices",
+            "methods.unet.training.validation_slices",
+            "methods.unet_res.training.validation_slices",
+        ],
+        _checkpoint,
     ),
-    (
-        "Encoder of the cDDPM",
-        "methods.cddpm.pretrained",
-        "pretrained",
-        "pretraining optional (SparK)",
-        lambda c: "pretrained" if c["methods"]["cddpm"]["pretrained"] else "trained from scratch",
+    "validate_every": (
+        [
+            "methods.cddpm.training.validate_every",
+            "methods.unet.training.validate_every",
+            "methods.unet_res.training.validate_every",
+        ],
+        _training("validate_every", "cddpm", "unet", "unet_res"),
     ),
-    (
-        "Epochs, pretraining",
-        "methods.spark.training.epochs",
-        SILENT,
-        "1200",
-        _training("spark", "epochs"),
-    ),
-    (
-        "Noise of the cDDPM",
-        None,
-        SILENT,
-        "simplex, one pattern per batch",
-        "simplex, one pattern per batch",
-    ),
-    (
-        "Learning rate, cDDPM",
-        "methods.cddpm.training.learning_rate",
-        "0.0001 (B.1), 1e-05 (B.2)",
-        "0.0001",
-        _training("cddpm", "learning_rate"),
-    ),
-    (
-        "Epochs, cDDPM",
-        "methods.cddpm.training.epochs",
-        "1600",
-        "1200",
-        _training("cddpm", "epochs"),
-    ),
-    (
-        "Widths of the segmentation networks",
-        "methods.unet_res.widths",
-        "64, 128, 256",
-        "64, 128, 256, 512",
-        lambda c: ", ".join(map(str, c["methods"]["unet_res"]["widths"])),
-    ),
-    (
-        "Epochs, segmentation",
-        "methods.unet_res.training.epochs",
-        "600",
-        SILENT,
-        _training("unet_res", "epochs"),
-    ),
-    ("Input-only networks (Unet, SADM)", None, "named", "missing", "one branch of the same blocks"),
-    (
-        "Frozen cDDPM in stage II",
-        None,
-        "parameters fixed",
-        "batch statistics drift, drop path active",
-        "evaluation mode",
-    ),
-    (
-        "Best checkpoint",
-        None,
-        "validation performance",
-        "random slices and noise, augmented",
-        "fixed slices, noise levels and noise, not augmented",
-    ),
-    (
-        "Learning rate, PII",
-        "methods.pii.training.learning_rate",
-        SILENT,
-        "missing; original: 0.001",
-        _training("pii", "learning_rate"),
-    ),
-    (
-        "Patches of PII",
-        "methods.pii.centre",
-        SILENT,
-        "missing; original: anywhere, from any image",
+    "lr_pii": (["methods.pii.training.learning_rate"], _training("learning_rate", "pii")),
+    "pii_patches": (
+        ["methods.pii.centre"],
         lambda config: (
             {
                 "brain": "centred in the brain",
-                "anywhere": "centred anywhere",
+                "anywhere": "centred in the central 80 % of each axis",
             }[config["methods"]["pii"]["centre"]]
-            + ", changing the brain only, from the same axial "
-            "slice of another subject"
+            + ", changing the brain only, from the same axial slice of another subject"
         ),
     ),
-    (
-        "Textures of DRAEM-Net",
-        None,
-        SILENT,
-        "the noise itself",
-        "the noise itself",
-    ),
-    (
-        "Training slices with an anomaly, DRAEM-Net",
-        "methods.draem_net.probability",
-        SILENT,
-        "missing; original: 0.5",
+    "anomaly_place": ([], "anywhere in training, in the brain in validation and test"),
+    "anomaly_texture": ([], "the noise itself, processed by the operators"),
+    "anomaly_share": (
+        ["methods.draem_net.probability"],
         lambda config: f"{config['methods']['draem_net']['probability']:g}",
     ),
-    (
-        "Learning rate, DRAEM-Net",
-        "methods.draem_net.training.learning_rate",
-        "0.0001",
-        "missing; original: 0.0001, lowered after 80 and 90 % of the epochs",
-        _training("draem_net", "learning_rate"),
+    "lr_draem_net": (
+        ["methods.draem_net.training.learning_rate"],
+        _training("learning_rate", "draem_net"),
     ),
-    ("Threshold of synthetic anomalies", None, "drawn uniformly", "0.5", "0.5"),
-    ("Operators of synthetic anomalies", None, "7", "10", "10"),
-    (
-        "Synthetic test set",
-        None,
-        "augmented IXI test",
-        "cannot be run",
-        "one draw per slice of each IXI test volume, inside the brain",
+    "draem_border": ([], "zeros"),
+    "anomaly_threshold": ([], "0.5"),
+    "anomaly_operators": ([], "10"),
+    "synthetic_test": ([], "one draw per slice of each IXI test volume, inside the brain"),
+    "stage_two_model": ([], "cDDPM of the same fold"),
+    "residual": (["residual.kind", "residual.erosion"], _residual),
+    "ssim_precision": ([], "double"),
+    "components": (["evaluation.min_component"], _components),
+    "dice_best": ([], "best threshold per subject, exact"),
+    "tuned_on": (
+        ["evaluation.threshold"],
+        lambda config: {
+            "released": "validation lists, in part trained on",
+            "validation": "validation subjects only",
+        }[config["evaluation"]["threshold"]],
     ),
-    (
-        "Segmentation models of a fold",
-        None,
-        "five folds",
-        "one cDDPM for all",
-        "cDDPM of the same fold",
-    ),
-    ("Residual map of reconstructions", "residual", "1 - SSIM", "1 - SSIM", _residual),
-    (
-        "Components removed before Dice at a threshold",
-        "evaluation.min_component",
-        SILENT,
-        "none",
-        _components,
-    ),
-    (
-        "[DICE]",
-        None,
-        "not defined",
-        "best threshold per subject by interval search",
-        "best threshold per subject, exact",
-    ),
-    (
-        "Threshold of Dice_val",
-        "evaluation.threshold",
-        SILENT,
-        "validation lists, in part trained on",
-        _threshold,
-    ),
-    ("False-positive rate", None, SILENT, "FP / (FP + TP)", "FP / all healthy voxels"),
-    ("± in Table 1", None, "not defined", SILENT, "population standard deviation over folds"),
-]
+    "threshold_search": ([], "best of all, on all voxels pooled (scores to 1 part in 8192)"),
+    "empty_dice": ([], "0, counted"),
+    "fpr": ([], "FP / all healthy voxels"),
+    "spread": ([], "population standard deviation over folds"),
+}
 
 
-def table(config: Mapping[str, Any]) -> list[dict[str, str | None]]:
+def read_facts(path: str | Path = FACTS) -> list[dict[str, str]]:
+    """What paper and released code say, in the order of the table.
+
+    Parameters
+    ----------
+    path : path-like
+        A table as `FACTS`.
+
+    Returns
+    -------
+    list of dict
+        The columns of the file: `name`, `topic`, `paper`, `paper_at`, `paper_read`, `code`,
+        `code_of`, `code_read`. Where a source is silent, its text is a dash and the rest is empty.
+
+    Raises
+    ------
+    ValueError
+        If the topics are not those that this module tells about.
+    """
+    with open(path, encoding="utf-8", newline="") as file:
+        facts = list(csv.DictReader(file, delimiter="\t"))
+    names = [fact["name"] for fact in facts]
+    wrong = sorted(set(names) ^ set(HERE)) + sorted(n for n in HERE if names.count(n) > 1)
+    if wrong:
+        raise ValueError(
+            f"{path}: {', '.join(wrong)}: each topic must be once here and in HERE of "
+            "src/uad/report/departures.py"
+        )
+    for fact in facts:
+        for column, text in fact.items():
+            if text == MISSING:
+                fact[column] = SILENT if column in ("paper", "code") else ""
+    return facts
+
+
+def table(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Each topic with what this configuration does.
 
     Parameters
@@ -434,23 +355,16 @@ def table(config: Mapping[str, Any]) -> list[dict[str, str | None]]:
     Returns
     -------
     list of dict
-        `topic`, `key` (or None), `paper`, `code`, `here`, and `as_`: ``"paper and code"``,
-        ``"paper"``, ``"code"`` or ``""`` where neither is followed to the letter.
+        The columns of the facts, `config_keys` (none where the configuration leaves no choice),
+        `here`, and `as_`: ``"paper and code"``, ``"paper"``, ``"code"`` or ``""`` where neither is
+        followed to the letter.
     """
     lines = []
-    for topic, key, paper, code, here in TOPICS:
+    for fact in read_facts():
+        keys, here = HERE[fact["name"]]
         text = here(config) if callable(here) else here
-        followed = [name for name, said in (("paper", paper), ("code", code)) if said == text]
-        lines.append(
-            {
-                "topic": topic,
-                "key": key,
-                "paper": paper,
-                "code": code,
-                "here": text,
-                "as_": " and ".join(followed),
-            }
-        )
+        followed = [source for source in ("paper", "code") if fact[source] == text]
+        lines.append({**fact, "config_keys": keys, "here": text, "as_": " and ".join(followed)})
     return lines
 
 
@@ -469,8 +383,7 @@ def markdown(config: Mapping[str, Any]) -> str:
     """The same as a Markdown table."""
     lines = ["| Topic | Paper | Released code | Here |", "| --- | --- | --- | --- |"]
     for line in table(config):
-        key = f" (`{line['key']}`)" if line["key"] else ""
-        lines.append(
-            f"| {line['topic']}{key} | {line['paper']} | {line['code']} | {line['here']} |"
-        )
+        keys = ", ".join(f"`{key}`" for key in line["config_keys"])
+        topic = line["topic"] + (f" ({keys})" if keys else "")
+        lines.append(f"| {topic} | {line['paper']} | {line['code']} | {line['here']} |")
     return "\n".join(lines)

@@ -100,9 +100,10 @@ def test_pages_are_named_as_the_modules_that_write_them():
 
 
 def test_a_page(tmp_path):
-    lines = [{"topic": "<T>", "key": None, "paper": "a & b", "code": "–", "here": "é", "as_": ""}]
+    line = {"topic": "<T>", "config_keys": [], "here": "é", "as_": ""}
+    line |= {"paper": "a & b", "paper_at": "", "code": "–", "code_of": ""}
     path = tmp_path / "new/d.html"
-    values = {"title": "A < B", "lines": lines}
+    values = {"title": "A < B", "lines": [line]}
     pages.write(path, "departures.html.j2", simulated=True, warnings=["W <1>"], **values)
     text = path.read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>\n<html") and text.endswith("</body></html>\n")
