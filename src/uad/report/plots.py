@@ -113,7 +113,7 @@ def weights(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Of all folds, from `curves.weight_table`.
+        Of all folds, from `curves.mean_weights`.
     colours : dict of str to str
         Of each D_unhealthy.
     """
