@@ -1,0 +1,33 @@
+"""Rule judge_claims: whether what the paper says of its results holds in this run."""
+
+import pandas as pd
+
+from uad.base import logs, tsv
+from uad.evaluation import claims
+from uad.report import canvas, claims_page, tables
+
+with logs.job(snakemake.log[0]):
+    params = snakemake.params
+    subjects = tables.read(snakemake.input.metrics, params.labels, params.folds)
+    weights = [tsv.read(path) for path in snakemake.input.weights]
+    comparisons = claims.compare(
+        subjects,
+        params.content["claims"],
+        table1=pd.read_csv(snakemake.input.table1),
+        seed=params.seed,
+        weights=pd.concat(weights, ignore_index=True) if weights else None,
+    )
+    verdicts = claims.judge(comparisons, params.content["claims"])
+    tsv.write(verdicts, snakemake.output.table)
+    tsv.write(comparisons, snakemake.output.numbers)
+    figure = claims_page.forest(comparisons, verdicts, params.simulated)
+    canvas.heading(figure, "The paper's claims", params.simulated)
+    canvas.save(figure, snakemake.output.figure)
+    claims_page.write(
+        snakemake.output.page,
+        params.content,
+        comparisons,
+        verdicts,
+        params.labels,
+        params.simulated,
+    )
