@@ -529,7 +529,7 @@ CLAIMS = {
         "claims.one.kind is 'higher', but must be 'above', 'not_below' or 'best_weight'",
     ),
     "unknown metric": (a_claim(metric="dice"), "claims.one.metric is 'dice', but must be"),
-    "unknown key": (a_claim(sorce="x"), "unknown key claims.one.sorce .did you mean source"),
+    "unknown key": (a_claim(kinde="x"), "unknown key claims.one.kinde .did you mean kind"),
     "missing key": (a_claim(quote=None), "missing key claims.one.quote"),
     "margin of what has none": (a_claim(margin=0.1), "one has a margin, but only not_below"),
     "margin too large": (
