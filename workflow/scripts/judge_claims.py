@@ -4,14 +4,15 @@ import pandas as pd
 
 from uad.base import logs, tsv
 from uad.evaluation import claims
-from uad.report import canvas, claims_page, tables
+from uad.report import canvas, claims_page
 
 with logs.job(snakemake.log[0]):
     params = snakemake.params
-    subjects = tables.read(snakemake.input.metrics, params.labels, params.folds)
+    rows = [row for row in params.labels for _ in params.folds]
+    subjects = [tsv.read(p).assign(row=row) for row, p in zip(rows, snakemake.input.metrics)]
     weights = [tsv.read(path) for path in snakemake.input.weights]
     comparisons = claims.compare(
-        subjects,
+        pd.concat(subjects, ignore_index=True),
         params.content["claims"],
         table1=pd.read_csv(snakemake.input.table1),
         seed=params.seed,

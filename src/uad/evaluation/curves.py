@@ -83,13 +83,6 @@ def weight_table(
     return pd.DataFrame(lines, columns=columns)
 
 
-def mean_weights(table: pd.DataFrame) -> pd.DataFrame:
-    """Means over subjects of a `weight_table`, with their number in `n_subjects`."""
-    groups = table.groupby(["d_unhealthy", "test_set", "fold", "beta"], sort=False)["dice_best"]
-    found = groups.agg(dice_best="mean", n_subjects="count")
-    return found.reset_index()
-
-
 def precision_recall(counts: Counts) -> pd.DataFrame:
     """Recall and precision of pooled voxels, thinned evenly in recall.
 
