@@ -53,7 +53,7 @@ def compare(
     DataFrame
         Columns as in `docs/metrics.md` (`figures/claims.tsv`); fractions. `effect` is the mean
         over subjects of row minus `than`; the comparison is in favour of the claim above `bound`.
-        What this run does not have is missing, with `n` 0.
+        What this run does not have is missing, with `n` 0; of too few subjects, the interval and p.
     """
     means, published = statistics.subject_means(subjects), _published(table1)
     lines = []
@@ -77,7 +77,7 @@ def compare(
             "p", "p_holm", "published", "verdict",
         ]
     )  # fmt: skip
-    found["p_holm"] = statistics.holm(found["p"].where(found["n"] >= FEWEST))
+    found["p_holm"] = statistics.holm(found["p"])
     return found
 
 
@@ -102,20 +102,19 @@ def _published(table1: pd.DataFrame) -> dict[tuple[str, str, str], float]:
 def _compared(
     ours: pd.Series, theirs: pd.Series, margin: float, rng: np.random.Generator
 ) -> dict[str, float]:
-    """Mean difference over the subjects with both values, its interval, and the test against the
-    bound: `margin` times the mean of what is compared with, taken as fixed."""
+    """Mean difference over the subjects with both values; if they are enough, its interval, and the
+    test against the bound, `margin` times the mean of what is compared with, taken as fixed."""
     both = pd.concat([ours, theirs], axis=1, keys=["ours", "theirs"]).dropna()
     difference = (both["ours"] - both["theirs"]).to_numpy()
-    low, high = statistics.bootstrap(difference[:, None], rng)
+    if not len(difference):
+        return {}
     bound = -margin * both["theirs"].mean() if margin else 0.0
-    return {
-        "n": len(difference),
-        "effect": difference.mean() if len(difference) else np.nan,
-        "low": low[0],
-        "high": high[0],
-        "bound": bound,
-        "p": statistics.wilcoxon(difference - bound),
-    }
+    found = {"n": len(difference), "effect": difference.mean(), "bound": bound}
+    if len(difference) >= FEWEST:
+        (low,), (high,) = statistics.bootstrap(difference[:, None], rng)
+        p = statistics.wilcoxon(difference - bound)
+        found |= {"low": low, "high": high, "p": p}
+    return found
 
 
 def _verdict(line: Mapping[str, Any]) -> str:
@@ -161,8 +160,8 @@ def at_best_weight(curves: pd.DataFrame) -> pd.Series:
 def judge(comparisons: pd.DataFrame, claims: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """The verdict on every claim, and the comparison that decides it.
 
-    That is the weakest of those with the claim's verdict: the one whose interval lies lowest above
-    its bound.
+    That is the weakest of those with the claim's verdict: the one whose interval, or of too few
+    subjects whose effect, lies lowest above its bound.
 
     Parameters
     ----------

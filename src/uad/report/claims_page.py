@@ -29,7 +29,7 @@ COLOURS = {
     claims.HOLDS: "#009E73",
     claims.FAILS: "#D55E00",
     claims.UNDECIDED: "#6b7480",
-    claims.TOO_FEW: "#56B4E9",
+    claims.TOO_FEW: "#6b7480",
 }
 MARKERS = "os^Dv"
 LINEAR = 10  # points to either side of zero; beyond, the axis is logarithmic
@@ -56,11 +56,18 @@ def counts(verdicts: pd.DataFrame) -> str:
 
 
 def difference(line: Mapping[str, Any]) -> str:
-    """`+2.1 [0.4, 3.9]`: effect and interval in percentage points."""
-    if not line["n"]:
-        return DASH
+    """`+2.1 [0.4, 3.9]`: effect and, if there is one, interval in percentage points."""
+    if pd.isna(line["low"]):
+        return _signed(line["effect"])
     low, high = (percent(line[end]) for end in ("low", "high"))
     return f"{_signed(line['effect'])} [{low}, {high}]"
+
+
+def direction(verdict: Mapping[str, Any]) -> str:
+    """`7 of 14 as claimed`, or of one comparison whether it is."""
+    if verdict["comparisons"] > 1:
+        return f"{verdict['as_claimed']} of {verdict['comparisons']} as claimed"
+    return "as claimed" if verdict["as_claimed"] else "not as claimed"
 
 
 def _signed(fraction: float) -> str:
@@ -140,7 +147,8 @@ def _draw(
     low, high, effect, bound, paper = (
         100 * line[key] for key in ("low", "high", "effect", "bound", "published")
     )
-    panel.plot([low, high], [y, y], linewidth=1.8 if bold else 0.9, solid_capstyle="butt", **style)
+    width = 1.8 if bold else 0.9
+    panel.plot([low, high], [y, y], linewidth=width, solid_capstyle="butt", **style)
     marker, size = markers[line["test_set"]], 4.5 if bold else 3
     panel.plot(effect, y, marker, markersize=size, markeredgewidth=0, **style)
     if bound:

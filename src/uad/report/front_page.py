@@ -345,11 +345,19 @@ def _claims(paths: Paths) -> dict[str, Any]:
                 "kind": claims_page.CLASSES[line["verdict"]],
                 "mark": claims_page.MARKS[line["verdict"]],
                 "title": line["title"],
-                "effect": claims_page.difference(line) if line["n"] else line["verdict"],
+                "effect": _effect(line),
             }
             for _, line in verdicts.iterrows()
         ],
     }
+
+
+def _effect(verdict: pd.Series) -> str:
+    """The difference that decides over a claim; of too few subjects, the direction too."""
+    if not verdict["n"]:
+        return verdict["verdict"]
+    found = claims_page.difference(verdict)
+    return f"{found}, {claims_page.direction(verdict)}" if pd.isna(verdict["low"]) else found
 
 
 def _cost(costs: pd.DataFrame, run: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -77,7 +77,7 @@ def test_a_real_run(tmp_path, rng):
     assert verdicts["verdict"].tolist() == VERDICTS
     text = page(tmp_path, compared, verdicts)
     assert "imulat" not in text
-    assert "Of 4 claims 1 holds, 2 do not hold, 1 is not in this run." in text
+    assert "Of 4 claims, 1 holds, 2 do not hold, 1 is not in this run." in text
     assert "Somebody &amp; al." in text and "SADM<sub>res</sub> &lt;outperforms&gt; it." in text
     true, false, kept, absent = sections(text)
     assert true.startswith("✓ SADM res is better: holds")
@@ -121,9 +121,13 @@ def test_few_subjects(tmp_path, rng):
     true, false, *_ = sections(page(tmp_path, compared, verdicts))
     assert true.startswith("… SADM res is better: too few subjects")
     assert "2 of 2 differences are as claimed" in true and "3 subjects" in true
-    assert "too few subjects" in false and "−" in false
+    assert "too few subjects" in false and "[" not in false.replace("[DICE]", "")
+    assert re.search(r"on BRATS: −\d\d\.\d, 3 subjects", false)
+    shown = claims_page.forest(compared, verdicts, simulated=True).axes[0]
+    lines = [line.get_xdata() for line in shown.lines if line.get_marker() == "None"]
+    assert all(np.isnan(x).all() or len(set(x)) == 1 for x in lines)  # none but bounds
     compared, verdicts = results(rng, n=1)
-    assert "[–, –], 1 subject." in sections(page(tmp_path, compared, verdicts))[1]
+    assert ", 1 subject." in sections(page(tmp_path, compared, verdicts))[1]
 
 
 def test_the_figure_shows_every_comparison_where_it_is(rng):
@@ -148,7 +152,7 @@ def test_a_run_with_none_of_the_claims(tmp_path, rng):
     compared[["effect", "low", "high", "bound", "p", "p_holm", "published"]] = np.nan
     verdicts = claims.judge(compared, CONTENT["claims"])
     text = page(tmp_path, compared, verdicts)
-    assert "Of 4 claims 4 are not in this run." in text
+    assert "Of 4 claims, 4 are not in this run." in text
 
 
 @pytest.mark.parametrize(

@@ -130,11 +130,11 @@ def test_a_run_that_worked(root):
 
 
 CLAIMS = """\
-claim\ttitle\tverdict\tn\teffect\tlow\thigh
-a\tSADM_res is <better>\tholds\t30\t0.1\t0.05\t0.15
-b\tAnother\tdoes not hold\t30\t-0.1\t-0.15\t-0.05
-c\tFew\ttoo few subjects\t3\t0.02\t-0.01\t0.04
-d\tElsewhere\tnot in this run\t0\tn/a\tn/a\tn/a
+claim\ttitle\tverdict\tcomparisons\tas_claimed\tn\teffect\tlow\thigh
+a\tSADM_res is <better>\tholds\t1\t1\t30\t0.1\t0.05\t0.15
+b\tAnother\tdoes not hold\t2\t1\t30\t-0.1\t-0.15\t-0.05
+c\tFew\ttoo few subjects\t2\t1\t3\t0.02\tn/a\tn/a
+d\tElsewhere\tnot in this run\t1\t0\t0\tn/a\tn/a\tn/a
 """
 
 
@@ -153,7 +153,7 @@ def test_claims_are_counted_and_listed(root):
     assert lines == [
         ("holds", "✓", "SADM<sub>res</sub> is &lt;better&gt;", "+10.0 [5.0, 15.0]"),
         ("does-not-hold", "✗", "Another", "−10.0 [−15.0, −5.0]"),
-        ("too-few-subjects", "…", "Few", "+2.0 [−1.0, 4.0]"),
+        ("too-few-subjects", "…", "Few", "+2.0, 1 of 2 as claimed"),
         ("not-in-this-run", "–", "Elsewhere", "not in this run"),
     ]
     assert "in this simulation" not in page(root, judges_claims=True, simulated=False)
