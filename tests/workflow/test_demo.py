@@ -239,7 +239,7 @@ def test_report(demo):
                    "audit.html", "datasets.html", "departures.html", "comparison.png",
                    "synthetic.png", "weights.svg", "precision_recall.svg", "lesion_volume.svg",
                    "cddpm.html", "unet.html", "unet_res.html",
-                   "index.html", "methods.md"):  # fmt: skip
+                   "claims.html", "claims.svg", "index.html", "methods.md"):  # fmt: skip
         assert any(result in name for name in names), result
     assert "simulated" in page and "app.showCategory('0%20Overview')" in page
     assert (demo / "report.zip").stat().st_size < 30e6
@@ -270,6 +270,24 @@ def test_weights_of_the_fusion_meet_the_rows_of_the_table(demo, table):
                 assert mean[unhealthy, test_set, beta] == pytest.approx(
                     table.loc[(row, trained_on, test_set), "dice_best_mean"], abs=1e-5
                 )
+
+
+def test_claims_are_of_the_rows_of_the_table(demo, table):
+    verdicts, compared = (tsv.read(demo / f"{name}/claims.tsv") for name in ("tables", "figures"))
+    assert len(verdicts) >= 15 and set(verdicts["claim"]) == set(compared["claim"])
+    # Three patients: direction and effect, no verdict.
+    assert set(verdicts["verdict"]) == {"too few subjects"} and compared["low"].isna().all()
+
+    def mean(row, test_set, metric):
+        method, _, unhealthy = row.partition("-")
+        return table.loc[(method, unhealthy or "none", test_set), f"{metric}_mean"]
+
+    # Every subject is in every fold, so the mean over subjects is that over folds.
+    for _, line in compared[compared["claim"] != "weight_between_is_best"].iterrows():
+        row, than = (mean(line[key], line["test_set"], line["metric"]) for key in ("row", "than"))
+        assert line["effect"] == pytest.approx(row - than, abs=1e-5)
+    page = (demo / "tables/claims.html").read_text()
+    assert page.index("Computed on simulated scans") < page.index("Claims of")
 
 
 @pytest.mark.parametrize("name", ["cddpm", "unet", "unet_res"])

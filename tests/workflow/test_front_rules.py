@@ -41,6 +41,11 @@ def stand_in(path):
         path.write_text("subject\tfold\trole\nA\t0\ttrain\n")
     elif path.name == "agreement.tsv":
         path.write_text("test_set\tmetric\tn_rows\ttau_b\twithin\tabove\tbelow\n")
+    elif path.name == "claims.tsv":
+        path.write_text(
+            "claim\ttitle\tverdict\tcomparisons\tas_claimed\tn\teffect\tlow\thigh\n"
+            "one\tA claim\tnot in this run\t1\t0\t0\tn/a\tn/a\tn/a\n"
+        )
     else:
         path.touch()
 
@@ -74,6 +79,7 @@ def test_written_with_what_there_is(run):
     page = (results / "index.html").read_text()
     assert "1 row and 1 control, tested on brats" in page and "config/demo.yaml" in page
     assert "50.0 <span>58.6</span>" in page
+    assert "</b> A claim\n <span>not in this run</span>" in page
     assert "register_to_sri24" not in page and "Nothing was measured" in page
     assert not (results / "failed.html").exists()
     costs = tsv.read(results / "tables/costs.tsv")

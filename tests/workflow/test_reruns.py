@@ -14,7 +14,7 @@ from conftest import ROOT
 pytestmark = pytest.mark.demo
 
 # What sums up all rows or folds, whatever a change of theirs is.
-TABLES = {"compare", "front_page", "record_provenance"}
+TABLES = {"compare", "judge_claims", "front_page", "record_provenance"}
 FIGURES = {"plot_comparison", "plot_training"}
 # What a change of the number of folds writes again.
 SUMMARIES = TABLES | {
@@ -177,6 +177,12 @@ def test_a_caption_rewrites_the_texts_only(copy_of_demo):
 def test_a_template_rewrites_its_page_only(copy_of_demo):
     edit(copy_of_demo, "report/templates/front_page.html.j2", "<h2>", "<h2> ")
     assert set(planned(copy_of_demo)) == {"record_provenance", "front_page"}
+
+
+def test_another_reading_of_a_claim_judges_again_and_no_more(copy_of_demo):
+    file = "workflow/resources/claims_sadm.yaml"
+    edit(copy_of_demo, file, "margin: 0.05", "margin: 0.04")
+    assert set(planned(copy_of_demo)) == {"judge_claims", "record_provenance", "front_page"}
 
 
 def test_the_style_sheet_rewrites_all_pages_and_computes_nothing(copy_of_demo):

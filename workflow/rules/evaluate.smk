@@ -91,6 +91,44 @@ rule compare:
         "../scripts/compare.py"
 
 
+# After `compare`, which checks the controls.
+rule judge_claims:
+    input:
+        metrics=plan.of_every_row(),
+        weights=figures.judged_weights(),
+        table1=paths.table("table1.csv"),
+    output:
+        page=report(
+            paths.table("claims.html"),
+            caption="../report/claims.rst",
+            category="5 Tables",
+            labels={"result": "The paper's claims"},
+        ),
+        figure=report(
+            paths.figure("claims.svg"),
+            caption="../report/claims.rst",
+            category="4 Figures",
+            labels={"result": "the paper's claims", "of": "all rows"},
+        ),
+        table=paths.table("claims.tsv"),
+        numbers=paths.figure("claims.tsv"),
+    log:
+        paths.log("judge_claims"),
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=2000, runtime=20),
+    params:
+        **shown("judge_claims.py", "claims_page.html.j2"),
+        content=PLAN.claims,
+        labels=figures.labels,
+        folds=PLAN.folds,
+        seed=config["seed"],
+    script:
+        "../scripts/judge_claims.py"
+
+
 rule table1:
     input:
         rules.compare.output,

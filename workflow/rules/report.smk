@@ -408,6 +408,7 @@ rule record_provenance:
 rule front_page:
     input:
         rules.compare.output,
+        rules.judge_claims.output if PLAN.claims else [],
         rules.figures.input,
         rules.write_methods.output,
         rules.record_provenance.output,

@@ -129,7 +129,7 @@ class Paths:
         return f"{self.root}/figures/data/cases/{row}.npz"
 
     def weights(self, row: str, fold: int | str) -> str:
-        """[DICE] of a row against the weight of its residual map."""
+        """[DICE] of subjects against the weight of a row's residual map."""
         return f"{self.root}/figures/data/weights/{row}/fold-{fold}.tsv"
 
     def figure(self, name: str) -> str:

@@ -53,7 +53,7 @@ def weight_table(
     residual: dict,
     seed: int,
 ) -> pd.DataFrame:
-    """[DICE] of a row against the weight of its residual map, for one fold.
+    """[DICE] of every test subject against the weight of a row's residual map, for one fold.
 
     Parameters
     ----------
@@ -70,20 +70,16 @@ def weight_table(
     Returns
     -------
     DataFrame
-        `d_unhealthy`, `test_set`, `fold`, `beta`, `dice_best` (mean over test subjects) and
-        `n_subjects`.
+        `d_unhealthy`, `test_set`, `fold`, `subject`, `beta` and `dice_best`.
     """
     lines = []
     for test_set, cohort in cohorts.items():
         parts = [RowScore(part, cohort, residual, seed) for part in (maps[:1], maps[1:])]
-        values = [
-            weighted_dice(*(score(volume) for score in parts), volume.lesion)
-            for volume in cohort.volumes("test")
-        ]
-        trained_on = row.partition("-")[2]
-        for beta, mean in zip(WEIGHTS, np.mean(values, axis=0)):
-            lines.append((trained_on, test_set, cohort.fold, beta, mean, len(values)))
-    columns = ["d_unhealthy", "test_set", "fold", "beta", "dice_best", "n_subjects"]
+        for volume in cohort.volumes("test"):
+            values = weighted_dice(*(score(volume) for score in parts), volume.lesion)
+            place = (row.partition("-")[2], test_set, cohort.fold, volume.subject)
+            lines += [(*place, beta, value) for beta, value in zip(WEIGHTS, values)]
+    columns = ["d_unhealthy", "test_set", "fold", "subject", "beta", "dice_best"]
     return pd.DataFrame(lines, columns=columns)
 
 

@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from uad.base import modules
@@ -28,6 +30,8 @@ RENAMED = {
     "unhealthy": "is called lesion_sources now",
     "preprocessing.registration.transform": "is gone, since the transform is always affine",
 }
+# Folder of the workflow, with the files that its own configuration names.
+HOME = Path(__file__).parents[3]
 # Data set of synthetic anomalies: made by a rule of those that have none.
 SYNTHETIC = "draem"
 
@@ -92,6 +96,8 @@ def check(config: dict) -> None:
     _check_slices(content)
     _check_rows(content)
     _check_table(content)
+    if content["table"]["claims"] is not None:
+        _check_claims(read_claims(content["table"]["claims"]), content)
     if content["table"]["rows"] is not None:
         content["rows"] = {name: content["rows"][name] for name in content["table"]["rows"]}
     _check_datasets(content)
@@ -402,6 +408,67 @@ def _check_table(config):
                 raise InputError(
                     f"configuration: table.{key} names {name}, but {known} has only "
                     f"{', '.join(config[known])}"
+                )
+
+
+def resource(path: str, home: Path = HOME) -> str:
+    """A file that the configuration names: here, or in the workflow's own folder."""
+    own = home / path
+    return path if Path(path).exists() or not own.exists() else str(own)
+
+
+def read_claims(path: str) -> dict:
+    """The file that `table.claims` names, with its defaults.
+
+    Raises
+    ------
+    InputError
+        If it is missing, no YAML, or has a mistake.
+    """
+    file = Path(resource(path))
+    if not file.is_file():
+        raise InputError(f"configuration: table.claims is {path!r}, but there is no such file")
+    try:
+        content = _plain(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        line = f"; see line {place.line + 1}" if place else ""
+        raise InputError(f"{file} cannot be read as YAML{line}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{file} must have the keys {', '.join(_keys(schema.Claims, ()))}")
+    try:
+        return _checked(schema.Claims, content)
+    except InputError as error:
+        raise InputError(f"{file}: {str(error).removeprefix('configuration: ')}") from None
+
+
+def _check_claims(found, config):
+    """Claims are about rows and test sets that there are, in this table or another.
+
+    Of a configuration that has been checked before only the table's rows are left.
+    """
+    left = set(config["rows"]) == set(config["table"]["rows"] or ())
+    for name, claim in found["claims"].items():
+        place = f"table.claims: {name}"
+        if claim["margin"] and claim["kind"] != "not_below":
+            raise InputError(f"configuration: {place} has a margin, but only not_below takes one")
+        for part in claim["compare"]:
+            row, others = part["row"], part["than"]
+            named = {"rows": [] if left else [row, *others], "lesion_sources": part["test_sets"]}
+            for known, names in named.items():
+                for one in names:
+                    if one not in config[known]:
+                        raise InputError(
+                            f"configuration: {place} names {one}, but {known} has only "
+                            f"{', '.join(config[known])}"
+                        )
+            if row in others:
+                raise InputError(f"configuration: {place} compares {row} with itself")
+            varied = method(row) == "sadm_res" and claim["metric"] == "dice_best"
+            if claim["kind"] == "best_weight" and not varied:
+                raise InputError(
+                    f"configuration: {place} is about weights, which are varied for the dice_best "
+                    f"of rows of sadm_res only, not for the {claim['metric']} of {row}"
                 )
 
 

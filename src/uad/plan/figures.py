@@ -102,6 +102,11 @@ class Figures:
         """[DICE] against the weight, of every row of SADM_res and fold, fold by fold."""
         return [self.paths.weights(row, f) for f in self.plan.folds for row in self.weighted]
 
+    def judged_weights(self) -> list[str]:
+        """The same, if the paper's claims that the run judges are about weights."""
+        judged = self.plan.claims.get("claims", {}).values()
+        return self.weights() if any(claim["kind"] == "best_weight" for claim in judged) else []
+
     def volume_rows(self) -> list[str]:
         """Rows compared by the volume of the lesion, over all test sets."""
         return list(dict.fromkeys(row for rows in self.by_volume.values() for row in rows))
@@ -132,6 +137,7 @@ class Figures:
             for name in captions.ORDER["Figures"]
             if not any(file.startswith(name) for file in drawn)
         ]
+        left_out += [] if self.plan.claims else ["claims"]
         docstrings = {method: self.plan.docstring_of(method) for method in self.plan.trained}
         folder = self.plan.home / "workflow/report"
         return captions.text(folder, self.plan.config, names, left_out, docstrings)
@@ -164,6 +170,7 @@ class Figures:
             "models": plan.models,
             "test_sets": list(plan.test_sets),
             "datasets": plan.datasets,
+            "judges_claims": bool(plan.claims),
             "figures": [self.paths.relative(path) for path in shown],
             "code": plan.all_code["all"],
         }

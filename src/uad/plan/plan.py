@@ -310,17 +310,23 @@ class Plan:
 
     def resource(self, path: str) -> str:
         """A file that the configuration names: here, or in the workflow's own folder."""
-        own = self.home / path
-        return path if Path(path).exists() or not own.exists() else str(own)
+        return settings.resource(path, self.home)
 
     def published(self) -> str | list:
         """The table of published values; no file if there is none."""
         path = self.config["table"]["published"]
         return self.resource(path) if path else []
 
+    @cached_property
+    def claims(self) -> dict:
+        """The paper's claims that the run judges; empty if there are none."""
+        path = self.config["table"]["claims"]
+        return settings.read_claims(path) if path else {}
+
     def other_inputs(self, wildcards: Any = None) -> list[str]:
         """Files that results depend on, besides the data sets and HD-BET's weights."""
         files = [*self.cohort.other_inputs(), *filter(None, [self.published()])]
+        files += [self.resource(path) for path in filter(None, [self.config["table"]["claims"]])]
         return list(dict.fromkeys([*files, *settings.weight_files(self.config).values()]))
 
     def levels(self) -> list[int]:

@@ -17,6 +17,7 @@ from uad.models import methods
 from uad.models.settings import Residual
 
 Name = Annotated[str, Bounds(pattern=r"^[a-z0-9]+$")]
+ClaimName = Annotated[str, Bounds(pattern=r"^[a-z][a-z0-9_]*$")]
 RowName = Annotated[str, Bounds(pattern=r"^[a-z][a-z0-9_]*(-[a-z0-9]+)?$")]
 
 
@@ -153,6 +154,47 @@ class Table(Block):
     published: str | None = key(
         "file of published values to compare with, per cent, or `null`", default=None
     )
+    claims: str | None = key(
+        "file of the paper's claims that the run judges, or `null`", default=None
+    )
+
+
+@dataclass(frozen=True)
+class Compared(Block):
+    """An entry of `compare` in a claim."""
+
+    row: RowName = key("out of `rows`; what the claim is in favour of")
+    than: list[RowName] = key("rows that it is compared with, one by one", min_length=1)
+    test_sets: list[Name] = key("out of `lesion_sources`", min_length=1)
+
+
+@dataclass(frozen=True)
+class Claim(Block):
+    """A claim in the file that `table.claims` names."""
+
+    title: str = key("what is claimed, in one line", min_length=1)
+    quote: str = key("the paper's words", min_length=1)
+    source: str = key("where in the paper", min_length=1)
+    reading: str | None = key(
+        "what the words are taken to mean, if they leave it open", default=None
+    )
+    published: str | None = key("effect that the paper names, in its own terms", default=None)
+    kind: Literal["above", "not_below", "best_weight"] = key(
+        "`above`: the row is above every other; `not_below`: not below it by more than `margin`; "
+        "`best_weight`: a row of SADM_res is, at a weight of its residual map between 0 and 1, "
+        "above every other"
+    )
+    metric: Literal["dice_best", "dice_val", "auprc"] = key("of the subjects")
+    margin: float = key("of `not_below`: share of the other row's mean", default=0, ge=0, lt=1)
+    compare: list[Compared] = key("the claim holds if every comparison does", min_length=1)
+
+
+@dataclass(frozen=True)
+class Claims(Block):
+    """The file that `table.claims` names."""
+
+    paper: str = key("whose claims they are", min_length=1)
+    claims: dict[ClaimName, Claim] = key("one block per claim", min_length=1)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import pandas as pd
 
 from uad.base import logs, tsv
 from uad.base.paths import Paths
+from uad.report import claims_page, pages, plots
 from uad.report import costs as run_costs
-from uad.report import pages, plots
 from uad.report.numbers import DASH, counted, duration, memory, number, percent
 
 FAILED = "failed.html"  # beside the page of a run that came to its end
@@ -82,8 +82,8 @@ def write(
         Results folder, which links are relative to.
     run : dict
         `simulated`, `configs` (names of files), `modality`, `scheme`, `folds`, `n_folds`, `seed`,
-        `accelerator`, `rows` (of the configuration), `models`, `test_sets`, `datasets`, `figures`
-        (paths below `root`), `code` (digest), `revision`.
+        `accelerator`, `rows` (of the configuration), `models`, `test_sets`, `datasets`,
+        `judges_claims`, `figures` (paths below `root`), `code` (digest), `revision`.
     costs : DataFrame
         From `costs.table`.
     finished : bool
@@ -109,6 +109,7 @@ def write(
         ],
         marks=MARKS,
         paper=_paper(paths, run),
+        claims=_claims(paths) if run["judges_claims"] else None,
         cost=_cost(costs, run),
         pictures=list(_pictures(paths, run["figures"])),
         links=list(_links(paths)),
@@ -331,6 +332,34 @@ def _agreeing(agreement: pd.DataFrame | None, test_set: str, metric: str) -> tup
     return f"{line['within']} of {line['n_rows']}", tau
 
 
+def _claims(paths: Paths) -> dict[str, Any]:
+    """The verdicts on the paper's claims: how many of each, and a line per claim."""
+    verdicts = _tsv(paths.table("claims.tsv"))
+    if verdicts is None:
+        return {"counts": "", "lines": []}
+    return {
+        "counts": claims_page.counts(verdicts),
+        "page": paths.relative(paths.table("claims.html")),
+        "lines": [
+            {
+                "kind": claims_page.CLASSES[line["verdict"]],
+                "mark": claims_page.MARKS[line["verdict"]],
+                "title": line["title"],
+                "effect": _effect(line),
+            }
+            for _, line in verdicts.iterrows()
+        ],
+    }
+
+
+def _effect(verdict: pd.Series) -> str:
+    """The difference that decides over a claim; of too few subjects, the direction too."""
+    if not verdict["n"]:
+        return verdict["verdict"]
+    found = claims_page.difference(verdict)
+    return f"{found}, {claims_page.direction(verdict)}" if pd.isna(verdict["low"]) else found
+
+
 def _cost(costs: pd.DataFrame, run: Mapping[str, Any]) -> dict[str, Any] | None:
     """Times per rule, what all folds would take, and a line per method; None if not measured."""
     by_rule = run_costs.by_rule(costs)
@@ -398,6 +427,7 @@ def _small(path: Path) -> bytes:
     return small.getvalue()
 
 
+FIGURES = ("cases", "comparison", "synthetic", "weights", "precision", "lesion", "claims")
 # The data's way: heading, and patterns below the results folder with what is put before the name.
 LINKS = {
     "Data": [
@@ -409,10 +439,7 @@ LINKS = {
     ],
     "Training": [("figures/training.*", "")],
     "Methods": [("methods/*.html", ""), ("methods.md", "captions as text: ")],
-    "Figures": [
-        (f"figures/{name}*", "")
-        for name in ("cases", "comparison", "synthetic", "weights", "precision", "lesion")
-    ],
+    "Figures": [(f"figures/{name}*", "") for name in FIGURES],
     "Tables": [("tables/*.html", ""), ("tables/*.tex", "LaTeX "), ("tables/*.?sv", "numbers ")],
     "Provenance": [("provenance.json", "")],
 }
@@ -428,6 +455,7 @@ NAMES = {
     "comparison": "all rows",
     "synthetic": "synthetic anomalies",
     "training": "losses",
+    "claims": "the paper's claims",
 }
 
 

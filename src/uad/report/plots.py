@@ -105,6 +105,13 @@ def best_epoch(history: pd.DataFrame) -> pd.Series:
     return history.loc[history["val_loss"].idxmin()]
 
 
+def mean_weights(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over subjects of a `curves.weight_table`, with their number in `n_subjects`."""
+    groups = table.groupby(["d_unhealthy", "test_set", "fold", "beta"], sort=False)["dice_best"]
+    found = groups.agg(dice_best="mean", n_subjects="count")
+    return found.reset_index()
+
+
 def weights(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
     """[DICE] against the weight of the residual map (paper Fig. 5), a panel per test set.
 
@@ -113,7 +120,7 @@ def weights(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Of all folds, from `curves.weight_table`.
+        Of all folds, from `mean_weights`.
     colours : dict of str to str
         Of each D_unhealthy.
     """

@@ -56,6 +56,8 @@ def test_ends_and_middle_are_rows_of_the_table(results):
     table = curves.weight_table(
         "sadm_res-brats", ROWS["sadm_res-brats"], {"brats": cohort_of(results)}, {}, seed=1
     )
+    assert table["subject"].nunique() == 3 and len(table) == 3 * 11
+    table = plots.mean_weights(table)
     assert table["beta"].tolist() == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
     assert set(table["d_unhealthy"]) == {"brats"} and set(table["n_subjects"]) == {3}
     by_beta = table.set_index("beta")["dice_best"]

@@ -494,6 +494,88 @@ def test_mistakes_are_named(paper_config, name):
     assert "\n" not in str(error.value)
 
 
+# Claims.
+
+
+@pytest.mark.parametrize("overlays", [(), ("cddpm",), ("demo",), ("demo", "study")])
+def test_claims_of_the_configurations_are_valid(paper_config, overlays):
+    given = paper_config
+    for name in overlays:
+        given = merged(given, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
+    config.check(given)
+    content = config.read_claims(given["table"]["claims"])
+    assert all(claim["margin"] >= 0 for claim in content["claims"].values())
+
+
+def a_claim(**changes):
+    """The file of one claim, with some keys changed; None leaves a key out."""
+    compare = {"row": "cddpm", "than": ["ddpm"], "test_sets": ["brats"]}
+    compare |= {key: changes.pop(key) for key in list(changes) if key in compare}
+    claim = {"title": "A", "quote": "B", "source": "C", "kind": "above", "metric": "dice_best",
+             "compare": [compare], **changes}  # fmt: skip
+    claim = {key: value for key, value in claim.items() if value is not None}
+    return {"paper": "P", "claims": {"one": claim}}
+
+
+CLAIMS = {
+    "unknown row": (a_claim(than=["ddmp"]), "table.claims: one names ddmp, but rows has only ae, "),
+    "unknown favourite": (a_claim(row="cddpm-brat"), "names cddpm-brat, but rows has only"),
+    "unknown test set": (
+        a_claim(test_sets=["brats", "brast"]),
+        "table.claims: one names brast, but lesion_sources has only brats, atlas",
+    ),
+    "unknown kind": (
+        a_claim(kind="higher"),
+        "claims.one.kind is 'higher', but must be 'above', 'not_below' or 'best_weight'",
+    ),
+    "unknown metric": (a_claim(metric="dice"), "claims.one.metric is 'dice', but must be"),
+    "unknown key": (a_claim(kinde="x"), "unknown key claims.one.kinde .did you mean kind"),
+    "missing key": (a_claim(quote=None), "missing key claims.one.quote"),
+    "margin of what has none": (a_claim(margin=0.1), "one has a margin, but only not_below"),
+    "margin too large": (
+        a_claim(kind="not_below", margin=5), "claims.one.margin is 5, but must be less than 1"
+    ),
+    "itself": (a_claim(than=["cddpm"]), "one compares cddpm with itself"),
+    "weight of one map": (a_claim(kind="best_weight"), "only rows of sadm_res|of rows of sadm_res"),
+    "weight of another metric": (
+        a_claim(kind="best_weight", row="sadm_res-brats", metric="auprc"), "not for the auprc of"
+    ),
+    "no comparison": (a_claim(test_sets=[]), "claims.one.compare.0.test_sets has 0 entries"),
+    "no claims": ({"paper": "P", "claims": {}}, "claims has 0 entries, but needs at least 1"),
+    "a list": (["one"], "must have the keys paper, claims"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_mistakes_in_claims_are_named(paper_config, tmp_path, name):
+    content, sentence = CLAIMS[name]
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+    paper_config["table"]["claims"] = str(path)
+    with pytest.raises(InputError, match=sentence) as error:
+        config.check(paper_config)
+    assert "\n" not in str(error.value)
+    assert "mine.yaml" in str(error.value) or "table.claims: one" in str(error.value)
+
+
+def test_claims_that_cannot_be_read(paper_config, tmp_path):
+    path = tmp_path / "mine.yaml"
+    paper_config["table"]["claims"] = str(path)
+    with pytest.raises(InputError, match="table.claims is .*mine.yaml', but there is no such file"):
+        config.check(copy.deepcopy(paper_config))
+    path.write_text("claims: [1\npaper: x")
+    with pytest.raises(InputError, match=r"mine.yaml cannot be read as YAML; see line 2"):
+        config.check(paper_config)
+
+
+def test_claims_may_be_about_rows_that_the_table_leaves_out(paper_config, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(a_claim(test_sets=["wmh"])))
+    paper_config["table"] |= {"rows": ["cddpm"], "claims": str(path)}
+    config.check(paper_config)
+    assert list(paper_config["rows"]) == ["cddpm"]
+
+
 # Numbers that YAML or `--config` leave as text, and what they are.
 TEXTS = {
     ("folds", 0): ("0", 0),
@@ -536,6 +618,7 @@ def test_names_that_look_like_numbers_stay_texts(paper_config):
 
 
 def test_an_overlay_may_bring_a_method_and_a_data_set(paper_config):
+    paper_config["table"]["claims"] = None  # which name all of the paper's rows
     brought = {
         "methods": {"dae": paper_config["methods"].pop("dae")},
         "rows": {"dae": paper_config["rows"].pop("dae")},

@@ -122,6 +122,21 @@ def test_published_values_are_one_file_wherever_the_run_is(plan, tmp_path, monke
     assert other.published() == [] and path not in other.other_inputs()
 
 
+def test_claims_are_one_file_wherever_the_run_is(plan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = str(ROOT / "workflow/resources/claims_sadm.yaml")
+    assert "MIDL" in plan.claims["paper"] and path in plan.other_inputs()
+    other = plan_of(table={"claims": None})
+    assert other.claims == {} and path not in other.other_inputs()
+
+
+def test_claims_about_weights_need_the_weights(plan):
+    assert len(Figures(plan).judged_weights()) == 3 * len(plan.folds)
+    for changes in ({"claims": None}, {"claims": "workflow/resources/claims_cddpm.yaml"}):
+        assert Figures(plan_of(table=changes)).judged_weights() == []
+    assert Figures(plan_of(table={"rows": ["cddpm"]})).judged_weights() == []
+
+
 # Figures.
 
 

@@ -28,6 +28,7 @@ RUN = {
     "models": ["cddpm"],
     "test_sets": ["brats"],
     "datasets": ["ixi", "brats21"],
+    "judges_claims": False,
     "figures": ["figures/cases_brats.svg", "figures/none.png"],
     "code": "0123",
     "revision": "r+",
@@ -126,6 +127,37 @@ def test_a_run_that_worked(root):
     )
     assert "do not extrapolate" in text and "2 rows and 2 controls, tested on brats" in text
     assert page(root) == text
+
+
+CLAIMS = """\
+claim\ttitle\tverdict\tcomparisons\tas_claimed\tn\teffect\tlow\thigh
+a\tSADM_res is <better>\tholds\t1\t1\t30\t0.1\t0.05\t0.15
+b\tAnother\tdoes not hold\t2\t1\t30\t-0.1\t-0.15\t-0.05
+c\tFew\ttoo few subjects\t2\t1\t3\t0.02\tn/a\tn/a
+d\tElsewhere\tnot in this run\t1\t0\t0\tn/a\tn/a\tn/a
+"""
+
+
+def test_claims_are_counted_and_listed(root):
+    assert "What the paper says" not in page(root)  # of a run without claims
+    text = page(root, judges_claims=True)
+    assert "have not been judged yet" in text
+    text_file(root / "tables/claims.tsv", CLAIMS)
+    text_file(root / "tables/claims.html", "")
+    text = page(root, judges_claims=True)
+    panel = text.partition("What the paper says")[2].partition("</section>")[0]
+    assert '<a href="tables/claims.html">claims</a>' in panel
+    assert "1 holds, 1 does not hold, 1 has too few subjects, 1 is not in this run, in" in panel
+    assert "in this simulation." in panel
+    lines = re.findall(r'<li class="([a-z-]+)"><b>(.)</b> (.*?)\s*<span>(.*?)</span>', panel)
+    assert lines == [
+        ("holds", "✓", "SADM<sub>res</sub> is &lt;better&gt;", "+10.0 [5.0, 15.0]"),
+        ("does-not-hold", "✗", "Another", "−10.0 [−15.0, −5.0]"),
+        ("too-few-subjects", "…", "Few", "+2.0, 1 of 2 as claimed"),
+        ("not-in-this-run", "–", "Elsewhere", "not in this run"),
+    ]
+    assert "in this simulation" not in page(root, judges_claims=True, simulated=False)
+    assert ">the paper&#39;s claims</a>" in text
 
 
 def test_a_failing_control(root):
