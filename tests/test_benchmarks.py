@@ -79,6 +79,17 @@ def test_the_benchmark_of_gpus_runs(tmp_path):
     assert [line["weights"] for line in lines if "resume" in line] == [0, 0, 0]
 
 
+def test_a_missed_target_is_told(monkeypatch, tmp_path, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- plan: begin -->\n<!-- plan: end -->\n")
+    monkeypatch.setattr(run, "PAGE", page)
+    for seconds, code, said in ((run.plan.SECONDS, 0, "all targets met"), (1e3, 1, "1 missed")):
+        monkeypatch.setattr(run.plan, "measure", lambda s=seconds: ({"total": 5}, s, 1.0, 0.1))
+        assert run.main(["plan"]) == code
+        assert said in capsys.readouterr().out.splitlines()[-1]
+    assert "**limit missed**" in page.read_text()
+
+
 def test_tables_of_a_card():
     config = paper.read("config/config.yaml")
     page = run.of_gpus(config)

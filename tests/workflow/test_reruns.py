@@ -139,6 +139,11 @@ def test_a_better_wording_reruns_nothing(copy_of_demo, module, old, new):
     assert planned(copy_of_demo) == {}
 
 
+def test_another_path_reruns_nothing(copy_of_demo):
+    edit(copy_of_demo, "base/paths.py", "FORMAT = 2\n", 'FORMAT = 2\nMORE = "more.tsv"\n')
+    assert planned(copy_of_demo) == {}
+
+
 def test_all_wordings_together_rerun_nothing(copy_of_demo):
     for wording in WORDINGS:
         edit(copy_of_demo, *wording)

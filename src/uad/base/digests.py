@@ -29,6 +29,7 @@ NEUTRAL = {
     "base.locks": "decides when a job runs, and on which of equal GPUs",
     "base.logs": "writes logs",
     "base.modules": "imports by name what is a source of its own",
+    "base.paths": "names files; which a job reads and writes are the rule's input and output",
     "base.resumable": "stores what it is given; tests compare whole and resumed files",
     "base.settings": "declares keys; their values are parameters of the rules",
     "base.syntax": "decides when jobs run, not what they compute",
