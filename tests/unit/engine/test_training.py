@@ -18,6 +18,7 @@ from uad.base.errors import InputError
 from uad.engine import checkpoints, loop, training
 from uad.engine.jobs import Job
 from uad.engine.saved_state import SavedState, State
+from uad.engine.settings import Training
 from uad.models import methods
 
 BLOCK = {
@@ -218,11 +219,52 @@ def test_model_file_says_how_it_was_made(tmp_path):
     assert about["parameters"] == {"trained": sum(t.numel() for t in weights), "frozen": 0}
 
 
-def test_best_state_is_kept(tmp_path):
+class Scripted(torch.nn.Module):
+    """A method whose validation losses are given; its one weight counts the epochs."""
+
+    def __init__(self, losses):
+        super().__init__()
+        self.network = torch.nn.Linear(1, 1, bias=False)
+        torch.nn.init.zeros_(self.network.weight)
+        self.losses = iter(losses)
+
+    def loss(self, batch, rng):
+        if self.network.training:
+            return -self.network.weight.sum()  # by Adam's first steps: up by the learning rate
+        return torch.tensor(next(self.losses))
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"),
+    [((3.0, 1.0, 2.0), 4), ((1.0, 3.0, 2.0), 2), ((3.0, 2.0, 1.0), 6), ((2.0, 1.0, 1.0), 4)],
+)
+def test_weights_of_the_best_epoch_are_kept(tmp_path, losses, best):
+    """Not the last ones, and of equal losses those of the first; validated every second epoch."""
+
+    class Data:
+        device = "cpu"
+
+        def epoch(self, rng, done, drawn):
+            return [None]
+
+    settings = {**BLOCK["training"], "learning_rate": 1.0, "save_minutes": 99}
+    method = Scripted(losses)
+    saved = SavedState(tmp_path / "state.pt", "", 99, "scripted")
+    state = loop.fit(method, Data(), [[0]], Training(**settings), 1, saved)
+    assert state.best_loss == min(losses)
+    assert state.best["weight"].item() == pytest.approx(best, rel=1e-4)
+    assert method.network.weight.item() == pytest.approx(6, rel=1e-4)
+    assert [line["val_loss"] for line in state.history if line["val_loss"]] == list(losses)
+
+
+def test_the_model_file_holds_the_best_state(tmp_path, monkeypatch):
+    states, fit = [], loop.fit
+    monkeypatch.setattr(loop, "fit", lambda *a: states.append(fit(*a)) or states[-1])
     content = train(tmp_path / "out", data(tmp_path))
     history = tsv.read(tmp_path / "out/history.tsv")
     assert history["val_loss"].notna().sum() == 3
     assert content["val_loss"] == pytest.approx(history["val_loss"].min())
+    assert_same_weights({"network": states[0].best}, content)
 
 
 def test_training_lowers_the_loss(tmp_path):
