@@ -71,7 +71,7 @@ def test_size_and_depth_are_those_of_timm():
 
 
 def test_training_equals_that_of_timm():
-    """Blocks that timm dropped are dropped by ours; output, gradient and statistics are the same."""
+    """Where timm drops a block, ours does; output, gradient and statistics are the same."""
     ours, theirs, x = build(0.6)
     kept = [torch.ones(len(x))]  # the first block of all has nothing to drop
 

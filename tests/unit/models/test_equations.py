@@ -34,10 +34,7 @@ def conv(x, w, stride=1, mode="constant"):
     half = w["weight"].shape[-1] // 2
     padded = np.pad(x, ((0, 0), (0, 0), (half, half), (half, half)), mode=mode)
     out = np.stack(
-        [
-            [sum(map(valid, channels, kernels)) for kernels in w["weight"]]
-            for channels in padded
-        ]
+        [[sum(map(valid, channels, kernels)) for kernels in w["weight"]] for channels in padded]
     )
     return out[:, :, ::stride, ::stride] + bias(w)
 

@@ -1,4 +1,4 @@
-"""The denoiser is the U-Net of diffusers with scale and shift: the same weights, the same output."""
+"""The denoiser is the U-Net of diffusers with scale and shift: same weights, same output."""
 
 import numpy as np
 import pytest
@@ -82,7 +82,7 @@ def copy_block(ours, theirs):
 
 
 class Embedding(torch.nn.Module):
-    """In the place of diffusers' embedding of the time: it and that of a condition, concatenated."""
+    """In the place of diffusers' embedding of the time: this and that of a condition, joined."""
 
     def __init__(self, of_time, of_condition, condition):
         super().__init__()
