@@ -227,11 +227,27 @@ class Scripted(torch.nn.Module):
         self.network = torch.nn.Linear(1, 1, bias=False)
         torch.nn.init.zeros_(self.network.weight)
         self.losses = iter(losses)
+        self.drawn = []
 
     def loss(self, batch, rng):
         if self.network.training:
+            self.drawn.append(rng.random())
             return -self.network.weight.sum()  # by Adam's first steps: up by the learning rate
         return torch.tensor(next(self.losses))
+
+
+def fit_scripted(method, folder, **changes):
+    """Six epochs of one batch; the seed is 1."""
+
+    class Data:
+        device = "cpu"
+
+        def epoch(self, rng, done, drawn):
+            return [None]
+
+    settings = {**BLOCK["training"], "learning_rate": 1.0, "save_minutes": 99, **changes}
+    saved = SavedState(folder / "state.pt", "", 99, "scripted")
+    return loop.fit(method, Data(), [[0]], Training(**settings), 1, saved)
 
 
 @pytest.mark.parametrize(
@@ -240,21 +256,36 @@ class Scripted(torch.nn.Module):
 )
 def test_weights_of_the_best_epoch_are_kept(tmp_path, losses, best):
     """Not the last ones, and of equal losses those of the first; validated every second epoch."""
-
-    class Data:
-        device = "cpu"
-
-        def epoch(self, rng, done, drawn):
-            return [None]
-
-    settings = {**BLOCK["training"], "learning_rate": 1.0, "save_minutes": 99}
     method = Scripted(losses)
-    saved = SavedState(tmp_path / "state.pt", "", 99, "scripted")
-    state = loop.fit(method, Data(), [[0]], Training(**settings), 1, saved)
+    state = fit_scripted(method, tmp_path)
     assert state.best_loss == min(losses)
     assert state.best["weight"].item() == pytest.approx(best, rel=1e-4)
     assert method.network.weight.item() == pytest.approx(6, rel=1e-4)
     assert [line["val_loss"] for line in state.history if line["val_loss"]] == list(losses)
+
+
+def test_every_epoch_has_a_generator_of_its_own(tmp_path):
+    method = Scripted((3.0, 2.0, 1.0))
+    fit_scripted(method, tmp_path)
+    assert method.drawn == [seeding.generator(1, "epoch", epoch).random() for epoch in range(6)]
+    assert len(set(method.drawn)) == 6
+
+
+def test_weight_decay_is_decoupled_from_the_gradient(tmp_path):
+    """AdamW: before each step of 1 the weight shrinks by a tenth."""
+    method = Scripted((3.0, 2.0, 1.0))
+    fit_scripted(method, tmp_path, weight_decay=0.1)
+    expected = 0.0
+    for _ in range(6):
+        expected = 0.9 * expected + 1
+    assert method.network.weight.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_loaded_networks_are_frozen_and_in_evaluation_mode(tmp_path):
+    train(tmp_path / "out", data(tmp_path))
+    loaded = checkpoints.load(tmp_path / "out/model.pt")
+    assert not any(module.training for module in loaded.modules())
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 
 def test_the_model_file_holds_the_best_state(tmp_path, monkeypatch):

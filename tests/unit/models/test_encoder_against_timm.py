@@ -26,7 +26,8 @@ PAPER = dict(width=64, blocks=(3, 4, 6, 3), features=512)
 
 
 def build(drop_path):
-    """Ours and timm's with the same weights; no block is the identity."""
+    """Ours and timm's with the same weights, in double precision; no block is the identity."""
+    torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
     theirs = resnet.resnet50(in_chans=1, num_classes=512, drop_path_rate=drop_path)
     for name, value in theirs.state_dict().items():
@@ -35,12 +36,13 @@ def build(drop_path):
     ours = Encoder(**PAPER, drop_path=drop_path)
     ours.load_state_dict(theirs.state_dict())
     x = torch.rand(4, 1, 64, 96, generator=generator)
-    return ours, theirs, x
+    return ours.double(), theirs.double(), x.double()
 
 
-def assert_equal(found, expected):
+def assert_equal(found, expected, tolerance=1e-9):
     assert expected.std() > 1e-3
-    torch.testing.assert_close(found, expected, rtol=0, atol=2e-5 * expected.abs().max().item())
+    atol = tolerance * expected.abs().max().item()
+    torch.testing.assert_close(found, expected, rtol=0, atol=atol)
 
 
 def depth(network):
@@ -73,10 +75,10 @@ def test_size_and_depth_are_those_of_timm():
 def test_training_equals_that_of_timm():
     """Where timm drops a block, ours does; output, gradient and statistics are the same."""
     ours, theirs, x = build(0.6)
-    kept = [torch.ones(len(x))]  # the first block of all has nothing to drop
+    kept = [torch.ones(len(x)).double()]  # the first block of all has nothing to drop
 
     def note(_, inputs, output):
-        kept.append((output.flatten(1) != 0).any(dim=1).float())
+        kept.append((output.flatten(1) != 0).any(dim=1).double())
 
     for module in theirs.modules():
         if type(module).__name__ == "DropPath":
@@ -86,12 +88,13 @@ def test_training_equals_that_of_timm():
     kept = torch.stack(kept)  # (blocks, B)
     assert kept.shape == (16, 4) and 0.1 < 1 - kept.mean() < 0.6
     found = ours.train()(x, kept)
-    assert_equal(found, expected)
-    weights = torch.from_numpy(np.random.default_rng(0).normal(size=found.shape)).float()
+    close = 1e-6  # our rates are in single precision
+    assert_equal(found, expected, close)
+    weights = torch.from_numpy(np.random.default_rng(0).normal(size=found.shape))
     for output in (found, expected):
         (output * weights).sum().backward()
     for name in ("conv1.weight", "layer2.0.conv2.weight", "layer4.2.bn3.weight"):
-        assert_equal(ours.get_parameter(name).grad, theirs.get_parameter(name).grad)
+        assert_equal(ours.get_parameter(name).grad, theirs.get_parameter(name).grad, close)
     for name, value in theirs.state_dict().items():
         if name.endswith("running_var"):
-            torch.testing.assert_close(ours.state_dict()[name], value, rtol=1e-4, atol=1e-6)
+            assert_equal(ours.state_dict()[name], value, close)

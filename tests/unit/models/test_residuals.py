@@ -29,6 +29,12 @@ def test_ssim_equals_torchmetrics(pair):
     np.testing.assert_allclose(residuals.ssim(x, y), expected[0, 0], atol=1e-10)
 
 
+def test_range_is_the_larger_of_both_volumes(pair):
+    x = pair[0]
+    flat = 0.2 * x  # a fifth of the range
+    torch.testing.assert_close(residuals.ssim(x, flat), residuals.ssim(flat, x))
+
+
 def test_ssim_of_constant_volumes():
     # Range 1 from one corner voxel far away from where the value is read.
     a, b = torch.full((24, 24, 24), 0.2), torch.full((24, 24, 24), 0.8)
