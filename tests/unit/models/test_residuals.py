@@ -68,8 +68,9 @@ def test_l1_map_by_hand():
     x, y = torch.zeros(5, 15, 15), torch.full((5, 15, 15), 0.25)
     brain = np.zeros((5, 15, 15), bool)
     brain[:, 1:14, 1:14] = True
-    found = residuals.anomaly_map(x, y, brain, "l1")
-    np.testing.assert_array_equal(found[0, 7], [0] + [0.25] * 13 + [0])
+    for one, other in ((x, y), (y, x)):  # dark and bright lesions alike
+        found = residuals.anomaly_map(one, other, brain, "l1")
+        np.testing.assert_array_equal(found[0, 7], [0] + [0.25] * 13 + [0])
 
 
 def test_erosion_is_per_slice_and_four_connected():
