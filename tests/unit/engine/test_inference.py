@@ -61,6 +61,8 @@ def test_noise_of_a_subject_is_its_own(job, tmp_path):
     made, _ = job("32-true", "first", seed=5)
     pack = packed.Pack(tmp_path / "packed")
     ddpm = checkpoints.load(tmp_path / "32-true.pt", test={"test_levels": [250, 500]})
+    assert not any(module.training for module in ddpm.modules())
+    assert not any(parameter.requires_grad for parameter in ddpm.parameters())
     for i, subject in enumerate(("S2", "S1")):
         rng = seeding.generator(5, "reconstruct", 0, subject)
         expected = ddpm.reconstruct(torch.from_numpy(pack.volume(subject).image), rng)
