@@ -3,6 +3,7 @@
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make report  the report of a finished run, report.zip
 #   make test    the test suite
+#   make mutants        whether the tests notice single faults in the library
 #   make test-faults    the demo while its jobs and Snakemake are killed
 #   make test-slurm     the SLURM profile on a real SLURM
 #   make setup-hdbet    HD-BET for real heads, in an environment of its own
@@ -21,8 +22,8 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: demo report setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm lint \
-  format dag docs plan bench bench-paper bench-gpu bench-memory clean
+.PHONY: demo report setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm mutants \
+  lint format dag docs plan bench bench-paper bench-gpu bench-memory clean
 
 demo: $(VENV)/.run-packages
 	$(BIN)/snakemake --cores all --scheduler greedy $(DEMO)
@@ -60,6 +61,10 @@ test: setup
 
 test-fast: setup
 	$(BIN)/pytest -n 2 -m $(CHEAP)
+
+# Single faults in a copy of the library, each tried with the tests of its file: some ten minutes.
+mutants: setup
+	$(BIN)/python tests/mutants.py
 
 # Environments for --sdm conda, made by pip.
 test-envs: setup
@@ -127,6 +132,7 @@ $(VENV)/.run-packages: constraints.txt pyproject.toml
 
 $(VENV)/.test-packages: $(VENV)/.run-packages
 	$(BIN)/pip install --quiet --constraint constraints.txt $(call PACKAGES,project["optional-dependencies"]["test"])
+	$(BIN)/pip install --quiet --no-deps --constraint constraints.txt $(call PACKAGES,project["optional-dependencies"]["test-alone"])
 	@touch $@
 
 # torch first, in the build that is offered for this machine; the rest may not replace it.

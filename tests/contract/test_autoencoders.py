@@ -59,6 +59,16 @@ def test_vae_without_noise_and_divergence_is_the_ae(rng):
     assert vae.loss(batch, rng) != ae.loss(batch, rng)
 
 
+def test_vae_decodes_a_draw_from_the_encoded_normal_distribution(monkeypatch):
+    vae, batch, seen = build("vae"), images(), []
+    mean, log_sd = vae.network.encode(batch.image)
+    decode = vae.network.decode
+    monkeypatch.setattr(vae.network, "decode", lambda z: seen.append(z) or decode(z))
+    vae.loss(batch, np.random.default_rng(3))
+    eps = torch.from_numpy(np.random.default_rng(3).standard_normal((3, 12), np.float32))
+    torch.testing.assert_close(seen[0], mean + eps * torch.exp(log_sd))
+
+
 @pytest.mark.parametrize(
     ("mean", "sd", "expected"), [(0, 1, 0), (1, 1, 64), (0, 2, 103.277), (-1, 2, 167.277)]
 )

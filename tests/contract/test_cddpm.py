@@ -1,10 +1,13 @@
 """The cDDPM's own promises: one shared noise field, levels counted from one, conditioning."""
 
 import numpy as np
+import pytest
 import torch
 from test_methods import SMALL
 
+from uad.data.slices import Batch
 from uad.models import methods, noise
+from uad.models.diffusion import cosine_alphas_cumprod
 
 
 def trained():
@@ -43,23 +46,66 @@ def test_training_noise_is_shared_by_the_batch(monkeypatch):
         "q_sample",
         lambda x, t, eps: shapes.append(eps.shape) or original(x, t, eps),
     )
-    from uad.data.slices import Batch
-
     method.loss(Batch(torch.rand(4, 1, 16, 16), None, None), np.random.default_rng(0))
     assert shapes == [(16, 16)]
 
 
-def test_reconstruction_depends_on_noise_and_condition():
+def test_reconstruction_depends_on_noise_and_condition(monkeypatch):
     method, x = trained(), torch.rand(2, 16, 16)
     first, second = (method.reconstruct(x, np.random.default_rng(s)) for s in (1, 2))
     assert not torch.allclose(first, second)
+    encoder = method.network["encoder"]
+    monkeypatch.setattr(encoder, "forward", lambda x, kept=None: encoder.fc.bias.expand(len(x), -1))
+    assert not torch.allclose(method.reconstruct(x, np.random.default_rng(1)), first)
+
+
+def watched(method):
+    """What the networks are given, by name, in order."""
+    seen = {"encoder": [], "unet": []}
+    for name, inputs in seen.items():
+        method.network[name].register_forward_pre_hook(lambda m, x, to=inputs: to.append(x))
+    return seen
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_denoiser_sees_the_noised_slice_and_features_of_the_clean_one(training):
+    """SADM Sec. 3.1: the condition is of the slice itself, in [0, 1], without noise."""
+    method = trained()
+    method.network.train(training)
+    seen = watched(method)
+    x = torch.rand(4, 1, 16, 16)
+    loss = method.loss(Batch(x, None, None), np.random.default_rng(3))
+    rng = np.random.default_rng(3)
+    t = torch.from_numpy(rng.integers(0, 1000, 4))
+    eps = method.draw_noise(rng, x)
+    ((clean, kept),), ((noised, times, condition),) = seen["encoder"], seen["unet"]
+    assert torch.equal(clean, x)
+    assert (kept is not None) == training  # stochastic depth
+    assert torch.equal(times, t)
+    share = torch.from_numpy(cosine_alphas_cumprod(1000))[t][:, None, None, None]
+    expected = share.sqrt() * (2 * x - 1) + (1 - share).sqrt() * eps
+    torch.testing.assert_close(noised, expected.float())
+    # Batch statistics are those of the same slices again.
+    torch.testing.assert_close(condition, method.network["encoder"](clean, kept))
+    predicted = method.network["unet"](noised, times, condition)
+    torch.testing.assert_close(loss, (predicted - (2 * x - 1)).abs().mean())
+
+
+def test_test_levels_see_the_clean_slice_too():
+    method = trained()
+    seen = watched(method)
+    volume = torch.rand(3, 16, 16)
+    found = method.reconstruct(volume, np.random.default_rng(4))
+    assert len(seen["encoder"]) == len(seen["unet"]) == len(found) == 2
+    for (clean, kept), (noised, times, condition), level in zip(*seen.values(), found):
+        assert torch.equal(clean, volume[:, None]) and kept is None
+        predicted = method.network["unet"](noised, times, condition)
+        torch.testing.assert_close(level, (predicted[:, 0] + 1) / 2)
 
 
 def test_loss_of_the_untrained_network_is_the_mean_absolute_input():
     # Its output is exactly zero on the [-1, 1] scale.
     method = methods.build("cddpm", SMALL["cddpm"])
-    from uad.data.slices import Batch
-
     x = torch.rand(4, 1, 16, 16)
     loss = method.loss(Batch(x, None, None), np.random.default_rng(0))
     torch.testing.assert_close(loss, (2 * x - 1).abs().mean())

@@ -82,15 +82,33 @@ def blurred(x):
     return x
 
 
-def test_similarity_equals_the_formula(rng):
-    x, y = (rng.normal(size=(2, 3, 9, 12)) for _ in range(2))
+def similarity(x, y):
+    """Wang et al. (2004), for a range of 1."""
     mx, my = blurred(x), blurred(y)
     vx, vy, cov = blurred(x * x) - mx**2, blurred(y * y) - my**2, blurred(x * y) - mx * my
-    expected = (2 * mx * my + 1e-4) * (2 * cov + 9e-4)
-    expected /= (mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4)
+    luminance = (2 * mx * my + 1e-4) / (mx**2 + my**2 + 1e-4)
+    return luminance * (2 * cov + 9e-4) / (vx + vy + 9e-4)
+
+
+def test_similarity_equals_the_formula(rng):
+    x, y = (rng.normal(size=(2, 3, 9, 12)) for _ in range(2))
     found = small().similarity(torch.from_numpy(x), torch.from_numpy(y))
     assert found.dtype == torch.float32
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(found, similarity(x, y), atol=1e-4)
+
+
+@torch.no_grad()
+def test_map_is_one_minus_the_mean_similarity_of_the_channels(rng):
+    method = small().eval()
+    image = torch.from_numpy(rng.random((12, 24, 20), dtype=np.float32))  # two calls
+    brain = rng.random(image.shape) < 0.7
+    f = method.features(image[:, None]).double().numpy()
+    g = method.network["autoencoder"](method.features(image[:, None])).double().numpy()
+    score = 1 - similarity(f, g).mean(axis=1)  # (12, 16, 16)
+    at = np.meshgrid(np.linspace(0, 15, 24), np.linspace(0, 15, 20), indexing="ij")
+    score = np.stack([ndimage.map_coordinates(plane, at, order=1) for plane in score])
+    expected = ndimage.median_filter(score * brain, 5) * brain
+    np.testing.assert_allclose(method.anomaly_map(image, brain), expected, atol=1e-3)
 
 
 def test_loss_of_a_perfect_reconstruction_is_minus_one(monkeypatch, rng):

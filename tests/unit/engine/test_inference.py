@@ -5,7 +5,7 @@ import pytest
 import torch
 from conftest import SMALL_DIFFUSION, write_pack
 
-from uad.base import resumable
+from uad.base import resumable, seeding
 from uad.data import packed
 from uad.engine import checkpoints, reconstruction, scoring
 from uad.engine.jobs import Evaluated, Job
@@ -54,6 +54,19 @@ def test_validation_comes_before_test_subjects(job, tmp_path):
         expected = network.anomaly_map(torch.from_numpy(volume.image), volume.brain, None)
         np.testing.assert_array_equal(maps[i], expected)
         assert maps[i].any()
+
+
+def test_noise_of_a_subject_is_its_own(job, tmp_path):
+    """It does not depend on which subjects come before."""
+    made, _ = job("32-true", "first", seed=5)
+    pack = packed.Pack(tmp_path / "packed")
+    ddpm = checkpoints.load(tmp_path / "32-true.pt", test={"test_levels": [250, 500]})
+    assert not any(module.training for module in ddpm.modules())
+    assert not any(parameter.requires_grad for parameter in ddpm.parameters())
+    for i, subject in enumerate(("S2", "S1")):
+        rng = seeding.generator(5, "reconstruct", 0, subject)
+        expected = ddpm.reconstruct(torch.from_numpy(pack.volume(subject).image), rng)
+        np.testing.assert_array_equal(made[i], expected.numpy().astype(np.float16))
 
 
 def test_networks_compute_in_the_precision_of_their_training(job):

@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import ROOT, write_pack
 
-from uad.base import devices, seeding, tsv
+from uad.base import devices, tsv
 from uad.base.errors import InputError
 from uad.engine import checkpoints, loop, training
 from uad.engine.jobs import Job
@@ -218,11 +218,14 @@ def test_model_file_says_how_it_was_made(tmp_path):
     assert about["parameters"] == {"trained": sum(t.numel() for t in weights), "frozen": 0}
 
 
-def test_best_state_is_kept(tmp_path):
+def test_the_model_file_holds_the_best_state(tmp_path, monkeypatch):
+    states, fit = [], loop.fit
+    monkeypatch.setattr(loop, "fit", lambda *a: states.append(fit(*a)) or states[-1])
     content = train(tmp_path / "out", data(tmp_path))
     history = tsv.read(tmp_path / "out/history.tsv")
     assert history["val_loss"].notna().sum() == 3
     assert content["val_loss"] == pytest.approx(history["val_loss"].min())
+    assert_same_weights({"network": states[0].best}, content)
 
 
 def test_training_lowers_the_loss(tmp_path):
@@ -286,22 +289,6 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
     )
     with pytest.raises(InputError, match="m.pt: the weights do not fit"):
         checkpoints.load(tmp_path / "m.pt")
-
-
-def test_validation_weighs_batches_by_their_slices():
-    seen = []
-
-    class Method(torch.nn.Module):
-        network = torch.nn.Linear(1, 1)
-
-        def loss(self, batch, rng):
-            assert not self.network.training
-            seen.append(rng.random())
-            return torch.tensor(len(batch) * 1.0)
-
-    value = loop.validate(Method(), [[1, 2], [1]], seeding.generator(1, "validation"))
-    assert value == pytest.approx((2 * 2 + 1 * 1) / 3)
-    assert seen == list(seeding.generator(1, "validation").random(2))
 
 
 def test_validation_uses_the_same_numbers_every_time(tmp_path, monkeypatch):

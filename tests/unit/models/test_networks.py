@@ -117,19 +117,34 @@ def test_resampling_and_convolution_in_one(how):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
-def test_normalisation_is_in_32_bits_with_and_without_gradients(rng):
-    norm = GroupNorm32(4, 8)
-    torch.nn.init.normal_(norm.weight)
-    torch.nn.init.normal_(norm.bias)
+@pytest.mark.parametrize("seed", range(10))
+def test_normalisation_is_in_32_bits_with_and_without_gradients(seed, monkeypatch):
+    """Of 16-bit values each result is the exact one, rounded once: half a unit in the last place.
+
+    With gradients torch's kernel is given 32-bit values. Without, on the CPU, it takes the 16-bit
+    ones as they are and computes in 32 bits by itself; only the order of its sums differs.
+    """
+    rng = np.random.default_rng(seed)
+    norm, given = GroupNorm32(4, 8), []
+    weight, bias = (torch.from_numpy(rng.normal(size=8).astype(np.float32)) for _ in range(2))
+    norm.load_state_dict({"weight": weight, "bias": bias})
     x = torch.from_numpy(rng.normal(3, 1, (2, 8, 16, 16)).astype(np.float32)).bfloat16()
-    expected = torch.nn.functional.group_norm(
-        x.double(), 4, norm.weight.double(), norm.bias.double()
-    )
+    kernel = torch.nn.functional.group_norm
+    exact = kernel(x.double(), 4, weight.double(), bias.double())
+
+    def watched(x, *rest):
+        given.append(x.dtype)
+        return kernel(x, *rest)
+
+    monkeypatch.setattr(torch.nn.functional, "group_norm", watched)
     with_gradients = norm(x)
     with torch.no_grad():
         without = norm(x)
-    assert torch.equal(without, with_gradients)
-    torch.testing.assert_close(without.double(), expected, rtol=2**-8, atol=1e-4)
+    assert given == [torch.float32, torch.bfloat16]
+    assert torch.equal(with_gradients, kernel(x.float(), 4, weight, bias).bfloat16())
+    for found in (with_gradients, without):
+        assert found.dtype == torch.bfloat16
+        torch.testing.assert_close(found.double(), exact, rtol=2**-8, atol=1e-4)
 
 
 def test_timestep_embedding_puts_cosines_first():
@@ -145,10 +160,22 @@ def test_stochastic_depth_drops_whole_blocks_per_sample(rng):
     kept = encoder.draw_kept(rng, 4000, "cpu")
     assert kept.shape == (4, 4000)
     np.testing.assert_allclose(1 - kept.mean(dim=1), [0, 1 / 6, 1 / 3, 1 / 2], atol=0.03)
-    x = torch.rand(2, 1, 32, 32)
-    encoder.eval()
-    all_kept = encoder(x, torch.ones(4, 2))
-    assert all_kept.shape == (2, 3)
+
+
+@torch.no_grad()
+def test_a_dropped_block_is_its_shortcut_and_a_kept_one_weighs_more():
+    torch.manual_seed(0)
+    block = Encoder(width=4, blocks=(2,), features=3, drop_path=0.2).bottlenecks[1].eval()
+    torch.nn.init.normal_(block.bn3.weight)
+    x = torch.rand(2, 16, 8, 8)
+    whole = block(x)
+    branch = block.bn3(block.conv3(block.relu(block.bn2(block.conv2(
+        block.relu(block.bn1(block.conv1(x)))
+    )))))  # fmt: skip
+    torch.testing.assert_close(whole, torch.relu(x + branch))
+    first, second = block(x, torch.tensor([0.0, 1.0]))
+    assert torch.equal(first, x[0])
+    torch.testing.assert_close(second, torch.relu(x[1] + branch[1] / 0.8))
 
 
 def test_standardised_filters_have_zero_mean_and_unit_deviation():

@@ -29,6 +29,12 @@ def test_ssim_equals_torchmetrics(pair):
     np.testing.assert_allclose(residuals.ssim(x, y), expected[0, 0], atol=1e-10)
 
 
+def test_range_is_the_larger_of_both_volumes(pair):
+    x = pair[0]
+    flat = 0.2 * x  # a fifth of the range
+    torch.testing.assert_close(residuals.ssim(x, flat), residuals.ssim(flat, x))
+
+
 def test_ssim_of_constant_volumes():
     # Range 1 from one corner voxel far away from where the value is read.
     a, b = torch.full((24, 24, 24), 0.2), torch.full((24, 24, 24), 0.8)
@@ -62,8 +68,9 @@ def test_l1_map_by_hand():
     x, y = torch.zeros(5, 15, 15), torch.full((5, 15, 15), 0.25)
     brain = np.zeros((5, 15, 15), bool)
     brain[:, 1:14, 1:14] = True
-    found = residuals.anomaly_map(x, y, brain, "l1")
-    np.testing.assert_array_equal(found[0, 7], [0] + [0.25] * 13 + [0])
+    for one, other in ((x, y), (y, x)):  # dark and bright lesions alike
+        found = residuals.anomaly_map(one, other, brain, "l1")
+        np.testing.assert_array_equal(found[0, 7], [0] + [0.25] * 13 + [0])
 
 
 def test_erosion_is_per_slice_and_four_connected():

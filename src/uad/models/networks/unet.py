@@ -43,7 +43,8 @@ class GroupNorm32(nn.GroupNorm):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if x.device.type == "cpu" and not torch.is_grad_enabled():
-            # The CPU's kernel does so by itself, in half the time; its backward pass is slow.
+            # The CPU's kernel does so by itself, without copies. It sums in another order, so that
+            # the last of 16 bits may differ; its backward pass takes longer than the copies.
             return super().forward(x)
         return super().forward(x.float()).to(x.dtype)
 
