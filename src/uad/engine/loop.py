@@ -6,6 +6,9 @@ continues with the numbers it would have drawn anyway. On the CPU the result is 
 
 The checkpoint with the lowest validation loss wins (SADM App. B), measured on fixed slices with
 fixed noise levels and noise.
+
+A step whose gradients are not finite changes nothing. One whose loss is not either is counted
+(`skipped` in the history); a number of them in a row ends the training.
 """
 
 import csv
@@ -24,6 +27,11 @@ from uad.data.slices import Batch, TrainingSlices
 from uad.engine.saved_state import Cursor, SavedState, State
 from uad.engine.settings import Training
 from uad.models.method import Method
+
+# Steps without a finite loss, one after the other, that end a training: what went wrong once may
+# not again, but a network whose weights are too large stays as it is.
+SKIPPED_AT_MOST = 20
+NEVER = 2**31 - 1  # steps
 
 
 def fit(
@@ -56,7 +64,7 @@ def fit(
     Raises
     ------
     InputError
-        If the loss is no longer finite, or the job was stopped by SIGTERM.
+        If losses stay infinite or undefined, or the job was stopped by SIGTERM.
     """
     device = torch.device(data.device)
     devices.lay_out(method, device)
@@ -70,11 +78,15 @@ def fit(
         fused=device.type == "cuda",
     )
     autocast = devices.autocast(device, settings.precision)
-    # Small gradients would be zero in half precision.
+    # In half precision small gradients would be zero without a scale. In all precisions it leaves
+    # out steps whose gradients are not finite; powers of two change nothing else.
     half = devices.reduced(device, settings.precision) is torch.float16
-    scaler = torch.amp.GradScaler(device.type, enabled=half)
+    scale = {} if half else {"init_scale": 1.0, "growth_interval": NEVER}
+    scaler = torch.amp.GradScaler(device.type, **scale)
 
-    parts = {"network": network, "optimizer": optimizer, "scaler": scaler}
+    parts = {"network": network, "optimizer": optimizer}
+    if half:
+        parts["scaler"] = scaler
     state = saved.resume(parts, device)
     with saved.heeding_signals():
         epochs = progress(range(state.cursor.epoch, settings.epochs), saved.label)
@@ -94,16 +106,26 @@ def fit(
                 cursor.rng = rng.bit_generator.state
                 cursor.seconds = time.monotonic() - began
                 saved.save_if_due(state, parts)
-            train_loss = float(torch.stack(cursor.losses).mean())
-            if not np.isfinite(train_loss):
-                raise InputError(
-                    f"{saved.label}: the training loss became {train_loss} in epoch {epoch}"
-                )
+            losses = torch.stack(cursor.losses).cpu()  # (batches,)
+            finite = losses.isfinite()
+            train_loss = float(losses[finite].mean())
+            for done in finite.tolist():
+                state.skipped = 0 if done else state.skipped + 1
+                if state.skipped == SKIPPED_AT_MOST:
+                    raise InputError(
+                        f"{saved.label}: the training loss became {losses[-1]} in epoch "
+                        f"{epoch + 1} and stayed so for {SKIPPED_AT_MOST} steps; lower the "
+                        f"learning rate, or delete {saved.path} to start anew"
+                    )
+            if not finite.all():
+                log.warning("epoch %d: no finite loss in %d steps", epoch + 1, (~finite).sum())
 
             val_loss = None
             if (epoch + 1) % settings.validate_every == 0 or epoch + 1 == settings.epochs:
                 with autocast:
                     val_loss = validate(method, validation, seeding.generator(seed, "validation"))
+                if not np.isfinite(val_loss):
+                    log.warning("epoch %d: the validation loss is %s", epoch + 1, val_loss)
                 if val_loss < state.best_loss:
                     state.best_loss = val_loss
                     state.best = {k: v.detach().clone() for k, v in network.state_dict().items()}
@@ -112,14 +134,20 @@ def fit(
             state.history.append(
                 {
                     "epoch": epoch + 1,
-                    "train_loss": train_loss,
-                    "val_loss": val_loss,
+                    "train_loss": train_loss if np.isfinite(train_loss) else None,
+                    "val_loss": val_loss if val_loss is None or np.isfinite(val_loss) else None,
+                    "skipped": int((~finite).sum()),
                     "seconds": round(time.monotonic() - began, 3),
                 }
             )
             state.cursor = Cursor(epoch + 1)
             if epoch + 1 < settings.epochs:
                 saved.save_if_due(state, parts)
+    if state.best is None:
+        raise InputError(
+            f"{saved.label}: no validation loss was finite, so there is no best state; lower the "
+            "learning rate"
+        )
     return state
 
 

@@ -44,12 +44,24 @@ class Cursor:
 
 @dataclass
 class State:
-    """Progress of a training; `best` is the network's state at the lowest validation loss."""
+    """Progress of a training.
+
+    Attributes
+    ----------
+    cursor : Cursor
+    history : list of dict
+        A line per epoch.
+    best : dict or None
+        The network's state at the lowest validation loss, `best_loss`.
+    skipped : int
+        Steps without a finite loss, one after the other, up to the last epoch's end.
+    """
 
     cursor: Cursor = field(default_factory=Cursor)
     history: list = field(default_factory=list)
     best: dict | None = None
     best_loss: float = float("inf")
+    skipped: int = 0
 
 
 class SavedState:
@@ -134,7 +146,9 @@ class SavedState:
             )
             return State()
         for name, part in parts.items():
-            part.load_state_dict(content["parts"][name])
+            # The scale of gradients in half precision is not in what a CPU saved; it starts anew.
+            if name in content["parts"]:
+                part.load_state_dict(content["parts"][name])
         state = State(**content["state"])
         state.cursor = cursor = Cursor(**content["state"]["cursor"])
         log.info("resuming after epoch %d and %d batches", cursor.epoch, len(cursor.losses))

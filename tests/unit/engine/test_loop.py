@@ -5,8 +5,9 @@ import torch
 from test_training import BLOCK
 
 from uad.base import seeding
+from uad.base.errors import InputError
 from uad.engine import loop
-from uad.engine.saved_state import SavedState
+from uad.engine.saved_state import SavedState, State
 from uad.engine.settings import Training
 
 
@@ -53,6 +54,58 @@ def test_weights_of_the_best_epoch_are_kept(tmp_path, losses, best):
     assert state.best["weight"].item() == pytest.approx(best, rel=1e-4)
     assert method.network.weight.item() == pytest.approx(6, rel=1e-4)
     assert [line["val_loss"] for line in state.history if line["val_loss"]] == list(losses)
+
+
+class Overflowing(Scripted):
+    """One whose training loss is undefined in some steps, and its gradient with it."""
+
+    def __init__(self, losses, at):
+        super().__init__(losses)
+        self.at = at
+
+    def loss(self, batch, rng):
+        loss = super().loss(batch, rng)
+        undefined = self.network.training and len(self.drawn) - 1 in self.at
+        return loss * float("nan") if undefined else loss
+
+
+def test_a_step_without_a_finite_loss_changes_nothing(tmp_path):
+    method = Overflowing((3.0, 2.0, 1.0), at=(1, 4))
+    state = fit_scripted(method, tmp_path)
+    assert method.network.weight.item() == pytest.approx(4, rel=1e-4)  # of six steps
+    assert [line["skipped"] for line in state.history] == [0, 1, 0, 0, 1, 0]
+    assert [line["train_loss"] is None for line in state.history] == [s in (1, 4) for s in range(6)]
+
+
+def test_many_such_steps_in_a_row_end_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "SKIPPED_AT_MOST", 3)
+    fit_scripted(Overflowing((3.0, 2.0, 1.0), at=(0, 1, 3, 4)), tmp_path)
+    with pytest.raises(InputError, match="became nan in epoch 5 .* 3 steps; .*state.pt to start"):
+        fit_scripted(Overflowing((3.0, 2.0), at=(2, 3, 4)), tmp_path)
+
+
+def test_a_validation_that_is_never_finite_gives_no_model(tmp_path):
+    nan = float("nan")
+    with pytest.raises(InputError, match="scripted: no validation loss was finite"):
+        fit_scripted(Scripted((nan, nan, nan)), tmp_path)
+    state = fit_scripted(Scripted((nan, 2.0, nan)), tmp_path)
+    assert state.best_loss == 2
+    assert [line["val_loss"] for line in state.history] == [None] * 3 + [2.0, None, None]
+
+
+@pytest.mark.parametrize(("first", "then"), [(True, False), (False, True)])
+def test_the_scale_of_half_precision_is_not_needed_to_resume(tmp_path, first, then):
+    """As between a CPU, where there is none, and a GPU."""
+    scalers = [torch.amp.GradScaler("cpu", init_scale=s) for s in (8.0, 4.0)]
+    network = torch.nn.Linear(1, 1)
+    parts = [
+        {"network": network} | ({"scaler": scaler} if half else {})
+        for half, scaler in zip((first, then), scalers)
+    ]
+    saved = SavedState(tmp_path / "state.pt", "x", 99, "scripted")
+    saved.save(State(best_loss=2.0), parts[0])
+    assert saved.resume(parts[1], "cpu").best_loss == 2
+    assert scalers[1].get_scale() == 4
 
 
 def test_every_epoch_has_a_generator_of_its_own(tmp_path):

@@ -271,8 +271,9 @@ def test_zero_gpus_where_one_is_demanded():
 
 def test_a_loss_that_is_not_finite_is_named(tmp_path):
     block = {**BLOCK, "training": {**BLOCK["training"], "learning_rate": 1e30}}
-    with pytest.raises(InputError, match="unet-brats fold 0: the training loss became nan"):
+    with pytest.raises(InputError, match="unet-brats fold 0: no validation loss was finite"):
         train(tmp_path / "out", data(tmp_path), block)
+    assert not (tmp_path / "out" / "model.pt").exists()
 
 
 def test_damaged_model_file_is_named(tmp_path):
