@@ -40,6 +40,7 @@ rule compare:
         known=[paths.packed_file(name, "subjects.tsv") for name in PLAN.test_sets.values()],
         published=plan.published(),
         splits=plan.splits(PLAN.datasets),
+        test_splits=plan.splits(),
     output:
         csv=paths.table("table1.csv"),
         tex=paths.table("table1.tex"),
@@ -97,6 +98,7 @@ rule judge_claims:
         metrics=plan.of_every_row(),
         weights=figures.judged_weights(),
         table1=paths.table("table1.csv"),
+        test_splits=plan.splits(),
     output:
         page=report(
             paths.table("claims.html"),
@@ -124,6 +126,8 @@ rule judge_claims:
         content=PLAN.claims,
         labels=figures.labels,
         folds=PLAN.folds,
+        test_sets=list(PLAN.test_sets),
+        weighted=figures.weighted,
         seed=config["seed"],
     script:
         "../scripts/judge_claims.py"

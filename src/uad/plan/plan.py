@@ -154,6 +154,11 @@ class Plan:
                 files[part] = published_weights.find(source, method)
         return files
 
+    @property
+    def epochs(self) -> dict[str, int]:
+        """How many epochs each model is trained for."""
+        return {model: self.block(model)["training"]["epochs"] for model in self.models}
+
     def save_minutes(self, wildcards: Any, threads: int) -> float:
         """How often the state of a training is saved.
 

@@ -6,9 +6,8 @@ error: nothing is excluded by it.
 """
 
 import base64
-import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -162,11 +161,6 @@ def _number(value: Any) -> float:
     """A finite number as float, anything else as NaN."""
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if plain and np.isfinite(value) else np.nan
-
-
-def read_rows(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """The JSON files of all subjects."""
-    return [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
 
 
 def write(

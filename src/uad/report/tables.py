@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from uad.base import tsv
 from uad.data import leakage
 from uad.evaluation import check_controls, statistics
-from uad.report import table1, table2, table3
+from uad.report import joined, table1, table2, table3
 from uad.report.blocks import Context
 
 
@@ -42,13 +40,6 @@ class Comparison:
     random_extractors: Sequence[str]
 
 
-def read(paths: Iterable[str | Path], rows: Iterable[str], folds: Sequence[int]) -> pd.DataFrame:
-    """Tables of every row and fold (fold changing fastest) in one, with the row's name in `row`."""
-    parts = [tsv.read(path) for path in paths]
-    names = [row for row in rows for _ in folds]
-    return pd.concat([p.assign(row=n) for p, n in zip(parts, names)], ignore_index=True)
-
-
 def write_all(
     inputs: Mapping[str, Any], outputs: Mapping[str, str | Path], comparison: Comparison
 ) -> None:
@@ -58,8 +49,9 @@ def write_all(
     ----------
     inputs : dict
         `metrics`, `healthy` and `pooled`, paths of every row and fold, fold changing fastest;
-        `known`, `subjects.tsv` of the data set of each test set; `splits`; `published`, a path, or
-        empty if there are no published values.
+        `known`, `subjects.tsv` of the data set of each test set; `test_splits`, see
+        `joined.Tested`; `splits`, whose leaks are told; `published`, a path, or empty if there are
+        no published values.
     outputs : dict of str to path-like
         `csv`, `html` and `tex` of Table 1; `csv2` and `html2`; `csv3` and `html3`; `statistics`,
         `comparisons` and `agreement`.
@@ -68,15 +60,18 @@ def write_all(
     Raises
     ------
     InputError
-        If a control has not its expected values (`check_controls.check`); nothing is written.
+        If a file has not the test subjects of its split (`joined.metrics`), or a control not its
+        expected values (`check_controls.check`); nothing is written.
     """
     rows, folds = comparison.rows, comparison.folds
+    tested = joined.Tested(inputs["test_splits"], comparison.test_sets, folds)
     subjects, healthy, pooled = (
-        read(inputs[kind], rows, folds) for kind in ("metrics", "healthy", "pooled")
+        joined.metrics(inputs[name], rows, folds, tested, of)
+        for name, of in (("metrics", "subjects"), ("healthy", "healthy"), ("pooled", "pooled"))
     )
     check_controls.check(subjects, rows)
 
-    known = {name: tsv.read(p) for name, p in zip(comparison.test_sets, inputs["known"])}
+    known = joined.known(inputs["known"], tested)
     intervals = statistics.intervals(subjects, known, comparison.seed)
     comparisons = statistics.comparisons(subjects, rows)
     first = table1.table1(subjects, rows, inputs.get("published"))

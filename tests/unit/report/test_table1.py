@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 from uad.base import tsv
-from uad.report import table1, tables
+from uad.report import table1
 from uad.report.blocks import Context
 from uad.report.pages import SIMULATED
 
@@ -79,7 +79,11 @@ def table(tmp_path):
                 else [0.1 * (r + 1), 0.2 * (r + 1) + 0.1 * (fold > 0)]
             )
             paths.append(metrics_file(tmp_path / f"{row}-{fold}.tsv", fold, values))
-    return table1.table1(tables.read(paths, ROWS, [0, 3]), ROWS, PAPER)
+    return table1.table1(joined_files(paths, [row for row in ROWS for _ in (0, 3)]), ROWS, PAPER)
+
+
+def joined_files(paths, rows):
+    return pd.concat([tsv.read(path).assign(row=row) for path, row in zip(paths, rows)])
 
 
 def line(table, method, test_set):
@@ -111,7 +115,7 @@ def test_published_values_are_fractions(table):
 def test_subjects_without_precision_are_left_out_of_its_mean_only(tmp_path):
     path = metrics_file(tmp_path / "m.tsv", 0, [0.0, 0.6], auprc=[np.nan, 0.5])
     rows = {"cddpm": ROWS["cddpm"]}
-    found = line(table1.table1(tables.read([path], rows, [0]), rows, PAPER), "cddpm", "atlas")
+    found = line(table1.table1(joined_files([path], rows), rows, PAPER), "cddpm", "atlas")
     assert found["dice_best_mean"] == pytest.approx(0.3)
     assert found["auprc_mean"] == pytest.approx(0.5)
     assert np.isnan(found["dice_best_std"])  # one fold has no spread
@@ -211,7 +215,7 @@ def other_sets(tmp_path):
     lines = [{"test_set": name, "subject": "S", **values} for name in ("wmh", "mslub")]
     tsv.write(pd.DataFrame(lines), tmp_path / "m.tsv")
     rows = {"cddpm": ROWS["cddpm"]}
-    return table1.table1(tables.read([tmp_path / "m.tsv"], rows, [0]), rows)
+    return table1.table1(joined_files([tmp_path / "m.tsv"], rows), rows)
 
 
 def test_any_test_sets_in_their_order(tmp_path):

@@ -22,6 +22,7 @@ ROWS = {
 }
 FOLDS = [0, 2]
 SUBJECTS = [f"S{i}" for i in range(5)]
+HEALTHY = ["H0", "H1"]
 COMPARISON = tables.Comparison(
     rows=ROWS,
     folds=FOLDS,
@@ -58,7 +59,7 @@ def metrics(row, fold, level):
     values |= {"threshold": 0.5}
     which = {"test_set": "brats", "fold": fold}
     subjects = pd.DataFrame({**which, "subject": SUBJECTS, **values})
-    healthy = pd.DataFrame({**which, "subject": ["H0", "H1"], "score_mean": 0.1, "fp_ml": 0.0})
+    healthy = pd.DataFrame({**which, "subject": HEALTHY, "score_mean": 0.1, "fp_ml": 0.0})
     pooled = {"dice_pooled_best": level, "auprc_pooled": level, "auroc_subjects": level}
     return {"metrics": subjects, "healthy": healthy, "pooled": pd.DataFrame([which | pooled])}
 
@@ -76,9 +77,14 @@ def inputs(tmp_path):
     split += [("A", 2, "train"), ("B", 2, "test")]
     tsv.write(pd.DataFrame(split, columns=["subject", "fold", "role"]), tmp_path / "ixi.tsv")
     tsv.write(pd.DataFrame({"subject": SUBJECTS}), tmp_path / "subjects.tsv")
+    for name, subjects in {"brats21": SUBJECTS, "healthy": HEALTHY}.items():
+        tested = [(subject, fold, "test") for fold in FOLDS for subject in subjects]
+        split = pd.DataFrame(tested, columns=["subject", "fold", "role"])
+        tsv.write(split, tmp_path / f"{name}.tsv")
     return found | {
         "known": [tmp_path / "subjects.tsv"],
         "splits": [tmp_path / "ixi.tsv"],
+        "test_splits": [tmp_path / "brats21.tsv", tmp_path / "healthy.tsv"],
         "published": ROOT / "workflow/resources/table1_paper.csv",
     }
 
@@ -129,3 +135,21 @@ def test_leaks_of_the_folds_that_are_used(inputs):
     assert "also validate" in tables.leaks(inputs["splits"], [1])
     both = tables.leaks(inputs["splits"] * 2, [1])
     assert both.count("Released lists of ixi: ") == 2 and "; " in both
+
+
+@pytest.mark.parametrize("kind", ["metrics", "healthy", "pooled"])
+def test_a_file_cut_at_300_bytes_stops_the_tables_by_name(inputs, tmp_path, kind):
+    path = inputs[kind][0]
+    content = path.read_bytes()
+    path.write_bytes(content[:300] if len(content) > 300 else content[: len(content) * 2 // 3])
+    with pytest.raises(InputError, match=f"^{path}: "):
+        write(inputs, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_row_without_a_test_set_or_of_another_fold_stops_the_tables(inputs, tmp_path):
+    path, other = inputs["metrics"][:2]
+    for content in (path.read_text().partition("\n")[0] + "\n", other.read_text()):
+        path.write_text(content)
+        with pytest.raises(InputError, match=f"^{path}: "):
+            write(inputs, tmp_path / "out")
