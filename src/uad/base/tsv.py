@@ -30,6 +30,8 @@ def read(path: Path | str) -> pd.DataFrame:
     if not text.endswith("\n"):
         raise InputError(f"{path}: is cut short; delete it and run again")
     header, *lines = csv.reader(io.StringIO(text, newline=""), delimiter="\t")
+    if not header:
+        raise InputError(f"{path}: has no header; delete it and run again")
     for number, line in enumerate(lines, start=2):
         if len(line) != len(header):
             raise InputError(

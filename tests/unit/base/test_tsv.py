@@ -46,7 +46,9 @@ def test_no_beginning_of_a_file_passes_for_the_file(path):
             tsv.read(path)
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfea\tb\n", b"a\tb\n1\n", b"a\tb\n1\t2\t3\n", b"a\n\n"])
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfea\tb\n", b"a\tb\n1\n", b"a\tb\n1\t2\t3\n", b"a\n\n", b"\n"]
+)
 def test_damage_is_named(path, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match=f"^{path}: "):

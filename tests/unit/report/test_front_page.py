@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from uad.base import logs
+from uad.base.errors import InputError
 from uad.base.files import write_json
 from uad.report import costs, front_page
 
@@ -25,7 +26,7 @@ RUN = {
         "perfect": {"block": "control", "maps": ["perfect"]},
         "chance": {"block": "control", "maps": ["chance"]},
     },
-    "models": ["cddpm"],
+    "epochs": {"cddpm": 2},
     "test_sets": ["brats"],
     "datasets": ["ixi", "brats21"],
     "judges_claims": False,
@@ -91,9 +92,10 @@ def root(tmp_path):
 
 def page(root, finished=True, **changes):
     run = RUN | changes
-    front_page.write(
-        root / "index.html", root, run, front_page.measure(root, PLAN, run), finished=finished
-    )
+    if finished:
+        front_page.write(root / "index.html", root, run, front_page.measure(root, PLAN, run))
+    else:
+        front_page.write_failed(root / "index.html", root, run, PLAN)
     return (root / "index.html").read_text()
 
 
@@ -218,6 +220,56 @@ def test_excluded_left_out_and_unreadable(root):
         "1 excluded by preprocessing (B)."
     )
     assert "Every subject" not in text and "<x>" not in text
+
+
+DAMAGE = [b"\xff\xfe\x00", b"", b"one\ttwo\n1\n", b'{"a": ', b"other\n1\n"]
+READ = [
+    "models/cddpm/fold-0/history.tsv",
+    "models/cddpm/fold-0/about.json",
+    "inventory/ixi.json",
+    "packed/ixi/excluded.tsv",
+    "splits/ixi.tsv",
+    "splits/audit.tsv",
+    "tables/table1.csv",
+    "tables/agreement.tsv",
+    "tables/claims.tsv",
+    "provenance.json",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", READ)
+def test_a_damaged_file_does_not_kill_the_page_of_a_failed_run(root, name, damage):
+    text_file(root / "tables/claims.tsv", CLAIMS)
+    text_file(root / "provenance.json", "{}")
+    (root / name).write_bytes(damage)
+    words = " ".join(words for _, words in checks(page(root, finished=False, judges_claims=True)))
+    assert "The run stopped, but no log says why" in words
+    if not name.endswith("json") and damage == DAMAGE[0]:  # and it is named
+        assert "Parts of this page could not be made: <code>" in words
+        assert f"{root / name}: is damaged" in words
+        with pytest.raises(InputError, match=f"^{root / name}: is damaged"):
+            page(root, judges_claims=True)
+
+
+def test_a_damaged_picture_does_not_kill_the_page_of_a_failed_run(root):
+    text_file(root / "figures/none.png", "no picture")
+    assert "<code>figures</code>: " in page(root, finished=False)
+
+
+def test_a_history_cut_short_ends_the_page_by_name(root):
+    path = root / "models/cddpm/fold-0/history.tsv"
+    text_file(path, "epoch\tval_loss\tseconds\n1\t0.1\t5\n")
+    with pytest.raises(InputError, match=f"^{path}: does not have each of the 2 epochs"):
+        page(root)
+    assert f"{path}: does not have each of the 2 epochs" in page(root, finished=False)
+
+
+def test_a_benchmark_that_cannot_be_read_is_named_and_not_counted(root):
+    text_file(root / "benchmarks/train_model/cddpm/fold-0.tsv", "s\tmax_rss\tcpu_time\n7200\t10")
+    text = page(root)
+    said = "1 benchmark file cannot be read: <code>benchmarks/train_model/cddpm/fold-0.tsv</code>."
+    assert ("look", said) in checks(text) and "Nothing was measured" in text
 
 
 def test_leaking_splits(root):
