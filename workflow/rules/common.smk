@@ -24,7 +24,7 @@ from uad.plan.figures import Figures, costs
 from uad.plan.overlays import with_defaults
 from uad.plan.plan import HEALTHY, Plan
 from uad.plan.requests import Raising, Requests, raising
-from uad.report import outcome
+from uad.report import earlier_page
 
 
 def planned(found):
@@ -93,7 +93,7 @@ def write_failed_page():
     if not STRICT or not Path(paths.root).is_dir():
         return
     try:
-        outcome.failed(PLAN.paths)
+        earlier_page.put_aside(PLAN.paths)
         from uad.report import front_page
 
         facts = run_facts() | {"revision": digests.revision()}

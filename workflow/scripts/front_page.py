@@ -4,7 +4,7 @@ from pathlib import Path
 
 from uad.base import digests, logs, tsv
 from uad.base.paths import Paths
-from uad.report import front_page, outcome
+from uad.report import earlier_page, front_page
 
 with logs.job(snakemake.log[0]):
     params = snakemake.params
@@ -13,4 +13,4 @@ with logs.job(snakemake.log[0]):
     costs = front_page.measure(root, params.plan, run)
     tsv.write(costs, snakemake.output.costs)
     front_page.write(snakemake.output.page, root, run, costs)
-    outcome.finished(Paths(str(root)))
+    earlier_page.clear(Paths(str(root)))

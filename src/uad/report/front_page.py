@@ -18,6 +18,7 @@ from uad.base import logs, tsv
 from uad.base.errors import InputError
 from uad.base.paths import Paths
 from uad.data.splits import ROLES
+from uad.evaluation import statistics
 from uad.report import claims_page, joined, pages, plots
 from uad.report import costs as run_costs
 from uad.report.numbers import DASH, counted, duration, memory, number, percent
@@ -360,8 +361,11 @@ def _paper(
             [
                 _beside(table, "cddpm", "none", test_set),
                 _beside(table, "sadm_res", test_set, test_set),
-                _agreeing(agreement, test_set, "dice_best"),
-                _agreeing(agreement, test_set, "auprc"),
+                *(
+                    _agreeing(agreement, test_set, metric)
+                    for metric in statistics.PUBLISHED
+                    if not run["simulated"]
+                ),
             ],
         )
         for test_set in run["test_sets"]
@@ -384,7 +388,7 @@ def _beside(
 
 
 def _agreeing(agreement: pd.DataFrame | None, test_set: str, metric: str) -> tuple[str, str | None]:
-    """`3 of 22` rows within, and `τ 0.71`, the rank correlation."""
+    """`3 of 22` rows with a verdict are within, and `τ 0.71`, the rank correlation."""
     if agreement is None:
         return DASH, None
     lines = agreement[(agreement["test_set"] == test_set) & (agreement["metric"] == metric)]
@@ -392,7 +396,8 @@ def _agreeing(agreement: pd.DataFrame | None, test_set: str, metric: str) -> tup
         return DASH, None
     line = lines.iloc[0]
     tau = None if pd.isna(line["tau_b"]) else f"τ {number(line['tau_b'], 2)}"
-    return f"{line['within']} of {line['n_rows']}", tau
+    judged = line[["within", "above", "below"]].sum()
+    return f"{line['within']} of {judged}" if judged else statistics.TOO_FEW, tau
 
 
 def _claims(paths: Paths) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from uad.base.paths import Paths
-from uad.report import outcome, pages
+from uad.report import earlier_page, pages
 
 
 @pytest.fixture
@@ -27,26 +27,27 @@ def test_the_page_of_an_earlier_run_is_put_aside_with_a_warning(paths):
         remarks=[],
     )
     before = Path(paths.front_page).read_text()
-    outcome.failed(paths)
+    earlier_page.put_aside(paths)
     assert names(paths) == ["earlier.html"]
     after = Path(paths.earlier_page).read_text()
     top = after.partition("</h1>")[2].lstrip()
-    assert top.startswith(f'<p class="warning">{outcome.EARLIER} <a href="failed.html">')
+    assert top.startswith('<p class="warning">This is the page of an earlier run.')
+    assert '<a href="failed.html">' in top.partition("</p>")[0]
     assert "<title>Earlier run: Results</title>" in after and "Earlier run" not in before
     assert before.partition("</h1>")[2] in after  # the rest is as it was
 
 
 def test_a_second_failure_keeps_it(paths):
     Path(paths.front_page).write_text("<h1>Results</h1>")
-    outcome.failed(paths)
+    earlier_page.put_aside(paths)
     kept = Path(paths.earlier_page).read_text()
-    outcome.failed(paths)
+    earlier_page.put_aside(paths)
     assert names(paths) == ["earlier.html"] and Path(paths.earlier_page).read_text() == kept
 
 
 def test_a_page_that_is_damaged_is_put_aside_too(paths):
     Path(paths.front_page).write_bytes(b"\xff\xfe")
-    outcome.failed(paths)
+    earlier_page.put_aside(paths)
     assert names(paths) == ["earlier.html"]
     assert Path(paths.earlier_page).read_text().startswith('<p class="warning">')
 
@@ -54,6 +55,6 @@ def test_a_page_that_is_damaged_is_put_aside_too(paths):
 def test_a_finished_run_removes_what_a_failed_one_left(paths):
     for path in (paths.front_page, paths.failed_page, paths.earlier_page):
         Path(path).write_text("page")
-    outcome.finished(paths)
+    earlier_page.clear(paths)
     assert names(paths) == ["index.html"]
-    outcome.finished(paths)
+    earlier_page.clear(paths)
