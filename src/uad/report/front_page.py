@@ -7,6 +7,7 @@ failed one names it and shows the rest.
 
 import base64
 import io
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from uad.base.errors import InputError
 from uad.base.paths import Paths
 from uad.data.splits import ROLES
 from uad.evaluation import statistics
-from uad.report import claims_page, joined, pages, plots
+from uad.report import blocks, claims_page, joined, pages, plots
 from uad.report import costs as run_costs
 from uad.report.numbers import DASH, counted, duration, memory, number, percent
 
@@ -27,6 +28,10 @@ TABLES_LOG = "compare.log"
 NO_RESULT = ("check", "fetch", "front_page")  # rules whose logs say nothing about results
 SHOWN = 5  # of failed jobs, and of excluded subjects per data set
 THUMBNAIL = 420  # pixels
+
+KNOW_NOTHING = (["chance"], ["intensity"])  # maps of rows that any trained row should be above
+SYNTHETIC = "draem"  # test set without real lesions
+METRICS = {"dice_best_mean": "[DICE]", "auprc_mean": "AUPRC"}  # columns of Table 1
 
 LOST = {
     "left_out": "left out as incomplete or doubled",
@@ -152,6 +157,7 @@ def _write(path, root, run, measured, finished):
         *part("controls", nothing, _controls, paths, run, failed),
         *_failures(failed, finished),
         *part("exclusions", nothing, _exclusions, paths, run),
+        *part("what was learned", nothing, _learned, paths, run),
         *part("leaks", nothing, _leaks, paths),
         *part("trainings", nothing, _trainings, paths, run),
         *part("benchmarks", nothing, _benchmarks, root),
@@ -203,6 +209,43 @@ def _controls(
             values = [f"{percent(v)} ({of})" for of, v in zip(lines["test_set"], lines[key])]
             named.append((row, f" has {name} {', '.join(values)}"))
         yield Check(GOOD, "Control rows have their expected values", named)
+
+
+def _learned(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
+    """Rows that are not above the controls that know nothing, on test sets with real lesions.
+
+    Means decide, without a test: it is something to look at.
+    """
+    table = _table1(paths)
+    names = [row for row, block in run["rows"].items() if block["maps"] in KNOW_NOTHING]
+    if table is None:
+        return
+    if not names:
+        told = "the table has neither chance nor intensity"
+        yield Check(LOOK, f"Whether anything was learned cannot be told: {told}.")
+        return
+    trained = table[(table["block"] != "control") & (table["test_set"] != SYNTHETIC)]
+    controls = table[table["method"].isin(names)].set_index("method")
+    found = False
+    for (test_set, lines), (key, metric) in itertools.product(
+        trained.groupby("test_set", sort=False), METRICS.items()
+    ):
+        floors = controls.loc[controls["test_set"] == test_set, key]
+        named = [
+            (blocks.row_name(line["method"], line["d_unhealthy"]), f" {percent(line[key])}")
+            for _, line in lines.iterrows()
+            if line[key] <= floors.max()
+        ]
+        if named:
+            found = True
+            known = " and ".join(f"{name} ({percent(floor)})" for name, floor in floors.items())
+            several = counted(len(lines), "row")
+            yield Check(
+                LOOK, f"{metric} on {test_set}: {len(named)} of {several} not above {known}", named
+            )
+    if len(trained) and not found:
+        known = " and ".join(names)
+        yield Check(GOOD, f"Every row is above {known} on every test set with real lesions.")
 
 
 def _failures(failed: Sequence[tuple[str, str]], finished: bool) -> Iterator[Check]:

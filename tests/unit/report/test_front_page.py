@@ -191,6 +191,49 @@ def test_a_table_without_controls_or_no_table_yet(root):
     assert checks(text)[0][0] == "look" and "There is no Table 1 yet" in text
 
 
+LEARNED = RUN["rows"] | {"intensity": {"block": "control", "maps": ["intensity"]}}
+CONTROLS = (
+    "control,intensity,none,brats,0.3,0.2,\ncontrol,intensity,none,draem,0.9,0.9,\n"
+    "control,chance,none,draem,0.9,0.9,\nI,cddpm,none,draem,0.1,0.1,\n"
+)
+
+
+def about_learning(text):
+    return [(state, words) for state, words in checks(text) if "above" in words]
+
+
+def test_rows_that_learned_nothing_are_named_with_their_numbers(root):
+    path = root / "tables/table1.csv"
+    text_file(path, path.read_text() + CONTROLS)
+    # Not on the synthetic test set: what is found there says nothing of lesions.
+    said = "Every row is above chance and intensity on every test set with real lesions."
+    assert about_learning(page(root, rows=LEARNED)) == [("good", said)]
+    whole = path.read_text()
+    text_file(path, whole.replace("brats,0.5,0.4,", "brats,0.3,0.4,"))
+    said = "1 of 2 rows not above chance (4.0) and intensity (30.0): <code>cddpm</code> 30.0."
+    assert about_learning(page(root, rows=LEARNED)) == [("look", f"[DICE] on brats: {said}")]
+    text_file(
+        path, whole.replace("0.5,0.4,", "0.2,0.4,").replace("brats,0.7,0.7,", "brats,0.3,0.1,")
+    )
+    assert [words for _, words in about_learning(page(root, rows=LEARNED))] == [
+        "[DICE] on brats: 2 of 2 rows not above chance (4.0) and intensity (30.0): "
+        "<code>cddpm</code> 20.0; <code>sadm_res-brats</code> 30.0.",
+        "AUPRC on brats: 1 of 2 rows not above chance (2.1) and intensity (20.0): "
+        "<code>sadm_res-brats</code> 10.0.",
+    ]
+
+
+def test_one_control_tells_and_none_cannot(root):
+    assert about_learning(page(root))[0][1].startswith("Every row is above chance on every")
+    only = {row: block for row, block in RUN["rows"].items() if row != "chance"}
+    said = (
+        "Whether anything was learned cannot be told: the table has neither chance nor intensity."
+    )
+    assert ("look", said) in checks(page(root, rows=only))
+    (root / "tables/table1.csv").unlink()
+    assert not any("learned" in words for _, words in checks(page(root)))
+
+
 def test_failed_jobs(root):
     trace = "2026-01-01 00:00:00,000 Traceback:\n  File\nValueError: no <value>\n"
     text_file(root / "logs/evaluate/cddpm/fold-0.log", trace)
