@@ -78,6 +78,11 @@ class Plan:
         """Models and controls whose maps a row adds up."""
         return self.config["rows"][row]["maps"]
 
+    @property
+    def registered_sets(self) -> list[str]:
+        """Test sets whose scans this run preprocesses."""
+        return [name for name, of in self.test_sets.items() if of in self.cohort.registered]
+
     # Code.
 
     def code(self, script: str, *modules: str) -> str:

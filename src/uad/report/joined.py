@@ -99,8 +99,10 @@ def metrics(
     )
 
 
-def known(paths: Iterable[str | Path], tested: Tested) -> dict[str, pd.DataFrame]:
-    """`subjects.tsv` of the data set of each test set, in their order.
+def known(
+    paths: Iterable[str | Path], test_sets: Iterable[str], tested: Tested
+) -> dict[str, pd.DataFrame]:
+    """Tables of the subjects of the data set of each test set, such as its `subjects.tsv`.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def known(paths: Iterable[str | Path], tested: Tested) -> dict[str, pd.DataFrame
         If one lacks a test subject, or has it twice.
     """
     found = {}
-    for name, path in zip(tested.test_sets, paths, strict=True):
+    for name, path in zip(test_sets, paths, strict=True):
         found[name] = table = tsv.read(path)
         _need(table, path, ["subject"])
         counts = Counter(table["subject"])

@@ -128,12 +128,54 @@ def empty_references(subjects: pd.DataFrame, rows: Mapping[str, Mapping]) -> lis
     return found
 
 
+class LesionsKept(NamedTuple):
+    """What cropping and downsampling keep of the lesions of a test set, as texts in per cent.
+
+    `dice` is the mean [DICE] against whole lesions of a map that has all that is kept.
+    """
+
+    test_set: str
+    mean: str
+    least: str
+    subject: str
+    dice: str
+
+
+def lesions_kept(subjects: pd.DataFrame, quality: Mapping[str, pd.DataFrame]) -> list[LesionsKept]:
+    """What the reference of each test set lacks.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        As for `table1`.
+    quality : dict of str to DataFrame
+        Test set to the table of its quality page, for those that there are.
+
+    Returns
+    -------
+    list of LesionsKept
+        None for test sets without a lesion.
+    """
+    found = []
+    for test_set, table in quality.items():
+        tested = subjects.loc[subjects["test_set"] == test_set, "subject"].unique()
+        table = table.set_index("subject").reindex(columns=["lesion_kept"])
+        # Rounding to larger voxels may add some.
+        kept = (table.loc[tested, "lesion_kept"].dropna() / 100).clip(upper=1)
+        if len(kept):
+            dice = (2 * kept / (1 + kept)).mean()
+            texts = (percent(kept.mean()), percent(kept.min()), kept.idxmin(), percent(dice))
+            found.append(LesionsKept(test_set, *texts))
+    return found
+
+
 def write_html(
     table: pd.DataFrame,
     context: Context,
     path: str | Path,
     second: pd.DataFrame | None = None,
     empty: Sequence[EmptyReferences] = (),
+    kept: Sequence[LesionsKept] = (),
 ) -> None:
     """The table in the paper's block form, as one page.
 
@@ -147,6 +189,8 @@ def write_html(
         Table 2, for the differences from the published values.
     empty : sequence of EmptyReferences
         Footnotes.
+    kept : sequence of LesionsKept
+        For the caption.
     """
     best, test_sets = _best(table), list(table["test_set"].unique())
 
@@ -169,6 +213,7 @@ def write_html(
         fewest=statistics.FEWEST,
         published=table["paper_dice_mean"].notna().any(),
         empty_references=empty,
+        kept=kept,
         released_threshold=context.released_threshold,
         **_shared(table, context),
         blocks=blocks.blocks(table, context, cells),

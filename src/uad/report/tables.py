@@ -27,6 +27,8 @@ class Comparison:
     simulated : bool
     threshold : str
         `evaluation.threshold` of the configuration.
+    registered : list of str
+        Test sets whose scans this run has preprocessed.
     random_extractors : collection of str
         Rows whose feature extractor is random.
     """
@@ -37,6 +39,7 @@ class Comparison:
     seed: int
     simulated: bool
     threshold: str
+    registered: Sequence[str]
     random_extractors: Sequence[str]
 
 
@@ -49,9 +52,9 @@ def write_all(
     ----------
     inputs : dict
         `metrics`, `healthy` and `pooled`, paths of every row and fold, fold changing fastest;
-        `known`, `subjects.tsv` of the data set of each test set; `test_splits`, see
-        `joined.Tested`; `splits`, whose leaks are told; `published`, a path, or empty if there are
-        no published values.
+        `known`, `subjects.tsv` of the data set of each test set; `quality`, the tables of the
+        quality pages of those in `registered`; `test_splits`, see `joined.Tested`; `splits`, whose
+        leaks are told; `published`, a path, or empty if there are no published values.
     outputs : dict of str to path-like
         `csv`, `html` and `tex` of Table 1; `csv2` and `html2`; `csv3` and `html3`; `statistics`,
         `comparisons` and `agreement`.
@@ -71,7 +74,8 @@ def write_all(
     )
     check_controls.check(subjects, rows)
 
-    known = joined.known(inputs["known"], tested)
+    known = joined.known(inputs["known"], comparison.test_sets, tested)
+    quality = joined.known(inputs["quality"], comparison.registered, tested)
     intervals = statistics.intervals(subjects, known, comparison.seed)
     comparisons = statistics.comparisons(subjects, rows)
     first = table1.table1(subjects, rows, inputs.get("published"))
@@ -92,7 +96,8 @@ def write_all(
         released_threshold=comparison.threshold == "released",
     )
     empty = table1.empty_references(subjects, rows)
-    table1.write_html(first, context, outputs["html"], second, empty)
+    kept = table1.lesions_kept(subjects, quality)
+    table1.write_html(first, context, outputs["html"], second, empty, kept)
     table1.write_latex(first, context, outputs["tex"])
     table2.write_html(second, intervals, agreement, context, outputs["html2"])
     table3.write_html(third, context, outputs["html3"])

@@ -196,11 +196,11 @@ def test_known_subjects(files, tmp_path):
     path = tmp_path / "subjects.tsv"
     names = [f"{s}{fold}" for s in (*SETS["brats"], *SETS["atlas"]) for fold in (0, 1, 2)]
     tsv.write(pd.DataFrame({"subject": names, "site": 1}), path)
-    found = joined.known([path, path], files["tested"])
+    found = joined.known([path, path], SETS, files["tested"])
     assert list(found) == ["brats", "atlas"] and len(found["atlas"]) == len(names)
     tsv.write(pd.DataFrame({"subject": names[:-1], "site": 1}), path)
     with pytest.raises(InputError, match="has 0 lines of A22"):
-        joined.known([path, path], files["tested"])
+        joined.known([path, path], SETS, files["tested"])
 
 
 HISTORY = "epoch\ttrain_loss\tval_loss\tseconds\n1\t0.5\tn/a\t2\n2\t0.4\t0.3\t2\n3\t0.3\t0.2\t2\n"

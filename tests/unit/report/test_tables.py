@@ -1,5 +1,7 @@
 """All tables from files: what is written, what stops it, and what the splits leak."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,6 +32,7 @@ COMPARISON = tables.Comparison(
     seed=1,
     simulated=True,
     threshold="released",
+    registered=["brats"],
     random_extractors=["cddpm"],
 )
 OUTPUTS = {
@@ -77,12 +80,15 @@ def inputs(tmp_path):
     split += [("A", 2, "train"), ("B", 2, "test")]
     tsv.write(pd.DataFrame(split, columns=["subject", "fold", "role"]), tmp_path / "ixi.tsv")
     tsv.write(pd.DataFrame({"subject": SUBJECTS}), tmp_path / "subjects.tsv")
+    kept = {"subject": SUBJECTS, "lesion_kept": [101.0, 100, 60, 80, 100]}
+    tsv.write(pd.DataFrame(kept), tmp_path / "quality.tsv")
     for name, subjects in {"brats21": SUBJECTS, "healthy": HEALTHY}.items():
         tested = [(subject, fold, "test") for fold in FOLDS for subject in subjects]
         split = pd.DataFrame(tested, columns=["subject", "fold", "role"])
         tsv.write(split, tmp_path / f"{name}.tsv")
     return found | {
         "known": [tmp_path / "subjects.tsv"],
+        "quality": [tmp_path / "quality.tsv"],
         "splits": [tmp_path / "ixi.tsv"],
         "test_splits": [tmp_path / "brats21.tsv", tmp_path / "healthy.tsv"],
         "published": ROOT / "workflow/resources/table1_paper.csv",
@@ -112,6 +118,10 @@ def test_everything_is_written(inputs, tmp_path):
     for name in ("html", "html2", "html3"):
         assert "cDDPM<sup>*</sup>" in texts[name] and "* random extractor" in texts[name]
         assert "Computed on simulated scans" in texts[name]
+    # Volumes of 1, 1, 0.6, 0.8 and 1 of the whole: Dice of 1, 1, 0.75, 0.889 and 1.
+    caption = " ".join(texts["html"].split())
+    assert "on average, 88.0 % of a lesion in BRATS (least: 60.0 %, S2). What they" in caption
+    assert "would have a [DICE] of 92.8 in BRATS.</p>" in caption.replace(" </p>", "</p>")
     for name in ("html", "html3"):
         assert "tuned on training and validation subjects" in texts[name]
 
@@ -153,3 +163,16 @@ def test_a_row_without_a_test_set_or_of_another_fold_stops_the_tables(inputs, tm
         path.write_text(content)
         with pytest.raises(InputError, match=f"^{path}: "):
             write(inputs, tmp_path / "out")
+
+
+def test_a_quality_table_without_a_test_subject_stops_the_tables(inputs, tmp_path):
+    path = inputs["quality"][0]
+    tsv.write(tsv.read(path)[:-1], path)
+    with pytest.raises(InputError, match=f"^{path}: has 0 lines of S4"):
+        write(inputs, tmp_path / "out")
+
+
+def test_nothing_is_said_of_lesions_that_this_run_has_not_cropped(inputs, tmp_path):
+    outputs = {name: tmp_path / "out" / file for name, file in OUTPUTS.items()}
+    tables.write_all(inputs | {"quality": []}, outputs, replace(COMPARISON, registered=[]))
+    assert "Cropping" not in outputs["html"].read_text()
