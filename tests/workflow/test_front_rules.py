@@ -54,13 +54,13 @@ def stand_in(path):
 def run(checkout):
     """Run the three rules, without any other."""
 
-    def go(*arguments, target="index.html"):
+    def go(*arguments, target="index.html", ends=0):
         done = checkout.snakemake(
             f"results/demo/{target}", "--config", TABLE, "--rerun-triggers", "mtime", "params",
             *arguments, configfiles=["config/demo.yaml"],
         )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert done.returncode == ends, done.stdout + done.stderr
+        return done.stdout + done.stderr * bool(ends)
 
     inputs = re.findall(r"^(?:local)?rule (\w+):\n    input: (.*)$", go("-n"), flags=re.M)
     for rule, names in inputs:
@@ -103,3 +103,29 @@ def test_written_with_what_there_is(run):
     (results / "splits/ixi.tsv").write_text("subject\tfold\trole\nB\t0\ttrain\n")
     go(target="provenance.json")
     assert (results / "provenance.json").read_bytes() != first
+
+
+def test_a_failed_run_leaves_no_page_that_looks_like_a_result(run):
+    go, results = run
+    go()
+    green = (results / "index.html").read_text()
+    history = results / "models/cddpm/fold-0/history.tsv"
+    history.write_bytes(b"\xff\xfe")  # no job of this run reads it, but the page of a failure does
+    inventory = results / "inventory/ixi.json"
+    whole = inventory.read_text()
+    inventory.write_text(whole[:10])
+    said = go(ends=1)
+    assert "inventory/ixi.json: is damaged" in said
+    assert "Partial results and errors: results/demo/failed.html" in said
+    assert not (results / "index.html").exists()
+    assert "A later one stopped with an error" in (results / "earlier.html").read_text()
+    page = (results / "failed.html").read_text()
+    assert "the run is not finished" in page and 'href="earlier.html"' in page
+    assert "history.tsv: is damaged (not text)" in page
+    assert "logs/record_provenance.log</code>: results/demo/inventory/ixi.json: is damaged" in page
+    # Mended, the page comes back, and what the failure left goes.
+    inventory.write_text(whole)
+    history.unlink()
+    go()
+    assert (results / "index.html").read_text() == green
+    assert not (results / "failed.html").exists() and not (results / "earlier.html").exists()

@@ -24,6 +24,7 @@ from uad.plan.figures import Figures, costs
 from uad.plan.overlays import with_defaults
 from uad.plan.plan import HEALTHY, Plan
 from uad.plan.requests import Raising, Requests, raising
+from uad.report import earlier_page
 
 
 def planned(found):
@@ -92,11 +93,11 @@ def write_failed_page():
     if not STRICT or not Path(paths.root).is_dir():
         return
     try:
+        earlier_page.put_aside(PLAN.paths)
         from uad.report import front_page
 
         facts = run_facts() | {"revision": digests.revision()}
-        measured = front_page.measure(paths.root, costs(PLAN), facts)
-        front_page.write(paths.failed_page, paths.root, facts, measured, finished=False)
+        front_page.write_failed(paths.failed_page, paths.root, facts, costs(PLAN))
         logger.info(f"Partial results and errors: {paths.failed_page}")
     except Exception as error:  # also where this environment lacks pandas or matplotlib
         logger.info(f"No page about this failure: {error}")

@@ -38,8 +38,10 @@ rule compare:
         healthy=plan.of_every_row("healthy"),
         pooled=plan.of_every_row("pooled"),
         known=[paths.packed_file(name, "subjects.tsv") for name in PLAN.test_sets.values()],
+        quality=[paths.quality(PLAN.test_sets[name], "tsv") for name in PLAN.registered_sets],
         published=plan.published(),
         splits=plan.splits(PLAN.datasets),
+        test_splits=plan.splits(),
     output:
         csv=paths.table("table1.csv"),
         tex=paths.table("table1.tex"),
@@ -82,6 +84,7 @@ rule compare:
             "table3.html.j2",
         ),
         rows=config["rows"],
+        registered=PLAN.registered_sets,
         random_extractors=settings.random_extractors(config),
         folds=PLAN.folds,
         test_sets=list(PLAN.test_sets),
@@ -97,6 +100,7 @@ rule judge_claims:
         metrics=plan.of_every_row(),
         weights=figures.judged_weights(),
         table1=paths.table("table1.csv"),
+        test_splits=plan.splits(),
     output:
         page=report(
             paths.table("claims.html"),
@@ -124,6 +128,8 @@ rule judge_claims:
         content=PLAN.claims,
         labels=figures.labels,
         folds=PLAN.folds,
+        test_sets=list(PLAN.test_sets),
+        weighted=figures.weighted,
         seed=config["seed"],
     script:
         "../scripts/judge_claims.py"

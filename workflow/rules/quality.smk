@@ -32,6 +32,7 @@ rule quality_page:
         numbers=cohort.of_every_subject("quality"),
         pictures=cohort.of_every_subject("picture"),
         excluded=paths.packed_file("{dataset}", "excluded.tsv"),
+        packed=paths.packed_file("{dataset}", "subjects.tsv"),
     output:
         page=report(
             paths.quality("{dataset}"),

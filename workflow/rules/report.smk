@@ -75,7 +75,7 @@ rule plot_training:
         **growing(mem_mb=1000, runtime=10),
     params:
         **shown("plot_training.py"),
-        models=PLAN.models,
+        epochs=PLAN.epochs,
         folds=PLAN.folds,
     script:
         "../scripts/plot_training.py"
@@ -103,7 +103,7 @@ rule describe_method:
         docstring=plan.docstring,
         block=lambda wildcards: config["methods"][wildcards.method],
         rows=plan.rows_of,
-        models=plan.models_of,
+        epochs=lambda wildcards: {m: PLAN.epochs[m] for m in PLAN.models_of(wildcards)},
         folds=PLAN.folds,
     script:
         "../scripts/describe_method.py"
@@ -235,7 +235,8 @@ rule weigh_maps:
 
 rule plot_weights:
     input:
-        figures.weights(),
+        weights=figures.weights(),
+        test_splits=plan.splits(),
     output:
         figure=report(
             paths.figure("weights.svg"),
@@ -253,14 +254,17 @@ rule plot_weights:
         **growing(mem_mb=1000, runtime=10),
     params:
         **shown("plot_weights.py"),
-        unhealthy=list(PLAN.test_sets),
+        rows=figures.weighted,
+        folds=PLAN.folds,
+        test_sets=list(PLAN.test_sets),
     script:
         "../scripts/plot_weights.py"
 
 
 rule plot_precision_recall:
     input:
-        [paths.metrics(row, figures.fold, "curve") for row in figures.curves],
+        curves=[paths.metrics(row, figures.fold, "curve") for row in figures.curves],
+        test_splits=plan.splits(),
     output:
         figure=report(
             paths.figure("precision_recall.svg"),
@@ -279,14 +283,16 @@ rule plot_precision_recall:
     params:
         **shown("plot_precision_recall.py"),
         labels=figures.labels_of(figures.curves),
-        unhealthy=list(PLAN.test_sets),
+        fold=figures.fold,
+        test_sets=list(PLAN.test_sets),
     script:
         "../scripts/plot_precision_recall.py"
 
 
 rule plot_lesion_volume:
     input:
-        plan.of_every_row(rows=figures.volume_rows()),
+        metrics=plan.of_every_row(rows=figures.volume_rows()),
+        test_splits=plan.splits(),
     output:
         report(
             paths.figure("lesion_volume.svg"),
@@ -306,6 +312,7 @@ rule plot_lesion_volume:
         labels=figures.labels_of(figures.volume_rows()),
         rows=figures.by_volume,
         folds=PLAN.folds,
+        test_sets=list(PLAN.test_sets),
     script:
         "../scripts/plot_lesion_volume.py"
 

@@ -12,6 +12,7 @@ with logs.job(snakemake.log[0]):
         seed=params.seed,
         simulated=params.simulated,
         threshold=params.threshold,
+        registered=params.registered,
         random_extractors=params.random_extractors,
     )
     tables.write_all(dict(snakemake.input.items()), dict(snakemake.output.items()), comparison)

@@ -11,7 +11,7 @@ with logs.job(snakemake.log[0]):
         snakemake.wildcards.method, params.docstring, params.block, params.rows
     )
     runs = method_page.read_runs(
-        params.models,
+        params.epochs,
         params.folds,
         inputs.abouts,
         inputs.histories,

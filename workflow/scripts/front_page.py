@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from uad.base import digests, logs, tsv
-from uad.report import front_page
+from uad.base.paths import Paths
+from uad.report import earlier_page, front_page
 
 with logs.job(snakemake.log[0]):
     params = snakemake.params
@@ -12,4 +13,4 @@ with logs.job(snakemake.log[0]):
     costs = front_page.measure(root, params.plan, run)
     tsv.write(costs, snakemake.output.costs)
     front_page.write(snakemake.output.page, root, run, costs)
-    (root / front_page.FAILED).unlink(missing_ok=True)  # of an earlier attempt
+    earlier_page.clear(Paths(str(root)))

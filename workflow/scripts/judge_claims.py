@@ -4,19 +4,20 @@ import pandas as pd
 
 from uad.base import logs, tsv
 from uad.evaluation import claims
-from uad.report import canvas, claims_page
+from uad.report import canvas, claims_page, joined
 
 with logs.job(snakemake.log[0]):
-    params = snakemake.params
-    rows = [row for row in params.labels for _ in params.folds]
-    subjects = [tsv.read(p).assign(row=row) for row, p in zip(rows, snakemake.input.metrics)]
-    weights = [tsv.read(path) for path in snakemake.input.weights]
+    inputs, params = snakemake.input, snakemake.params
+    tested = joined.Tested(inputs.test_splits, params.test_sets, params.folds)
+    weights = None
+    if inputs.weights:
+        weights = joined.weights(inputs.weights, params.weighted, params.folds, tested)
     comparisons = claims.compare(
-        pd.concat(subjects, ignore_index=True),
+        joined.metrics(inputs.metrics, params.labels, params.folds, tested),
         params.content["claims"],
-        table1=pd.read_csv(snakemake.input.table1),
+        table1=pd.read_csv(inputs.table1),
         seed=params.seed,
-        weights=pd.concat(weights, ignore_index=True) if weights else None,
+        weights=weights,
     )
     verdicts = claims.judge(comparisons, params.content["claims"])
     tsv.write(verdicts, snakemake.output.table)

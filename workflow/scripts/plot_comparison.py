@@ -1,12 +1,11 @@
 """Rule plot_comparison: the same cases for every row of the table (paper Fig. 3)."""
 
 from uad.base import logs
-from uad.evaluation import cases
-from uad.report import canvas, pictures
+from uad.report import canvas, joined, pictures
 
 with logs.job(snakemake.log[0]):
-    params = snakemake.params
-    collected = {name: cases.read(snakemake.input, name) for name in params.test_sets}
+    paths, params = snakemake.input, snakemake.params
+    collected = {name: joined.cases(paths, params.labels, name) for name in params.test_sets}
     labels = {row: canvas.row_label(row, label) for row, label in params.labels.items()}
     figure = pictures.comparison(collected, labels)
     canvas.heading(figure, "Anomaly scores of all rows", params.simulated)

@@ -1,18 +1,18 @@
 """Rule plot_lesion_volume: Dice of every test subject against the volume of its lesion."""
 
-import pandas as pd
-
-from uad.base import logs, tsv
-from uad.report import canvas, plots
+from uad.base import logs
+from uad.report import canvas, joined, plots
 
 with logs.job(snakemake.log[0]):
-    params, paths = snakemake.params, iter(snakemake.input)
-    metrics = {}
-    for row in params.labels:
-        metrics[row] = pd.concat([tsv.read(next(paths)) for _ in params.folds])
+    inputs, params = snakemake.input, snakemake.params
+    tested = joined.Tested(inputs.test_splits, params.test_sets, params.folds)
+    metrics = joined.metrics(inputs.metrics, params.labels, params.folds, tested)
     labels = {row: canvas.subscript(label) for row, label in params.labels.items()}
     tables = {
-        test_set: {labels[row]: metrics[row][metrics[row]["test_set"] == test_set] for row in rows}
+        test_set: {
+            labels[row]: metrics[(metrics["row"] == row) & (metrics["test_set"] == test_set)]
+            for row in rows
+        }
         for test_set, rows in params.rows.items()
     }
     figure = plots.lesion_volume(tables)

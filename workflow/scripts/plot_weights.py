@@ -1,14 +1,13 @@
 """Rule plot_weights: [DICE] against the weight of the residual map (paper Fig. 5)."""
 
-import pandas as pd
-
 from uad.base import colours, logs, tsv
-from uad.report import canvas, plots
+from uad.report import canvas, joined, plots
 
 with logs.job(snakemake.log[0]):
-    subjects = pd.concat(map(tsv.read, snakemake.input), ignore_index=True)
-    table = plots.mean_weights(subjects)
-    figure = plots.weights(table, dict(zip(snakemake.params.unhealthy, colours.COLOURS)))
-    canvas.heading(figure, "Weight of the residual map", snakemake.params.simulated)
+    inputs, params = snakemake.input, snakemake.params
+    tested = joined.Tested(inputs.test_splits, params.test_sets, params.folds)
+    table = plots.mean_weights(joined.weights(inputs.weights, params.rows, params.folds, tested))
+    figure = plots.weights(table, dict(zip(params.test_sets, colours.COLOURS)))
+    canvas.heading(figure, "Weight of the residual map", params.simulated)
     canvas.save(figure, snakemake.output.figure)
     tsv.write(table, snakemake.output.table)

@@ -164,6 +164,11 @@ class Paths:
         """The same of a run that stopped with an error."""
         return f"{self.root}/failed.html"
 
+    @property
+    def earlier_page(self) -> str:
+        """The front page of an earlier run, after one that stopped with an error."""
+        return f"{self.root}/earlier.html"
+
     # Records of jobs.
 
     def log(self, job: str) -> str:

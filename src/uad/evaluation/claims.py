@@ -13,16 +13,13 @@ import pandas as pd
 
 from uad.base import seeding
 from uad.evaluation import statistics
+from uad.evaluation.statistics import FEWEST, TOO_FEW
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
-TOO_FEW, ABSENT = "too few subjects", "not in this run"
+ABSENT = "not in this run"
 VERDICTS = (HOLDS, FAILS, UNDECIDED, TOO_FEW, ABSENT)
 # One comparison with a verdict decides over its claim: the first of these that one of them has.
 GRAVEST = (ABSENT, FAILS, TOO_FEW, UNDECIDED, HOLDS)
-# Fewer get no verdict: percentile intervals of their mean are too short. Between equals they
-# leave zero out in 14 % of cohorts of 6 subjects, 8 % of 15, 7 % of 22 and 5 % of 100; it should be
-# 5 % (normal differences, 2000 cohorts each; `tests/unit/evaluation/test_claims.py`).
-FEWEST = 15
 
 
 def compare(

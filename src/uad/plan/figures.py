@@ -167,7 +167,7 @@ class Figures:
             "seed": config["seed"],
             "accelerator": config["accelerator"],
             "rows": config["rows"],
-            "models": plan.models,
+            "epochs": plan.epochs,
             "test_sets": list(plan.test_sets),
             "datasets": plan.datasets,
             "judges_claims": bool(plan.claims),

@@ -78,6 +78,11 @@ class Plan:
         """Models and controls whose maps a row adds up."""
         return self.config["rows"][row]["maps"]
 
+    @property
+    def registered_sets(self) -> list[str]:
+        """Test sets whose scans this run preprocesses."""
+        return [name for name, of in self.test_sets.items() if of in self.cohort.registered]
+
     # Code.
 
     def code(self, script: str, *modules: str) -> str:
@@ -153,6 +158,11 @@ class Plan:
                 method = settings.method(wildcards.model)
                 files[part] = published_weights.find(source, method)
         return files
+
+    @property
+    def epochs(self) -> dict[str, int]:
+        """How many epochs each model is trained for."""
+        return {model: self.block(model)["training"]["epochs"] for model in self.models}
 
     def save_minutes(self, wildcards: Any, threads: int) -> float:
         """How often the state of a training is saved.

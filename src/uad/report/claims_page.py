@@ -13,14 +13,14 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from uad.evaluation import claims, statistics
 from uad.report import canvas, pages
 from uad.report.blocks import Cell
-from uad.report.numbers import DASH, number, p_value, percent
+from uad.report.numbers import DASH, number, p_value, percent, signed_difference
 from uad.report.table2 import NAMES
 
 MARKS = {
     claims.HOLDS: "✓",
     claims.FAILS: "✗",
     claims.UNDECIDED: "?",
-    claims.TOO_FEW: "…",
+    statistics.TOO_FEW: "…",
     claims.ABSENT: DASH,
 }
 # Of a page's style sheet.
@@ -29,7 +29,7 @@ COLOURS = {
     claims.HOLDS: "#009E73",
     claims.FAILS: "#D55E00",
     claims.UNDECIDED: "#6b7480",
-    claims.TOO_FEW: "#6b7480",
+    statistics.TOO_FEW: "#6b7480",
 }
 MARKERS = "os^Dv"
 LINEAR = 10  # points to either side of zero; beyond, the axis is logarithmic
@@ -44,7 +44,7 @@ def counts(verdicts: pd.DataFrame) -> str:
         claims.HOLDS: ("holds", "hold"),
         claims.FAILS: ("does not hold", "do not hold"),
         claims.UNDECIDED: ("is undecided", "are undecided"),
-        claims.TOO_FEW: ("has too few subjects", "have too few subjects"),
+        statistics.TOO_FEW: ("has too few subjects", "have too few subjects"),
         claims.ABSENT: ("is not in this run", "are not in this run"),
     }
     found = verdicts["verdict"].value_counts().to_dict()
@@ -57,10 +57,7 @@ def counts(verdicts: pd.DataFrame) -> str:
 
 def difference(line: Mapping[str, Any]) -> str:
     """`+2.1 [0.4, 3.9]`: effect and, if there is one, interval in percentage points."""
-    if pd.isna(line["low"]):
-        return _signed(line["effect"])
-    low, high = (percent(line[end]) for end in ("low", "high"))
-    return f"{_signed(line['effect'])} [{low}, {high}]"
+    return signed_difference(line["effect"], line["low"], line["high"])
 
 
 def direction(verdict: Mapping[str, Any]) -> str:
@@ -68,11 +65,6 @@ def direction(verdict: Mapping[str, Any]) -> str:
     if verdict["comparisons"] > 1:
         return f"{verdict['as_claimed']} of {verdict['comparisons']} as claimed"
     return "as claimed" if verdict["as_claimed"] else "not as claimed"
-
-
-def _signed(fraction: float) -> str:
-    text = percent(fraction)
-    return f"+{text}" if fraction > 0 else text
 
 
 def row_name(row: str, labels: Mapping[str, str]) -> str:
@@ -190,7 +182,7 @@ def write(
         warnings=[of_simulation] if simulated else [],
         paper=content["paper"],
         counts=counts(verdicts),
-        fewest=claims.FEWEST,
+        fewest=statistics.FEWEST,
         resamples=statistics.RESAMPLES,
         n_tested=int(comparisons["p_holm"].notna().sum()),
         forest=canvas.inline_svg(forest(comparisons, verdicts, simulated)),
@@ -263,5 +255,5 @@ def _cells(line: pd.Series) -> list[Cell]:
         Cell(str(line["n"]) if line["n"] else DASH),
         Cell(difference(line), limit),
         Cell(p_value(line["p_holm"])),
-        Cell(DASH if pd.isna(paper) else _signed(paper)),
+        Cell(DASH if pd.isna(paper) else signed_difference(paper)),
     ]

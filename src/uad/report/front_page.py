@@ -1,13 +1,14 @@
 """The front page: what was run, whether it worked, how it compares with the paper, what it cost.
 
-Everything is read from the results folder, so that a run that stopped half-way also gets a page
-(`FAILED`), of the results that exist.
+Everything is read from the results folder, so that a run that stopped half-way also gets a page, of
+the results that exist. What cannot be read ends the page of a whole run with a sentence; that of a
+failed one names it and shows the rest.
 """
 
 import base64
 import io
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,16 +16,22 @@ import matplotlib.image
 import pandas as pd
 
 from uad.base import logs, tsv
+from uad.base.errors import InputError
 from uad.base.paths import Paths
-from uad.report import claims_page, pages, plots
+from uad.data.splits import ROLES
+from uad.evaluation import statistics
+from uad.report import blocks, claims_page, joined, pages, plots
 from uad.report import costs as run_costs
 from uad.report.numbers import DASH, counted, duration, memory, number, percent
 
-FAILED = "failed.html"  # beside the page of a run that came to its end
 TABLES_LOG = "compare.log"
 NO_RESULT = ("check", "fetch", "front_page")  # rules whose logs say nothing about results
 SHOWN = 5  # of failed jobs, and of excluded subjects per data set
 THUMBNAIL = 420  # pixels
+
+KNOW_NOTHING = (["chance"], ["intensity"])  # maps of rows that any trained row should be above
+SYNTHETIC = "draem"  # test set without real lesions
+METRICS = {"dice_best_mean": "[DICE]", "auprc_mean": "AUPRC"}  # columns of Table 1
 
 LOST = {
     "left_out": "left out as incomplete or doubled",
@@ -66,14 +73,32 @@ def measure(
     return run_costs.table(root, plan, on_gpu)
 
 
-def write(
-    path: str | Path,
-    root: str | Path,
-    run: Mapping[str, Any],
-    costs: pd.DataFrame,
-    finished: bool = True,
-) -> None:
-    """Write the page.
+class _Parts:
+    """Makes the parts of a page; of a failed run it notes what could not be made, and why."""
+
+    def __init__(self, finished: bool):
+        self.finished, self.broken = finished, []
+
+    def __call__(self, name: str, empty: Any, part: Callable, *args: Any) -> Any:
+        """What `part` returns, or `empty`."""
+        try:
+            found = part(*args)
+            return list(found) if isinstance(found, Iterator) else found
+        except Exception as error:  # whatever a damaged file happens to raise
+            if self.finished:
+                raise
+            reason = str(error) if isinstance(error, InputError) else repr(error)
+            self.broken.append((name, f": {reason}"))
+            return empty
+
+    def checks(self) -> Iterator[Check]:
+        """One that names the parts that are not there."""
+        if self.broken:
+            yield Check(BAD, "Parts of this page could not be made", self.broken)
+
+
+def write(path: str | Path, root: str | Path, run: Mapping[str, Any], costs: pd.DataFrame) -> None:
+    """Write the page of a run that came to its end.
 
     Parameters
     ----------
@@ -82,37 +107,71 @@ def write(
         Results folder, which links are relative to.
     run : dict
         `simulated`, `configs` (names of files), `modality`, `scheme`, `folds`, `n_folds`, `seed`,
-        `accelerator`, `rows` (of the configuration), `models`, `test_sets`, `datasets`,
+        `accelerator`, `rows` (of the configuration), `epochs` by model, `test_sets`, `datasets`,
         `judges_claims`, `figures` (paths below `root`), `code` (digest), `revision`.
     costs : DataFrame
         From `costs.table`.
-    finished : bool
-        False where the run stopped with an error.
+
+    Raises
+    ------
+    InputError
+        If a file that the page is made of is damaged.
     """
-    paths = Paths(str(root))
-    failed = failures(root)
+    _write(path, root, run, lambda: costs, finished=True)
+
+
+def write_failed(
+    path: str | Path, root: str | Path, run: Mapping[str, Any], plan: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write the page of a run that stopped with an error, of what can be read.
+
+    Parameters
+    ----------
+    path, root, run
+        As for `write`.
+    plan : list of dict
+        As for `measure`.
+    """
+    _write(path, root, run, lambda: measure(root, plan, run), finished=False)
+
+
+def _write(path, root, run, measured, finished):
+    paths, part = Paths(str(root)), _Parts(finished)
+    failed = part("logs", [], failures, root)
+    unknown = [DASH] * (1 + len(LOST) + len(ROLES))
     stopped = "The run stopped with an error; tables and figures may be from an earlier run."
+    values = {
+        "terms": part("what was run", {}, _what, paths, run),
+        "datasets": [
+            (name, part(f"data of {name}", unknown, _data, paths, run, name))
+            for name in run["datasets"]
+        ],
+        "paper": part("against the paper", None, _paper, paths, run),
+        "claims": part("claims", None, _claims, paths) if run["judges_claims"] else None,
+        "cost": part("costs", None, lambda: _cost(measured(), run)),
+        "pictures": part("figures", [], _pictures, paths, run["figures"]),
+        "links": part("links", [], _links, paths),
+    }
+    nothing: list[Check] = []
+    checks = [
+        *part("controls", nothing, _controls, paths, run, failed),
+        *_failures(failed, finished),
+        *part("exclusions", nothing, _exclusions, paths, run),
+        *part("what was learned", nothing, _learned, paths, run),
+        *part("leaks", nothing, _leaks, paths),
+        *part("trainings", nothing, _trainings, paths, run),
+        *part("benchmarks", nothing, _benchmarks, root),
+    ]
     pages.write(
         path,
         "front_page.html.j2",
         title="Results" if finished else "Results: the run is not finished",
         simulated=run["simulated"],
         warnings=[] if finished else [stopped],
-        terms=_what(paths, run),
-        datasets=[(name, _data(paths, run, name)) for name in run["datasets"]],
-        checks=[
-            _controls(paths, run, failed),
-            *_failures(failed, finished),
-            *_exclusions(paths, run),
-            *_leaks(paths),
-            *_trainings(paths, run),
-        ],
+        earlier=not finished and Path(paths.earlier_page).exists(),
+        checks=[*part.checks(), *checks],
         marks=MARKS,
-        paper=_paper(paths, run),
-        claims=_claims(paths) if run["judges_claims"] else None,
-        cost=_cost(costs, run),
-        pictures=list(_pictures(paths, run["figures"])),
-        links=list(_links(paths)),
+        **values,
     )
 
 
@@ -127,26 +186,66 @@ def failures(root: str | Path) -> list[tuple[str, str]]:
     return found
 
 
-def _controls(paths: Paths, run: Mapping[str, Any], failed: Sequence[tuple[str, str]]) -> Check:
+def _controls(
+    paths: Paths, run: Mapping[str, Any], failed: Sequence[tuple[str, str]]
+) -> Iterator[Check]:
     """Whether rows of known result have it; `check_controls.check` decides, in rule compare."""
     broken = [reason for name, reason in failed if name == TABLES_LOG]
     names = {row: run["rows"][row]["maps"] for row in run["rows"]}
     checked = [row for row, maps in names.items() if maps in (["perfect"], ["chance"])]
+    table = None if broken else _table1(paths)
     if broken:
-        return Check(BAD, f"Controls and tables: {broken[0]}")
-    if not checked:
-        return Check(LOOK, "Controls: the table has none, so nothing vouches for the evaluation.")
+        yield Check(BAD, f"Controls and tables: {broken[0]}")
+    elif not checked:
+        yield Check(LOOK, "Controls: the table has none, so nothing vouches for the evaluation.")
+    elif table is None:
+        yield Check(LOOK, "Controls: not checked yet, since there is no Table 1.")
+    else:
+        named = []
+        for row in checked:
+            column, metric = ("dice_best_mean", "[DICE]"), ("auprc_mean", "AUPRC")
+            key, name = column if names[row] == ["perfect"] else metric
+            lines = table[(table["method"] == row) & (table["block"] == "control")]
+            values = [f"{percent(v)} ({of})" for of, v in zip(lines["test_set"], lines[key])]
+            named.append((row, f" has {name} {', '.join(values)}"))
+        yield Check(GOOD, "Control rows have their expected values", named)
+
+
+def _learned(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
+    """Rows that are not above the controls that know nothing, on test sets with real lesions.
+
+    Means decide, without a test: it is something to look at.
+    """
     table = _table1(paths)
+    names = [row for row, block in run["rows"].items() if block["maps"] in KNOW_NOTHING]
     if table is None:
-        return Check(LOOK, "Controls: not checked yet, since there is no Table 1.")
-    named = []
-    for row in checked:
-        column, metric = ("dice_best_mean", "[DICE]"), ("auprc_mean", "AUPRC")
-        key, name = column if names[row] == ["perfect"] else metric
-        lines = table[(table["method"] == row) & (table["block"] == "control")]
-        values = [f"{percent(v)} ({of})" for of, v in zip(lines["test_set"], lines[key])]
-        named.append((row, f" has {name} {', '.join(values)}"))
-    return Check(GOOD, "Control rows have their expected values", named)
+        return
+    if not names:
+        told = "the table has neither chance nor intensity"
+        yield Check(LOOK, f"Whether anything was learned cannot be told: {told}.")
+        return
+    trained = table[(table["block"] != "control") & (table["test_set"] != SYNTHETIC)]
+    controls = table[table["method"].isin(names)].set_index("method")
+    found = False
+    for (test_set, lines), (key, metric) in itertools.product(
+        trained.groupby("test_set", sort=False), METRICS.items()
+    ):
+        floors = controls.loc[controls["test_set"] == test_set, key]
+        named = [
+            (blocks.row_name(line["method"], line["d_unhealthy"]), f" {percent(line[key])}")
+            for _, line in lines.iterrows()
+            if line[key] <= floors.max()
+        ]
+        if named:
+            found = True
+            known = " and ".join(f"{name} ({percent(floor)})" for name, floor in floors.items())
+            several = counted(len(lines), "row")
+            yield Check(
+                LOOK, f"{metric} on {test_set}: {len(named)} of {several} not above {known}", named
+            )
+    if len(trained) and not found:
+        known = " and ".join(names)
+        yield Check(GOOD, f"Every row is above {known} on every test set with real lesions.")
 
 
 def _failures(failed: Sequence[tuple[str, str]], finished: bool) -> Iterator[Check]:
@@ -219,8 +318,8 @@ def _leaks(paths: Paths) -> Iterator[Check]:
 def _trainings(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
     """How many trainings were still improving when they ended."""
     histories = [
-        tsv.read(path)
-        for model in run["models"]
+        joined.history(path, epochs)
+        for model, epochs in run["epochs"].items()
         for fold in run["folds"]
         if (path := Path(paths.model(model, fold, "history.tsv"))).exists()
     ]
@@ -232,6 +331,14 @@ def _trainings(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
         yield Check(LOOK, f"{text}: more epochs may help.")
     else:
         yield Check(GOOD, f"{text}.")
+
+
+def _benchmarks(root: str | Path) -> Iterator[Check]:
+    """Benchmark files that count as not measured, since they cannot be read."""
+    named = [(f"benchmarks/{name}", "") for name in run_costs.unreadable(root)]
+    if named:
+        shown = named[:SHOWN], max(len(named) - SHOWN, 0)
+        yield Check(LOOK, f"{counted(len(named), 'benchmark file')} cannot be read", *shown)
 
 
 def _what(paths: Paths, run: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,7 +373,7 @@ def _data(paths: Paths, run: Mapping[str, Any], name: str) -> list[str]:
     counts += [None if names is None else len(names) for names in _lost(paths, name).values()]
     texts = [DASH if n is None else str(n) for n in counts]
     split = _tsv(paths.split(name))
-    for role in ("train", "val", "test"):
+    for role in ROLES:
         if split is None:
             texts.append(DASH)
             continue
@@ -297,8 +404,11 @@ def _paper(
             [
                 _beside(table, "cddpm", "none", test_set),
                 _beside(table, "sadm_res", test_set, test_set),
-                _agreeing(agreement, test_set, "dice_best"),
-                _agreeing(agreement, test_set, "auprc"),
+                *(
+                    _agreeing(agreement, test_set, metric)
+                    for metric in statistics.PUBLISHED
+                    if not run["simulated"]
+                ),
             ],
         )
         for test_set in run["test_sets"]
@@ -321,7 +431,7 @@ def _beside(
 
 
 def _agreeing(agreement: pd.DataFrame | None, test_set: str, metric: str) -> tuple[str, str | None]:
-    """`3 of 22` rows within, and `τ 0.71`, the rank correlation."""
+    """`3 of 22` rows with a verdict are within, and `τ 0.71`, the rank correlation."""
     if agreement is None:
         return DASH, None
     lines = agreement[(agreement["test_set"] == test_set) & (agreement["metric"] == metric)]
@@ -329,7 +439,8 @@ def _agreeing(agreement: pd.DataFrame | None, test_set: str, metric: str) -> tup
         return DASH, None
     line = lines.iloc[0]
     tau = None if pd.isna(line["tau_b"]) else f"τ {number(line['tau_b'], 2)}"
-    return f"{line['within']} of {line['n_rows']}", tau
+    judged = line[["within", "above", "below"]].sum()
+    return f"{line['within']} of {judged}" if judged else statistics.TOO_FEW, tau
 
 
 def _claims(paths: Paths) -> dict[str, Any]:
@@ -481,10 +592,7 @@ def _named(path: Path) -> str:
 
 
 def _json(path: str | Path) -> Any:
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
+    return joined.record(path) if Path(path).exists() else None
 
 
 def _tsv(path: str | Path) -> pd.DataFrame | None:
@@ -493,4 +601,7 @@ def _tsv(path: str | Path) -> pd.DataFrame | None:
 
 def _table1(paths: Paths) -> pd.DataFrame | None:
     path = Path(paths.table("table1.csv"))
-    return pd.read_csv(path) if path.exists() else None
+    try:
+        return pd.read_csv(path) if path.exists() else None
+    except ValueError as error:  # not text, or no table
+        raise InputError(f"{path}: is damaged ({error}); delete it and run again") from error

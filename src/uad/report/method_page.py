@@ -5,6 +5,7 @@ configuration, the `about.json` and `history.tsv` of its models, and Snakemake's
 missing benchmark (results may have been copied without them) shows as a dash.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from uad.base import tsv
-from uad.report import canvas, pages, plots
+from uad.report import canvas, joined, pages, plots
 from uad.report.costs import measured
 from uad.report.numbers import DASH, duration, memory
 
@@ -53,7 +53,7 @@ class Run:
 
 
 def read_runs(
-    models: Sequence[str],
+    epochs: Mapping[str, int],
     folds: Sequence[int],
     abouts: Sequence[str | Path],
     histories: Sequence[str | Path],
@@ -63,23 +63,27 @@ def read_runs(
 
     Parameters
     ----------
-    models : list of str
+    epochs : dict of str to int
+        That each model is trained for.
     folds : list of int
     abouts, histories : list of path-like
         `about.json` and `history.tsv` of each model and fold, fold changing fastest.
     root : path-like
         Results folder, for the benchmark files.
     """
-    keys = [(model, fold) for model in models for fold in folds]
+    found = joined.histories(histories, epochs, folds)
+    keys = [(model, fold) for model in epochs for fold in folds]
     return [
         Run(
             model,
             fold,
-            json.loads(Path(about).read_text(encoding="utf-8")),
-            tsv.read(history),
+            joined.record(about),
+            history,
             costs(root, model, fold),
         )
-        for (model, fold), about, history in zip(keys, abouts, histories)
+        for (model, fold), about, history in zip(
+            keys, abouts, itertools.chain(*found.values()), strict=True
+        )
     ]
 
 

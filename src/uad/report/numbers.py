@@ -25,6 +25,13 @@ def percent_with_spread(mean: float, std: float) -> str:
     return f"{percent(mean, 2)} ± {percent(std, 2)}"
 
 
+def signed_difference(difference: float, low: float = math.nan, high: float = math.nan) -> str:
+    """`+2.1 [0.4, 3.9]`, fractions in percentage points; the interval only if it is known."""
+    text = percent(difference)
+    text = f"+{text}" if difference > 0 else text
+    return text if math.isnan(low) else f"{text} [{percent(low)}, {percent(high)}]"
+
+
 def p_value(p: float | None) -> str:
     """`0.012`, or `< 0.001`."""
     return "< 0.001" if p is not None and p < 0.001 else number(p, 3)

@@ -6,9 +6,8 @@ error: nothing is excluded by it.
 """
 
 import base64
-import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,9 +35,11 @@ NUMBERS = {
     "field_ratio": ("bias field ratio", "", 2),
     "lesion_ml": ("lesion", "ml", 2),
     "lesion_inside": ("lesion in brain", "", 3),
+    "lesion_kept": ("lesion kept", "%", 1),
 }
 LOGARITHMIC = ("lesion_ml",)  # from some mm³ to hundreds of ml: outliers only on this scale
-HIGH_IS_GOOD = ("similarity", "coverage", "dice_atlas", "lesion_inside")  # outliers only when low
+# Outliers only when low.
+HIGH_IS_GOOD = ("similarity", "coverage", "dice_atlas", "lesion_inside", "lesion_kept")
 
 
 def _about(name: str) -> tuple[str, str, int]:
@@ -88,6 +89,33 @@ def robust_z(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
     deviation = 1.4826 * np.median(away) or 1.2533 * away[np.isfinite(away)].mean()
     # Where all others are equal, even if zero, a different value still stands out.
     return (values - median) / max(deviation, 0.005 * abs(median), 1e-9)
+
+
+def with_lesion_kept(
+    rows: Sequence[Mapping[str, Any]], packed: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Rows with `lesion_kept`, what cropping and downsampling keep of the lesion's volume.
+
+    Parameters
+    ----------
+    rows : list of dict
+        As for `table`; `lesion_ml` is that of the registered scan.
+    packed : DataFrame
+        `subjects.tsv` of the packed data set: `subject` and `lesion_ml`, ml.
+
+    Returns
+    -------
+    list of dict
+        Per cent, somewhat above 100 where rounding to larger voxels adds some; None without a
+        lesion and for subjects that are not packed.
+    """
+    after = dict(zip(packed["subject"], packed["lesion_ml"]))
+    found = []
+    for row in rows:
+        before, kept = row.get("lesion_ml"), after.get(row["subject"])
+        known = before and kept is not None
+        found.append({**row, "lesion_kept": 100 * kept / before if known else None})
+    return found
 
 
 class Quality(NamedTuple):
@@ -162,11 +190,6 @@ def _number(value: Any) -> float:
     """A finite number as float, anything else as NaN."""
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if plain and np.isfinite(value) else np.nan
-
-
-def read_rows(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """The JSON files of all subjects."""
-    return [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
 
 
 def write(

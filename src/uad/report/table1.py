@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from uad.base.files import replacing
+from uad.evaluation import statistics
 from uad.report import blocks, pages
 from uad.report.blocks import Cell, Context
 from uad.report.numbers import DASH, percent, percent_with_spread
+from uad.report.table2 import against_paper
 
 # Metric to its name in the columns of the published values; both are shown with a spread.
 PUBLISHED = {"dice_best": "dice", "auprc": "auprc"}
@@ -126,12 +128,54 @@ def empty_references(subjects: pd.DataFrame, rows: Mapping[str, Mapping]) -> lis
     return found
 
 
+class LesionsKept(NamedTuple):
+    """What cropping and downsampling keep of the lesions of a test set, as texts in per cent.
+
+    `dice` is the mean [DICE] against whole lesions of a map that has all that is kept.
+    """
+
+    test_set: str
+    mean: str
+    least: str
+    subject: str
+    dice: str
+
+
+def lesions_kept(subjects: pd.DataFrame, quality: Mapping[str, pd.DataFrame]) -> list[LesionsKept]:
+    """What the reference of each test set lacks.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        As for `table1`.
+    quality : dict of str to DataFrame
+        Test set to the table of its quality page, for those that there are.
+
+    Returns
+    -------
+    list of LesionsKept
+        None for test sets without a lesion.
+    """
+    found = []
+    for test_set, table in quality.items():
+        tested = subjects.loc[subjects["test_set"] == test_set, "subject"].unique()
+        table = table.set_index("subject").reindex(columns=["lesion_kept"])
+        # Rounding to larger voxels may add some.
+        kept = (table.loc[tested, "lesion_kept"].dropna() / 100).clip(upper=1)
+        if len(kept):
+            dice = (2 * kept / (1 + kept)).mean()
+            texts = (percent(kept.mean()), percent(kept.min()), kept.idxmin(), percent(dice))
+            found.append(LesionsKept(test_set, *texts))
+    return found
+
+
 def write_html(
     table: pd.DataFrame,
     context: Context,
     path: str | Path,
-    verdicts: pd.DataFrame | None = None,
+    second: pd.DataFrame | None = None,
     empty: Sequence[EmptyReferences] = (),
+    kept: Sequence[LesionsKept] = (),
 ) -> None:
     """The table in the paper's block form, as one page.
 
@@ -141,10 +185,12 @@ def write_html(
         From `table1`.
     context : Context
     path : path-like
-    verdicts : DataFrame or None
-        Columns `dice_best_verdict` and `auprc_verdict`, index as in `table`.
+    second : DataFrame or None
+        Table 2, for the differences from the published values.
     empty : sequence of EmptyReferences
         Footnotes.
+    kept : sequence of LesionsKept
+        For the caption.
     """
     best, test_sets = _best(table), list(table["test_set"].unique())
 
@@ -153,7 +199,7 @@ def write_html(
         for test_set in test_sets:
             line = lines[lines["test_set"] == test_set].iloc[0]
             for metric in PUBLISHED:
-                below = _beside_the_paper(line, metric, verdicts)
+                below = _beside_the_paper(line, metric, second)
                 found.append(_cell(line, metric, best)._replace(below=below))
             found.append(Cell(percent(line["dice_val_mean"], 2)))
         return found
@@ -164,8 +210,10 @@ def write_html(
         title="Table 1. Segmentation performance",
         n_folds=int(table["n_folds"].max()),
         subjects=dict(table.groupby("test_set", sort=False)["n_subjects"].max()),
+        fewest=statistics.FEWEST,
         published=table["paper_dice_mean"].notna().any(),
         empty_references=empty,
+        kept=kept,
         released_threshold=context.released_threshold,
         **_shared(table, context),
         blocks=blocks.blocks(table, context, cells),
@@ -212,13 +260,13 @@ def _cell(line: pd.Series, metric: str, best: dict[str, set[int]]) -> Cell:
     return Cell(text, bold=line.name in best[metric])
 
 
-def _beside_the_paper(line: pd.Series, metric: str, verdicts: pd.DataFrame | None) -> list[str]:
-    """The published value and the verdict; nothing where nothing is published."""
+def _beside_the_paper(line: pd.Series, metric: str, second: pd.DataFrame | None) -> list[str]:
+    """The published value, and our difference from it; nothing where nothing is published."""
     mean, std = (line[f"paper_{PUBLISHED[metric]}_{part}"] for part in ("mean", "std"))
     text = percent_with_spread(mean, std)
     if text == DASH:
         return []
-    return [text if verdicts is None else f"{text} {verdicts.loc[line.name, f'{metric}_verdict']}"]
+    return [text, *([] if second is None else against_paper(second.loc[line.name], metric))]
 
 
 def _set_name(name: str, simulated: bool) -> str:

@@ -9,14 +9,16 @@ import pandas as pd
 from uad.evaluation import statistics
 from uad.report import blocks, pages
 from uad.report.blocks import Block, Cell, Context, row_name
-from uad.report.numbers import number, p_value, percent
+from uad.report.numbers import number, p_value, percent, signed_difference
 
 NAMES = {"dice_best": "[DICE]", "dice_val": "Dice_val", "auprc": "AUPRC"}
+# Columns of a `statistics.Distance`, after the metric.
+AGAINST = ("minus_paper", "minus_paper_low", "minus_paper_high", "verdict")
 IDENTITY = ["block", "method", "d_healthy", "d_unhealthy", "test_set"]
 
 
 def table2(
-    table1: pd.DataFrame, intervals: pd.DataFrame, comparisons: pd.DataFrame
+    table1: pd.DataFrame, intervals: pd.DataFrame, comparisons: pd.DataFrame, simulated: bool
 ) -> pd.DataFrame:
     """One line per row and test set, in the order and with the index of Table 1.
 
@@ -25,6 +27,8 @@ def table2(
     table1 : DataFrame
     intervals, comparisons : DataFrame
         From `statistics.intervals` and `statistics.comparisons`.
+    simulated : bool
+        Whether the scans are: nothing is then said against the published values.
 
     Returns
     -------
@@ -43,13 +47,14 @@ def table2(
             found |= {f"{metric}_{end}": interval[end] for end in ("mean", "low", "high")}
             if metric in statistics.PUBLISHED:
                 paper = f"paper_{statistics.PUBLISHED[metric]}"
-                found[f"{metric}_verdict"] = statistics.verdict(
-                    interval["low"],
-                    interval["high"],
+                distance = statistics.distance(
+                    interval,
                     line[f"{metric}_std"],
                     line[f"{paper}_mean"],
                     line[f"{paper}_std"],
+                    simulated,
                 )
+                found |= {f"{metric}_{name}": of for name, of in zip(AGAINST, distance)}
             if reference is not None:
                 test = tests.loc[(reference, row, test_set, metric)]
                 found[f"{metric}_difference"] = test["median_difference"]
@@ -63,8 +68,8 @@ def table2(
 
 def _columns(metric: str) -> list[str]:
     """Names of a metric's columns."""
-    verdict = ["verdict"] if metric in statistics.PUBLISHED else []
-    return [f"{metric}_{e}" for e in ("mean", "low", "high", *verdict, "difference", "p_holm")]
+    against = AGAINST if metric in statistics.PUBLISHED else ()
+    return [f"{metric}_{e}" for e in ("mean", "low", "high", *against, "difference", "p_holm")]
 
 
 def _reference(comparisons: pd.DataFrame, row: str) -> str | None:
@@ -126,6 +131,7 @@ def write_html(
         title="Table 2. Intervals and tests",
         simulated=context.simulated,
         random_extractor=context.random_extractor,
+        fewest=statistics.FEWEST,
         headings=[h for name in NAMES.values() for h in (name, "SADM_res − row", "p")],
         sections=sections,
     )
@@ -136,14 +142,23 @@ def _interval_cells(lines: pd.DataFrame) -> list[Cell]:
     line, cells = lines.iloc[0], []
     for metric in NAMES:
         mean, low, high = (percent(line[f"{metric}_{end}"]) for end in ("mean", "low", "high"))
-        verdict = line.get(f"{metric}_verdict", "no data")
         p = line[f"{metric}_p_holm"]
         cells += [
-            Cell(f"{mean} [{low}, {high}]", [] if verdict == "no data" else [verdict]),
+            Cell(f"{mean} [{low}, {high}]", against_paper(line, metric)),
             Cell(percent(line[f"{metric}_difference"])),
             Cell(p_value(p), bold=p < 0.05),
         ]
     return cells
+
+
+def against_paper(line: pd.Series, metric: str) -> list[str]:
+    """`+3.1 [−0.2, 6.4] within`: difference from the published value; nothing if there is none."""
+    if metric not in statistics.PUBLISHED:
+        return []
+    difference, low, high, verdict = (line[f"{metric}_{name}"] for name in AGAINST)
+    if pd.isna(difference):
+        return []
+    return [f"{signed_difference(difference, low, high)} {verdict}"]
 
 
 def _volumes(
@@ -168,4 +183,5 @@ def _agreement(agreement: pd.DataFrame, test_set: str) -> Iterator[dict[str, Any
     """How far rows agree with the paper, per metric that it has."""
     for _, line in agreement.query("test_set == @test_set and n_rows > 0").iterrows():
         tau = "not defined" if pd.isna(line["tau_b"]) else number(line["tau_b"], 2)
-        yield {**line, "metric": NAMES[line["metric"]], "tau": tau}
+        judged = line[[statistics.WITHIN, statistics.ABOVE, statistics.BELOW]].sum()
+        yield {**line, "metric": NAMES[line["metric"]], "tau": tau, "judged": judged}

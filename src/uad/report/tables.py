@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from uad.base import tsv
 from uad.data import leakage
 from uad.evaluation import check_controls, statistics
-from uad.report import table1, table2, table3
+from uad.report import joined, table1, table2, table3
 from uad.report.blocks import Context
 
 
@@ -29,6 +27,8 @@ class Comparison:
     simulated : bool
     threshold : str
         `evaluation.threshold` of the configuration.
+    registered : list of str
+        Test sets whose scans this run has preprocessed.
     random_extractors : collection of str
         Rows whose feature extractor is random.
     """
@@ -39,14 +39,8 @@ class Comparison:
     seed: int
     simulated: bool
     threshold: str
+    registered: Sequence[str]
     random_extractors: Sequence[str]
-
-
-def read(paths: Iterable[str | Path], rows: Iterable[str], folds: Sequence[int]) -> pd.DataFrame:
-    """Tables of every row and fold (fold changing fastest) in one, with the row's name in `row`."""
-    parts = [tsv.read(path) for path in paths]
-    names = [row for row in rows for _ in folds]
-    return pd.concat([p.assign(row=n) for p, n in zip(parts, names)], ignore_index=True)
 
 
 def write_all(
@@ -58,8 +52,9 @@ def write_all(
     ----------
     inputs : dict
         `metrics`, `healthy` and `pooled`, paths of every row and fold, fold changing fastest;
-        `known`, `subjects.tsv` of the data set of each test set; `splits`; `published`, a path, or
-        empty if there are no published values.
+        `known`, `subjects.tsv` of the data set of each test set; `quality`, the tables of the
+        quality pages of those in `registered`; `test_splits`, see `joined.Tested`; `splits`, whose
+        leaks are told; `published`, a path, or empty if there are no published values.
     outputs : dict of str to path-like
         `csv`, `html` and `tex` of Table 1; `csv2` and `html2`; `csv3` and `html3`; `statistics`,
         `comparisons` and `agreement`.
@@ -68,19 +63,23 @@ def write_all(
     Raises
     ------
     InputError
-        If a control has not its expected values (`check_controls.check`); nothing is written.
+        If a file has not the test subjects of its split (`joined.metrics`), or a control not its
+        expected values (`check_controls.check`); nothing is written.
     """
     rows, folds = comparison.rows, comparison.folds
+    tested = joined.Tested(inputs["test_splits"], comparison.test_sets, folds)
     subjects, healthy, pooled = (
-        read(inputs[kind], rows, folds) for kind in ("metrics", "healthy", "pooled")
+        joined.metrics(inputs[name], rows, folds, tested, of)
+        for name, of in (("metrics", "subjects"), ("healthy", "healthy"), ("pooled", "pooled"))
     )
     check_controls.check(subjects, rows)
 
-    known = {name: tsv.read(p) for name, p in zip(comparison.test_sets, inputs["known"])}
+    known = joined.known(inputs["known"], comparison.test_sets, tested)
+    quality = joined.known(inputs["quality"], comparison.registered, tested)
     intervals = statistics.intervals(subjects, known, comparison.seed)
     comparisons = statistics.comparisons(subjects, rows)
     first = table1.table1(subjects, rows, inputs.get("published"))
-    second = table2.table2(first, intervals, comparisons)
+    second = table2.table2(first, intervals, comparisons, comparison.simulated)
     third = table3.table3(first, subjects, healthy, pooled)
     agreement = statistics.agreement(first, second)
     for name, table in {"csv": first, "csv2": second, "csv3": third}.items():
@@ -97,7 +96,8 @@ def write_all(
         released_threshold=comparison.threshold == "released",
     )
     empty = table1.empty_references(subjects, rows)
-    table1.write_html(first, context, outputs["html"], second, empty)
+    kept = table1.lesions_kept(subjects, quality)
+    table1.write_html(first, context, outputs["html"], second, empty, kept)
     table1.write_latex(first, context, outputs["tex"])
     table2.write_html(second, intervals, agreement, context, outputs["html2"])
     table3.write_html(third, context, outputs["html3"])

@@ -124,22 +124,22 @@ def test_a_margin_is_a_share_of_what_is_compared_with(rng, effect, verdict):
 
 
 def test_few_subjects_have_a_direction_and_no_verdict(rng):
-    few = claims.FEWEST - 1
+    few = statistics.FEWEST - 1
     values = cohort(rng, few, good=0.3, bad=0.0)
     found = {"true": claim("good", "bad"), "reversed": claim("bad", "good")}
     compared, verdicts = judged(metrics(values), found)
-    assert set(verdicts["verdict"]) == {claims.TOO_FEW} and set(verdicts["n"]) == {few}
+    assert set(verdicts["verdict"]) == {statistics.TOO_FEW} and set(verdicts["n"]) == {few}
     assert verdicts["as_claimed"].tolist() == [1, 0]
     assert compared["effect"].tolist() == pytest.approx([0.3, -0.3], abs=0.05)
     assert compared[["low", "high", "p", "p_holm"]].isna().all(axis=None)
-    enough = metrics(cohort(rng, claims.FEWEST, good=0.3, bad=0.0))
+    enough = metrics(cohort(rng, statistics.FEWEST, good=0.3, bad=0.0))
     assert judged(enough, found)[1]["verdict"].tolist() == [claims.HOLDS, claims.FAILS]
 
 
 def test_a_single_subject():
     found = {"x": claim("a", "b")}
     compared, verdicts = judged(metrics({"a": [0.5], "b": [0.4]}), found)
-    assert verdicts.loc["x", ["verdict", "n"]].tolist() == [claims.TOO_FEW, 1]
+    assert verdicts.loc["x", ["verdict", "n"]].tolist() == [statistics.TOO_FEW, 1]
     assert compared["effect"][0] == pytest.approx(0.1) and np.isnan(compared["low"][0])
 
 
@@ -151,7 +151,7 @@ def test_one_test_set_with_few_subjects_keeps_a_claim_open_but_not_a_refutation(
         "reversed": claim("bad", "good", "atlas", "brats"),
     }
     _, verdicts = judged(pd.concat([large, small]), found)
-    assert verdicts["verdict"].tolist() == [claims.TOO_FEW, claims.FAILS]
+    assert verdicts["verdict"].tolist() == [statistics.TOO_FEW, claims.FAILS]
     assert verdicts["test_set"].tolist() == ["atlas", "brats"]
 
 
@@ -207,7 +207,7 @@ def test_verdicts_by_chance(n, most):
     share = ends.apply(claims._verdict, axis=1).value_counts(normalize=True)
     assert 0.03 < share[claims.HOLDS] + share[claims.FAILS] < most
     assert share[claims.HOLDS] > 0.01 and share[claims.FAILS] > 0.01
-    assert claims.TOO_FEW not in share
+    assert statistics.TOO_FEW not in share
 
 
 # The weight of the residual map.

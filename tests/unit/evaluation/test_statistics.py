@@ -173,19 +173,57 @@ def test_without_sadm_res_there_is_nothing_to_compare(rng):
 # The paper.
 
 
+def ours(n=15, mean=0.66, low=0.60, high=0.70):
+    return {"n": n, "mean": mean, "low": low, "high": high}
+
+
 @pytest.mark.parametrize(
     ("paper", "word"),
-    [(0.57, "above"), (0.58, "within"), (0.65, "within"), (0.72, "within"), (0.73, "below"),
-     (np.nan, "no data")],
+    [(0.57, "above"), (0.58, "within"), (0.65, "within"), (0.72, "within"), (0.73, "below")],
 )  # fmt: skip
-def test_verdict_by_hand(paper, word):
+def test_distance_by_hand(paper, word):
     # Interval 0.60 to 0.70, widened by 0.01 of ours and 0.012 of the paper's spread.
-    assert statistics.verdict(0.60, 0.70, 0.01, paper, 0.012) == word
+    found = statistics.distance(ours(), 0.01, paper, 0.012, simulated=False)
+    assert found.verdict == word
+    expected = (0.66 - paper, 0.578 - paper, 0.722 - paper)
+    assert found[:3] == pytest.approx(expected)
+    assert (word == "within") == (found.low <= 0 <= found.high)
 
 
-def test_verdict_of_one_fold_has_no_spread():
-    assert statistics.verdict(0.6, 0.7, np.nan, 0.59, np.nan) == "above"
-    assert statistics.verdict(np.nan, np.nan, np.nan, 0.59, 0.01) == "no data"
+def test_distance_of_one_fold_has_no_spread():
+    found = statistics.distance(ours(), np.nan, 0.59, np.nan, simulated=False)
+    assert found.verdict == "above" and found.low == pytest.approx(0.01)
+
+
+def test_few_subjects_have_a_difference_but_no_interval_and_no_verdict():
+    few = ours(n=statistics.FEWEST - 1, mean=0.206, low=0.0, high=0.5)
+    found = statistics.distance(few, 0.1, 0.392, 0.01, simulated=False)
+    assert found.verdict == "too few subjects" and np.isnan([found.low, found.high]).all()
+    assert found.difference == pytest.approx(-0.186)
+    enough = few | {"n": statistics.FEWEST}
+    assert statistics.distance(enough, 0.1, 0.392, 0.01, simulated=False).verdict == "within"
+
+
+def test_simulated_scans_are_not_compared_with_published_values():
+    found = statistics.distance(ours(n=500), 0.01, 0.65, 0.01, simulated=True)
+    assert found.verdict == "simulated" and np.isnan(found[:3]).all()
+
+
+@pytest.mark.parametrize(("mean", "paper"), [(np.nan, 0.59), (0.66, np.nan)])
+@pytest.mark.parametrize("simulated", [False, True])
+def test_nothing_to_compare(mean, paper, simulated):
+    found = statistics.distance(ours(mean=mean), np.nan, paper, 0.01, simulated)
+    assert found.verdict == "no data" and np.isnan(found[:3]).all()
+
+
+def test_simulated_rows_do_not_count_as_agreement():
+    columns = {"dice_best_mean": [0.1, 0.2], "paper_dice_mean": [0.1, 0.2]}
+    columns |= {"auprc_mean": 0.5, "paper_auprc_mean": np.nan}
+    first = pd.DataFrame({"test_set": "brats", **columns})
+    second = pd.DataFrame({"dice_best_verdict": ["simulated"] * 2, "auprc_verdict": "no data"})
+    for line in statistics.agreement(first, second).to_dict("records"):
+        assert (line["n_rows"], line["within"], line["above"], line["below"]) == (0, 0, 0, 0)
+        assert np.isnan(line["tau_b"])
 
 
 def test_agreement_by_hand():

@@ -234,7 +234,7 @@ def test_no_two_results_share_a_path():
         paths.model("m", 0), paths.reconstruction("m", 0, "d"), paths.anomaly_map("m", 0, "d"),
         *(paths.metrics("m", 0, of) for of in ("subjects", "healthy", "pooled", "curve")),
         paths.cases("m"), paths.weights("m", 0), paths.method_page("m"), paths.front_page,
-        paths.failed_page, paths.methods_text, paths.provenance,
+        paths.failed_page, paths.earlier_page, paths.methods_text, paths.provenance,
     ]  # fmt: skip
     assert len(set(found)) == len(found) and all(path.startswith("r/") for path in found)
     assert paths.relative(paths.front_page) == "index.html"

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from uad.base import logs
+from uad.base.errors import InputError
 from uad.base.files import write_json
 from uad.report import costs, front_page
 
@@ -25,7 +26,7 @@ RUN = {
         "perfect": {"block": "control", "maps": ["perfect"]},
         "chance": {"block": "control", "maps": ["chance"]},
     },
-    "models": ["cddpm"],
+    "epochs": {"cddpm": 2},
     "test_sets": ["brats"],
     "datasets": ["ixi", "brats21"],
     "judges_claims": False,
@@ -91,9 +92,10 @@ def root(tmp_path):
 
 def page(root, finished=True, **changes):
     run = RUN | changes
-    front_page.write(
-        root / "index.html", root, run, front_page.measure(root, PLAN, run), finished=finished
-    )
+    if finished:
+        front_page.write(root / "index.html", root, run, front_page.measure(root, PLAN, run))
+    else:
+        front_page.write_failed(root / "index.html", root, run, PLAN)
     return (root / "index.html").read_text()
 
 
@@ -118,7 +120,7 @@ def test_a_run_that_worked(root):
         assert part in words, part
     assert "Computed on simulated scans" in text and "not finished" not in text
     assert "50.0 <span>58.6</span>" in text and "70.0 <span>69.7</span>" in text
-    assert "1 of 2 <span>τ 1.00</span>" in text
+    assert "within" not in text and "is not judged" in text.replace("\n", " ")
     ixi = re.search(r"<tr><td>ixi</td>(.*?)</tr>", text)[1]
     assert re.findall(r">(\w+)</td>", ixi) == ["9", "0", "0", "0", "1", "1", "2"]
     assert '1 of 1</td><td class="n">2 h 0 min</td><td class="n">1 h 0 min' in text
@@ -127,6 +129,15 @@ def test_a_run_that_worked(root):
     )
     assert "do not extrapolate" in text and "2 rows and 2 controls, tested on brats" in text
     assert page(root) == text
+
+
+def test_agreement_with_the_paper_of_real_scans_that_are_enough(root):
+    text = page(root, simulated=False)
+    assert "1 of 2 <span>τ 1.00</span>" in text and "<th>[DICE] within</th>" in text
+    path = root / "tables/agreement.tsv"
+    text_file(path, path.read_text().replace("\t1\t0\t1\n", "\t0\t0\t0\n"))
+    text = page(root, simulated=False)
+    assert "too few subjects <span>τ 1.00</span>" in text
 
 
 CLAIMS = """\
@@ -180,6 +191,49 @@ def test_a_table_without_controls_or_no_table_yet(root):
     assert checks(text)[0][0] == "look" and "There is no Table 1 yet" in text
 
 
+LEARNED = RUN["rows"] | {"intensity": {"block": "control", "maps": ["intensity"]}}
+CONTROLS = (
+    "control,intensity,none,brats,0.3,0.2,\ncontrol,intensity,none,draem,0.9,0.9,\n"
+    "control,chance,none,draem,0.9,0.9,\nI,cddpm,none,draem,0.1,0.1,\n"
+)
+
+
+def about_learning(text):
+    return [(state, words) for state, words in checks(text) if "above" in words]
+
+
+def test_rows_that_learned_nothing_are_named_with_their_numbers(root):
+    path = root / "tables/table1.csv"
+    text_file(path, path.read_text() + CONTROLS)
+    # Not on the synthetic test set: what is found there says nothing of lesions.
+    said = "Every row is above chance and intensity on every test set with real lesions."
+    assert about_learning(page(root, rows=LEARNED)) == [("good", said)]
+    whole = path.read_text()
+    text_file(path, whole.replace("brats,0.5,0.4,", "brats,0.3,0.4,"))
+    said = "1 of 2 rows not above chance (4.0) and intensity (30.0): <code>cddpm</code> 30.0."
+    assert about_learning(page(root, rows=LEARNED)) == [("look", f"[DICE] on brats: {said}")]
+    text_file(
+        path, whole.replace("0.5,0.4,", "0.2,0.4,").replace("brats,0.7,0.7,", "brats,0.3,0.1,")
+    )
+    assert [words for _, words in about_learning(page(root, rows=LEARNED))] == [
+        "[DICE] on brats: 2 of 2 rows not above chance (4.0) and intensity (30.0): "
+        "<code>cddpm</code> 20.0; <code>sadm_res-brats</code> 30.0.",
+        "AUPRC on brats: 1 of 2 rows not above chance (2.1) and intensity (20.0): "
+        "<code>sadm_res-brats</code> 10.0.",
+    ]
+
+
+def test_one_control_tells_and_none_cannot(root):
+    assert about_learning(page(root))[0][1].startswith("Every row is above chance on every")
+    only = {row: block for row, block in RUN["rows"].items() if row != "chance"}
+    said = (
+        "Whether anything was learned cannot be told: the table has neither chance nor intensity."
+    )
+    assert ("look", said) in checks(page(root, rows=only))
+    (root / "tables/table1.csv").unlink()
+    assert not any("learned" in words for _, words in checks(page(root)))
+
+
 def test_failed_jobs(root):
     trace = "2026-01-01 00:00:00,000 Traceback:\n  File\nValueError: no <value>\n"
     text_file(root / "logs/evaluate/cddpm/fold-0.log", trace)
@@ -218,6 +272,56 @@ def test_excluded_left_out_and_unreadable(root):
         "1 excluded by preprocessing (B)."
     )
     assert "Every subject" not in text and "<x>" not in text
+
+
+DAMAGE = [b"\xff\xfe\x00", b"", b"one\ttwo\n1\n", b'{"a": ', b"other\n1\n"]
+READ = [
+    "models/cddpm/fold-0/history.tsv",
+    "models/cddpm/fold-0/about.json",
+    "inventory/ixi.json",
+    "packed/ixi/excluded.tsv",
+    "splits/ixi.tsv",
+    "splits/audit.tsv",
+    "tables/table1.csv",
+    "tables/agreement.tsv",
+    "tables/claims.tsv",
+    "provenance.json",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", READ)
+def test_a_damaged_file_does_not_kill_the_page_of_a_failed_run(root, name, damage):
+    text_file(root / "tables/claims.tsv", CLAIMS)
+    text_file(root / "provenance.json", "{}")
+    (root / name).write_bytes(damage)
+    words = " ".join(words for _, words in checks(page(root, finished=False, judges_claims=True)))
+    assert "The run stopped, but no log says why" in words
+    if not name.endswith("json") and damage == DAMAGE[0]:  # and it is named
+        assert "Parts of this page could not be made: <code>" in words
+        assert f"{root / name}: is damaged" in words
+        with pytest.raises(InputError, match=f"^{root / name}: is damaged"):
+            page(root, judges_claims=True)
+
+
+def test_a_damaged_picture_does_not_kill_the_page_of_a_failed_run(root):
+    text_file(root / "figures/none.png", "no picture")
+    assert "<code>figures</code>: " in page(root, finished=False)
+
+
+def test_a_history_cut_short_ends_the_page_by_name(root):
+    path = root / "models/cddpm/fold-0/history.tsv"
+    text_file(path, "epoch\tval_loss\tseconds\n1\t0.1\t5\n")
+    with pytest.raises(InputError, match=f"^{path}: does not have each of the 2 epochs"):
+        page(root)
+    assert f"{path}: does not have each of the 2 epochs" in page(root, finished=False)
+
+
+def test_a_benchmark_that_cannot_be_read_is_named_and_not_counted(root):
+    text_file(root / "benchmarks/train_model/cddpm/fold-0.tsv", "s\tmax_rss\tcpu_time\n7200\t10")
+    text = page(root)
+    said = "1 benchmark file cannot be read: <code>benchmarks/train_model/cddpm/fold-0.tsv</code>."
+    assert ("look", said) in checks(text) and "Nothing was measured" in text
 
 
 def test_leaking_splits(root):

@@ -62,7 +62,7 @@ def benchmark(root, name, seconds, memory):
 def write(results, rows=("unet-brats", "sadm-brats"), block=BLOCK, simulated=True):
     folders = [results / f"models/unet-brats/fold-{fold}" for fold in (0, 1)]
     runs = method_page.read_runs(
-        ["unet-brats"],
+        {"unet-brats": 4},
         [0, 1],
         [folder / "about.json" for folder in folders],
         [folder / "history.tsv" for folder in folders],

@@ -99,6 +99,19 @@ def test_healthy_data_sets_have_no_lesion_columns():
     assert list(scores.columns) == ["similarity", "brain_ml"]
 
 
+def test_lesion_kept_by_hand(tmp_path):
+    found = rows(12, lesion_ml=np.array([27.8, 0.0, 10.0] + [5.0] * 9))
+    packed = {"subject": [f"S{i}" for i in range(11)], "lesion_ml": [23.6, 0.0, 10.1] + [5.0] * 8}
+    kept = quality_page.with_lesion_kept(found, pd.DataFrame(packed))
+    values = [row["lesion_kept"] for row in kept]
+    assert values[0] == pytest.approx(100 * 23.6 / 27.8) and values[2] == pytest.approx(101)
+    assert values[1] is None and values[11] is None  # no lesion; not packed
+    subjects, *_ = quality_page.table(kept, NOBODY)
+    remark = subjects.set_index("subject").loc["S0", "remarks"]
+    assert "lesion kept 84.9 % is far below the median 100.0" in remark
+    assert "lesion kept, %" in page(tmp_path, kept)
+
+
 def test_numbers_that_are_not_known_here_are_shown_and_flagged(tmp_path):
     found = rows(12, mutual_information=[0.3] * 11 + [0.1], attempts=[{"a": 1}] * 12)
     found[0]["restarted"] = True

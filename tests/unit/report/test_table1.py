@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 from uad.base import tsv
-from uad.report import table1, tables
+from uad.report import table1
 from uad.report.blocks import Context
 from uad.report.pages import SIMULATED
 
@@ -79,7 +79,11 @@ def table(tmp_path):
                 else [0.1 * (r + 1), 0.2 * (r + 1) + 0.1 * (fold > 0)]
             )
             paths.append(metrics_file(tmp_path / f"{row}-{fold}.tsv", fold, values))
-    return table1.table1(tables.read(paths, ROWS, [0, 3]), ROWS, PAPER)
+    return table1.table1(joined_files(paths, [row for row in ROWS for _ in (0, 3)]), ROWS, PAPER)
+
+
+def joined_files(paths, rows):
+    return pd.concat([tsv.read(path).assign(row=row) for path, row in zip(paths, rows)])
 
 
 def line(table, method, test_set):
@@ -111,7 +115,7 @@ def test_published_values_are_fractions(table):
 def test_subjects_without_precision_are_left_out_of_its_mean_only(tmp_path):
     path = metrics_file(tmp_path / "m.tsv", 0, [0.0, 0.6], auprc=[np.nan, 0.5])
     rows = {"cddpm": ROWS["cddpm"]}
-    found = line(table1.table1(tables.read([path], rows, [0]), rows, PAPER), "cddpm", "atlas")
+    found = line(table1.table1(joined_files([path], rows), rows, PAPER), "cddpm", "atlas")
     assert found["dice_best_mean"] == pytest.approx(0.3)
     assert found["auprc_mean"] == pytest.approx(0.5)
     assert np.isnan(found["dice_best_std"])  # one fold has no spread
@@ -149,17 +153,40 @@ def test_subjects_without_lesion_are_named_with_the_values_without_them(table, t
     assert sentence.endswith("[DICE] without them: SADM<sub>res</sub> (BRATS) 35.00.")
 
 
-def test_verdicts_and_footnotes_are_in_the_page(table, tmp_path):
-    verdicts = pd.DataFrame(
-        {"dice_best_verdict": "above", "auprc_verdict": "below"}, index=table.index
-    )
+def second(table, **changes):
+    """Table 2's columns about the published values, where there are some."""
+    found = pd.DataFrame(index=table.index)
+    for metric, name in table1.PUBLISHED.items():
+        values = {"minus_paper": 0.031, "minus_paper_low": -0.002, "minus_paper_high": 0.064}
+        for key, value in (values | {"verdict": "within"} | changes).items():
+            found[f"{metric}_{key}"] = value
+        found.loc[table[f"paper_{name}_mean"].isna(), f"{metric}_minus_paper"] = np.nan
+    return found
+
+
+def test_differences_and_footnotes_are_in_the_page(table, tmp_path):
     context = replace(CONTEXT, released_threshold=True)
-    table1.write_html(table, context, tmp_path / "t.html", verdicts)
+    table1.write_html(table, context, tmp_path / "t.html", second(table))
     page = (tmp_path / "t.html").read_text()
-    assert "<span>58.55 ± 0.78 above</span>" in page
+    said = "+3.1 [−0.2, 6.4] within</span>"
+    assert f"<span>58.55 ± 0.78</span><br><span>{said}" in page
     assert "<p>Thresholds of Dice at one threshold were tuned on training" in page
-    assert page.count(" above</span>") == page.count(" below</span>") == 4 * 3  # not of controls
+    assert page.count(said) == 2 * 4 * 3  # not of controls
     assert "–</span>" not in page  # nothing below where nothing is published
+    assert "Fewer than 15 subjects have neither interval nor verdict" in page
+
+
+def test_no_verdict_of_few_subjects_or_of_simulated_scans(table, tmp_path):
+    unknown = {"minus_paper_low": np.nan, "minus_paper_high": np.nan}
+    few = second(table, verdict="too few subjects", **unknown)
+    table1.write_html(table, CONTEXT, tmp_path / "t.html", few)
+    assert "<span>+3.1 too few subjects</span>" in (tmp_path / "t.html").read_text()
+    none = second(table, verdict="simulated", minus_paper=np.nan, **unknown)
+    table1.write_html(table, SIMULATED_CONTEXT, tmp_path / "t.html", none)
+    page = (tmp_path / "t.html").read_text().partition("<body")[2]
+    assert "<span>58.55 ± 0.78</span></td>" in page
+    assert "no difference from it is shown" in page
+    assert not any(word in page for word in ("within", "above", "too few", "interval"))
 
 
 CONTEXT = Context({row: block["label"] for row, block in ROWS.items()}, simulated=False)
@@ -211,7 +238,7 @@ def other_sets(tmp_path):
     lines = [{"test_set": name, "subject": "S", **values} for name in ("wmh", "mslub")]
     tsv.write(pd.DataFrame(lines), tmp_path / "m.tsv")
     rows = {"cddpm": ROWS["cddpm"]}
-    return table1.table1(tables.read([tmp_path / "m.tsv"], rows, [0]), rows)
+    return table1.table1(joined_files([tmp_path / "m.tsv"], rows), rows)
 
 
 def test_any_test_sets_in_their_order(tmp_path):

@@ -24,7 +24,7 @@ ROWS = {
 }
 LABELS = {row: block["label"] for row, block in ROWS.items()}
 CONTEXT = Context(LABELS, simulated=True)
-SUBJECTS = [f"S{i}" for i in range(12)]
+SUBJECTS = [f"S{i}" for i in range(15)]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def parts():
     intervals = statistics.intervals(subjects, known, seed=1)
     comparisons = statistics.comparisons(subjects, ROWS)
     first = table1.table1(subjects, ROWS, ROOT / "workflow/resources/table1_paper.csv")
-    second = table2.table2(first, intervals, comparisons)
+    second = table2.table2(first, intervals, comparisons, simulated=False)
     return first, second, intervals, comparisons
 
 
@@ -76,6 +76,9 @@ def test_lines_and_columns(parts):
         "dice_best_mean",
         "dice_best_low",
         "dice_best_high",
+        "dice_best_minus_paper",
+        "dice_best_minus_paper_low",
+        "dice_best_minus_paper_high",
         "dice_best_verdict",
         "dice_best_difference",
         "dice_best_p_holm",
@@ -87,6 +90,9 @@ def test_lines_and_columns(parts):
         "auprc_mean",
         "auprc_low",
         "auprc_high",
+        "auprc_minus_paper",
+        "auprc_minus_paper_low",
+        "auprc_minus_paper_high",
         "auprc_verdict",
         "auprc_difference",
         "auprc_p_holm",
@@ -133,16 +139,60 @@ def test_each_row_is_compared_with_the_one_of_its_training_data(parts):
     assert line["auprc_p_holm"] == expected["p_holm"] < 0.05
 
 
-def test_page(parts, tmp_path):
-    first, second, intervals, _ = parts
+def test_differences_from_the_paper_are_those_of_the_numbers_beside_them(parts):
+    first, second, *_ = parts
+    known = second[second["dice_best_minus_paper"].notna()]
+    paper = first.loc[known.index, "paper_dice_mean"]
+    assert len(known) == paper.notna().sum() == 2 * (len(ROWS) - 1)  # controls have none
+    np.testing.assert_allclose(known["dice_best_minus_paper"], known["dice_best_mean"] - paper)
+    assert (known["dice_best_minus_paper_low"] < known["dice_best_low"] - paper).all()  # widened
+    assert (known["dice_best_minus_paper_high"] > known["dice_best_high"] - paper).all()
+
+
+def test_simulated_scans_and_few_subjects_have_no_verdict(parts):
+    first, second, intervals, comparisons = parts
+    simulated = table2.table2(first, intervals, comparisons, simulated=True)
+    few = table2.table2(first, intervals.assign(n=3), comparisons, simulated=False)
+    published = second["dice_best_verdict"] != "no data"
+    assert set(simulated.loc[published, "dice_best_verdict"]) == {"simulated"}
+    assert simulated["dice_best_minus_paper"].isna().all()
+    assert set(few.loc[published, "dice_best_verdict"]) == {"too few subjects"}
+    assert few.loc[published, "dice_best_minus_paper"].notna().all()
+    assert few["dice_best_minus_paper_low"].isna().all()
+
+
+def page(parts, second, context, path):
+    first, _, intervals, _ = parts
     agreement = statistics.agreement(first, second)
-    table2.write_html(second, intervals, agreement, CONTEXT, tmp_path / "t.html")
-    page = (tmp_path / "t.html").read_text()
-    assert "<h2>BRATS (12 subjects)</h2>" in page and SIMULATED in page
-    assert "100.0 [100.0, 100.0]" in page
-    assert "smallest third (2 to 5) ml<br>n = 4" in page
-    tau = agreement.query("test_set == 'brats' and metric == 'dice_best'")["tau_b"].iloc[0]
-    assert f"τ<sub>b</sub>) {tau:.2f}" in page
+    table2.write_html(second, intervals, agreement, context, path)
+    return " ".join(path.read_text().split()), agreement
+
+
+def test_page(parts, tmp_path):
+    first, second, intervals, comparisons = parts
     real = replace(CONTEXT, simulated=False)
-    table2.write_html(second, intervals, agreement, real, tmp_path / "real.html")
-    assert "imulated" not in (tmp_path / "real.html").read_text()
+    text, agreement = page(parts, second, real, tmp_path / "real.html")
+    assert "<h2>BRATS (15 subjects)</h2>" in text and "imulated" not in text
+    assert "100.0 [100.0, 100.0]" in text
+    assert "smallest third (2 to 6) ml<br>n = 5" in text
+    line = agreement.query("test_set == 'brats' and metric == 'dice_best'").iloc[0]
+    assert f"τ<sub>b</sub>) {line['tau_b']:.2f}" in text
+    assert f"{line['within']} of {line['n_rows']} rows within, {line['above']} above" in text
+    cell = second.query("method == 'cddpm' and test_set == 'brats'").iloc[0]
+    ends = [f"{100 * cell[f'dice_best_minus_paper{end}']:.1f}" for end in ("", "_low", "_high")]
+    shown = "{} [{}, {}] below</span>".format(*ends).replace("-", "−")
+    assert f"<span>{shown}" in text
+
+    few = table2.table2(first, intervals.assign(n=3), comparisons, simulated=False)
+    text, _ = page(parts, few, real, tmp_path / "few.html")
+    assert f"<span>{shown.partition(' ')[0]} too few subjects</span>" in text
+    assert "the paper: too few subjects for verdicts; rank correlation" in text
+
+
+def test_page_of_simulated_scans_compares_nothing_with_the_paper(parts, tmp_path):
+    first, _, intervals, comparisons = parts
+    second = table2.table2(first, intervals, comparisons, simulated=True)
+    text, _ = page(parts, second, CONTEXT, tmp_path / "t.html")
+    assert SIMULATED in text and "<h2>BRATS (15 subjects)</h2>" in text
+    for word in ("within", "above", "below", "and the paper", "published"):
+        assert word not in text.partition("<body")[2].replace("bold below 0.05", ""), word

@@ -1,5 +1,7 @@
 """All tables from files: what is written, what stops it, and what the splits leak."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,6 +24,7 @@ ROWS = {
 }
 FOLDS = [0, 2]
 SUBJECTS = [f"S{i}" for i in range(5)]
+HEALTHY = ["H0", "H1"]
 COMPARISON = tables.Comparison(
     rows=ROWS,
     folds=FOLDS,
@@ -29,6 +32,7 @@ COMPARISON = tables.Comparison(
     seed=1,
     simulated=True,
     threshold="released",
+    registered=["brats"],
     random_extractors=["cddpm"],
 )
 OUTPUTS = {
@@ -58,7 +62,7 @@ def metrics(row, fold, level):
     values |= {"threshold": 0.5}
     which = {"test_set": "brats", "fold": fold}
     subjects = pd.DataFrame({**which, "subject": SUBJECTS, **values})
-    healthy = pd.DataFrame({**which, "subject": ["H0", "H1"], "score_mean": 0.1, "fp_ml": 0.0})
+    healthy = pd.DataFrame({**which, "subject": HEALTHY, "score_mean": 0.1, "fp_ml": 0.0})
     pooled = {"dice_pooled_best": level, "auprc_pooled": level, "auroc_subjects": level}
     return {"metrics": subjects, "healthy": healthy, "pooled": pd.DataFrame([which | pooled])}
 
@@ -76,9 +80,17 @@ def inputs(tmp_path):
     split += [("A", 2, "train"), ("B", 2, "test")]
     tsv.write(pd.DataFrame(split, columns=["subject", "fold", "role"]), tmp_path / "ixi.tsv")
     tsv.write(pd.DataFrame({"subject": SUBJECTS}), tmp_path / "subjects.tsv")
+    kept = {"subject": SUBJECTS, "lesion_kept": [101.0, 100, 60, 80, 100]}
+    tsv.write(pd.DataFrame(kept), tmp_path / "quality.tsv")
+    for name, subjects in {"brats21": SUBJECTS, "healthy": HEALTHY}.items():
+        tested = [(subject, fold, "test") for fold in FOLDS for subject in subjects]
+        split = pd.DataFrame(tested, columns=["subject", "fold", "role"])
+        tsv.write(split, tmp_path / f"{name}.tsv")
     return found | {
         "known": [tmp_path / "subjects.tsv"],
+        "quality": [tmp_path / "quality.tsv"],
         "splits": [tmp_path / "ixi.tsv"],
+        "test_splits": [tmp_path / "brats21.tsv", tmp_path / "healthy.tsv"],
         "published": ROOT / "workflow/resources/table1_paper.csv",
     }
 
@@ -106,6 +118,10 @@ def test_everything_is_written(inputs, tmp_path):
     for name in ("html", "html2", "html3"):
         assert "cDDPM<sup>*</sup>" in texts[name] and "* random extractor" in texts[name]
         assert "Computed on simulated scans" in texts[name]
+    # Volumes of 1, 1, 0.6, 0.8 and 1 of the whole: Dice of 1, 1, 0.75, 0.889 and 1.
+    caption = " ".join(texts["html"].split())
+    assert "on average, 88.0 % of a lesion in BRATS (least: 60.0 %, S2). What they" in caption
+    assert "would have a [DICE] of 92.8 in BRATS.</p>" in caption.replace(" </p>", "</p>")
     for name in ("html", "html3"):
         assert "tuned on training and validation subjects" in texts[name]
 
@@ -129,3 +145,34 @@ def test_leaks_of_the_folds_that_are_used(inputs):
     assert "also validate" in tables.leaks(inputs["splits"], [1])
     both = tables.leaks(inputs["splits"] * 2, [1])
     assert both.count("Released lists of ixi: ") == 2 and "; " in both
+
+
+@pytest.mark.parametrize("kind", ["metrics", "healthy", "pooled"])
+def test_a_file_cut_at_300_bytes_stops_the_tables_by_name(inputs, tmp_path, kind):
+    path = inputs[kind][0]
+    content = path.read_bytes()
+    path.write_bytes(content[:300] if len(content) > 300 else content[: len(content) * 2 // 3])
+    with pytest.raises(InputError, match=f"^{path}: "):
+        write(inputs, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_row_without_a_test_set_or_of_another_fold_stops_the_tables(inputs, tmp_path):
+    path, other = inputs["metrics"][:2]
+    for content in (path.read_text().partition("\n")[0] + "\n", other.read_text()):
+        path.write_text(content)
+        with pytest.raises(InputError, match=f"^{path}: "):
+            write(inputs, tmp_path / "out")
+
+
+def test_a_quality_table_without_a_test_subject_stops_the_tables(inputs, tmp_path):
+    path = inputs["quality"][0]
+    tsv.write(tsv.read(path)[:-1], path)
+    with pytest.raises(InputError, match=f"^{path}: has 0 lines of S4"):
+        write(inputs, tmp_path / "out")
+
+
+def test_nothing_is_said_of_lesions_that_this_run_has_not_cropped(inputs, tmp_path):
+    outputs = {name: tmp_path / "out" / file for name, file in OUTPUTS.items()}
+    tables.write_all(inputs | {"quality": []}, outputs, replace(COMPARISON, registered=[]))
+    assert "Cropping" not in outputs["html"].read_text()
