@@ -77,23 +77,37 @@ def run(checkout, tmp_path):
     return run
 
 
-def write_metrics(folder, config, perfect=1):
-    """What rule evaluate writes, of one subject; `subjects.tsv` and split of the synthetic set."""
+def write_metrics(run, scheme, config, perfect=1):
+    """What other rules write for `compare`, of the test subjects of a scheme's splits."""
+    assert run(scheme).returncode == 0
+    folder = run.folder
+    shutil.copytree(folder / "packed/ixi", folder / "packed/draem")
+    shutil.copy(folder / "splits/ixi.tsv", folder / "splits/draem.tsv")
+    sources = {"brats": "brats21", "atlas": "atlas_v2", "draem": "draem"}
+    split = {name: tsv.read(folder / f"splits/{of}.tsv") for name, of in sources.items()}
+    split["ixi"] = tsv.read(folder / "splits/ixi.tsv")
+    for name in ("brats21", "atlas_v2"):
+        subjects = tsv.read(folder / f"packed/{name}/subjects.tsv")[["subject"]]
+        (folder / "qc").mkdir(exist_ok=True)
+        tsv.write(subjects.assign(lesion_kept=90.0), folder / f"qc/{name}.tsv")
     schema = yaml.safe_load((ROOT / "workflow/schemas/metrics.schema.yaml").read_text())["$defs"]
-    names = {"subjects": "", "healthy": "_healthy", "pooled": "_pooled"}
+    endings = {"subjects": "", "healthy": "_healthy", "pooled": "_pooled"}
     for row in config["rows"]:
         for fold in (0, 1):
-            for table, ending in names.items():
+            for table, ending in endings.items():
                 values = dict.fromkeys(
                     schema[table]["properties"], perfect if row == "perfect" else 0.3
                 )
-                values |= {"subject": "S", "fold": fold} if table != "pooled" else {"fold": fold}
-                lines = [
-                    {**values, "test_set": test_set} for test_set in config["table"]["test_sets"]
-                ]
+                lines = []
+                for test_set in config["table"]["test_sets"]:
+                    of = split["ixi" if table == "healthy" else test_set]
+                    tested = splits.subjects(of, fold, "test")
+                    for subject in [None] if table == "pooled" else tested:
+                        line = {**values, "test_set": test_set, "fold": fold}
+                        lines.append(line if subject is None else {**line, "subject": subject})
                 path = folder / f"metrics/{row}/fold-{fold}{ending}.tsv"
                 tsv.write(pd.DataFrame(lines), path)
-    shutil.copytree(folder / "packed/ixi", folder / "packed/draem")
+    return split
 
 
 def test_released_with_leaks(run):
@@ -121,7 +135,7 @@ def test_released_with_leaks(run):
 
 
 def test_table_1_says_that_splits_leak(run, paper_config):
-    write_metrics(run.folder, paper_config)
+    write_metrics(run, "released", paper_config)
     sentence = "Released lists of ixi: up to 1 subjects of the test set are also trained on"
     done = run("released", target=TABLE)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -133,11 +147,12 @@ def test_table_1_says_that_splits_leak(run, paper_config):
 
 
 def test_broken_control_stops_the_table(run, paper_config):
-    write_metrics(run.folder, paper_config, perfect=0.98)
+    split = write_metrics(run, "released", paper_config, perfect=0.98)
+    first = splits.subjects(split["brats"], 0, "test")[0]
     done = run("released", target=TABLE)
     assert done.returncode != 0
     assert (
-        "Error: control perfect: dice_best of brats, subject S, fold 0 is 0.98 and must be 1"
+        f"Error: control perfect: dice_best of brats, subject {first}, fold 0 is 0.98 and must be 1"
         in (done.stdout + done.stderr)
     )
     assert not (run.folder / "tables/table1.csv").exists()
