@@ -62,7 +62,7 @@ test: setup
 test-fast: setup
 	$(BIN)/pytest -n 2 -m $(CHEAP)
 
-# Single faults in a copy of the library, each tried with the tests of its file: some ten minutes.
+# Single faults in a copy of the library, each tried with the tests of its file.
 mutants: setup
 	$(BIN)/python tests/mutants.py
 

@@ -230,7 +230,8 @@ def lay_out(method, way, device):
 
 
 def stepper(run, name, way, n, device=None):
-    """A method, and a function that makes one training step of it as `uad.engine.loop` does."""
+    """A method, and a function that makes one training step of it, as `uad.engine.loop` does but
+    for the check of gradients in 32 bits."""
     device = device or run.device
     method = run.build(name).to(device)
     lay_out(method, way, device)

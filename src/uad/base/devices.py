@@ -122,8 +122,8 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 def lay_out(network: nn.Module, device: torch.device) -> None:
     """Move a network to a device, in the memory layout that is fastest there.
 
-    Convolutions are faster with channels last. On a GPU, group normalisation is not: its kernel
-    copies such tensors to torch's default layout and back (`docs/benchmarks.md`).
+    Convolutions are faster with channels last; on a GPU not where they are between group
+    normalisations (measured with the cDDPM, `docs/benchmarks.md`).
     """
     grouped = any(isinstance(module, nn.GroupNorm) for module in network.modules())
     default = device.type == "cuda" and grouped

@@ -81,7 +81,6 @@ def load(
         method.network.load_state_dict(content["network"])
     except RuntimeError as error:
         raise InputError(f"{path}: the weights do not fit the network ({error})") from error
-    # Channels last is the faster layout for these convolutions, on CPU and GPU.
     devices.lay_out(method, torch.device(device))
     method.precision = content.get("training", {}).get("precision", method.precision)
     return method.eval().requires_grad_(False)

@@ -113,12 +113,12 @@ def fit(
                 state.skipped = 0 if done else state.skipped + 1
                 if state.skipped == SKIPPED_AT_MOST:
                     raise InputError(
-                        f"{saved.label}: the training loss became {losses[-1]} in epoch "
+                        f"{saved.label}: the training loss became {losses[~finite][-1]} in epoch "
                         f"{epoch + 1} and stayed so for {SKIPPED_AT_MOST} steps; lower the "
                         f"learning rate, or delete {saved.path} to start anew"
                     )
             if not finite.all():
-                log.warning("epoch %d: no finite loss in %d steps", epoch + 1, (~finite).sum())
+                log.warning("epoch %d: no finite loss in %d steps", epoch + 1, int((~finite).sum()))
 
             val_loss = None
             if (epoch + 1) % settings.validate_every == 0 or epoch + 1 == settings.epochs:
