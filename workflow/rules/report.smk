@@ -426,6 +426,7 @@ rule front_page:
             category="0 Overview",
             labels={"result": "front page"},
         ),
+        answer=paths.answer,
         costs=paths.table("costs.tsv"),
     log:
         paths.log("front_page"),

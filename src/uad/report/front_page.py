@@ -20,7 +20,7 @@ from uad.base.errors import InputError
 from uad.base.paths import Paths
 from uad.data.splits import ROLES
 from uad.evaluation import statistics
-from uad.report import blocks, claims_page, joined, pages, plots
+from uad.report import answer, blocks, claims_page, joined, pages, plots
 from uad.report import costs as run_costs
 from uad.report.numbers import DASH, counted, duration, memory, number, percent
 
@@ -97,7 +97,9 @@ class _Parts:
             yield Check(BAD, "Parts of this page could not be made", self.broken)
 
 
-def write(path: str | Path, root: str | Path, run: Mapping[str, Any], costs: pd.DataFrame) -> None:
+def write(
+    path: str | Path, root: str | Path, run: Mapping[str, Any], costs: pd.DataFrame
+) -> list[str]:
     """Write the page of a run that came to its end.
 
     Parameters
@@ -112,12 +114,20 @@ def write(path: str | Path, root: str | Path, run: Mapping[str, Any], costs: pd.
     costs : DataFrame
         From `costs.table`.
 
+    Returns
+    -------
+    list of str
+        The answer in a few lines, for a terminal.
+
     Raises
     ------
     InputError
         If a file that the page is made of is damaged.
     """
-    _write(path, root, run, lambda: costs, finished=True)
+    checks = _write(path, root, run, lambda: costs, finished=True)
+    paths = Paths(str(root))
+    claims = _tsv(paths.table("claims.tsv")) if run["judges_claims"] else None
+    return answer.lines(run, _table1(paths), [check.state for check in checks], claims)
 
 
 def write_failed(
@@ -162,6 +172,7 @@ def _write(path, root, run, measured, finished):
         *part("trainings", nothing, _trainings, paths, run),
         *part("benchmarks", nothing, _benchmarks, root),
     ]
+    checks = [*part.checks(), *checks]
     pages.write(
         path,
         "front_page.html.j2",
@@ -169,10 +180,11 @@ def _write(path, root, run, measured, finished):
         simulated=run["simulated"],
         warnings=[] if finished else [stopped],
         earlier=not finished and Path(paths.earlier_page).exists(),
-        checks=[*part.checks(), *checks],
+        checks=checks,
         marks=MARKS,
         **values,
     )
+    return checks
 
 
 def failures(root: str | Path) -> list[tuple[str, str]]:
