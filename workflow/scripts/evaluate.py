@@ -10,6 +10,7 @@ with logs.job(snakemake.log[0]):
         devices.set_up_cpu(snakemake.threads)
     tables = row_metrics.evaluate_row(
         row_metrics.Row(
+            name=snakemake.wildcards.row,
             maps=row["maps"],
             reconstruction=next(iter(row["reconstructing"]), None),
             residual=row["residual"],
@@ -24,4 +25,4 @@ with logs.job(snakemake.log[0]):
         threshold=params.threshold,
     )
     for table, path in zip(tables, snakemake.output):
-        tsv.write(table, path)
+        tsv.write(table, path, sealed=True)

@@ -26,4 +26,4 @@ with logs.job(snakemake.log[0]) as log:
         else:
             rows = released.rows(Path(lists[0]).parent, dataset, params.folds)
         split = drawing.from_lists(rows, table["subject"], params.purge_leakage)
-    tsv.write(split, snakemake.output.split)
+    tsv.write(split, snakemake.output.split, sealed=True)

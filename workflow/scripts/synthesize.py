@@ -12,5 +12,5 @@ with logs.job(snakemake.log[0]) as log:
     table, volumes = draem.synthetic_set(healthy, set(split["subject"]), snakemake.params.seed)
     folder = Path(snakemake.output.subjects).parent
     packed.write(folder, table, volumes, len(table), healthy.image.shape[1:])
-    tsv.write(split, snakemake.output.split)
+    tsv.write(split, snakemake.output.split, sealed=True)
     log.info("%d synthetic volumes", len(table))

@@ -116,4 +116,4 @@ def write(
                 array[row] = volume[name]
         for array in arrays.values():
             array.flush()
-        tsv.write(subjects, folder / "subjects.tsv")
+        tsv.write(subjects, folder / "subjects.tsv", sealed=True)

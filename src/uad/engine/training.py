@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from uad.base import devices, digests, seeding, tsv
+from uad.base import devices, seeding, tsv
 from uad.base.files import write_json
 from uad.base.logs import log
 from uad.data import packed, slices, splits
@@ -80,14 +80,7 @@ def train(
         job.device,
     )
     log.info("%d training volumes, %d batches per epoch", len(data.rows), data.batches)
-    fitting = digests.fingerprint(
-        model=model,
-        fold=job.fold,
-        block=block,
-        seed=seed,
-        code=job.code,
-        inputs=digests.file_states(inputs),
-    )
+    fitting = job.fingerprint(inputs, model=model, block=block, seed=seed)
     state_path = Path(outputs["model"]).with_name(".state.pt")
     saved = SavedState(state_path, fitting, settings.save_minutes, label)
     state = loop.fit(method, data, validation, settings, seed, saved)

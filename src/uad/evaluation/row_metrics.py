@@ -3,6 +3,9 @@
 The columns are defined in `workflow/schemas/metrics.schema.yaml` and explained in
 `docs/metrics.md`. Voxels are those of the packed box; the score is zero outside the brain.
 
+What is not defined is missing: everything that compares with lesions, if no test subject has any;
+everything at the threshold, if no validation subject has any.
+
 Differs from the released code: confusion counts are not swapped, a false-positive rate is of all
 healthy voxels, and thresholds come from validation volumes only, not from training volumes, unless
 `evaluation.threshold: released` asks for that.
@@ -20,6 +23,10 @@ from uad.evaluation.scores import Cohort, ReconstructionError, RowScore, Stored
 
 # Share of the healthy validation subjects' brain voxels that a threshold lets through.
 FALSE_POSITIVE_RATES = {"fpr1": 0.01, "fpr5": 0.05, "fpr10": 0.1}
+# Columns that need the threshold of the best Dice, and those that need a lesion in the test set.
+AT_THRESHOLD = ["dice_val", "lesion_recall", "lesion_precision", "hd95_mm", "volume_error_ml"]
+OF_LESIONS = ["dice_best", "dice_pooled_best", *AT_THRESHOLD]
+OF_LESIONS += [f"dice_{rate}" for rate in FALSE_POSITIVE_RATES]
 
 
 class Evaluation(NamedTuple):
@@ -37,6 +44,7 @@ class Row(NamedTuple):
 
     Attributes
     ----------
+    name : str
     maps : list of str
         Models and controls whose maps are added.
     reconstruction : str or None
@@ -46,6 +54,7 @@ class Row(NamedTuple):
     fold, seed : int
     """
 
+    name: str
     maps: list
     reconstruction: str | None
     residual: dict
@@ -92,7 +101,8 @@ def evaluate_row(
         error = ReconstructionError(row.reconstruction, cohort) if row.reconstruction else None
         tables = _evaluate_test_set(patients, others, error, spacing_mm, min_component)
         for table in tables:
-            table.insert(0, "test_set", name)
+            table.insert(0, "row", row.name)
+            table.insert(1, "test_set", name)
         parts.append(tables)
     return Evaluation(*(pd.concat(tables, ignore_index=True) for tables in zip(*parts)))
 
@@ -129,20 +139,30 @@ def _evaluate_test_set(patients, healthy, reconstruction_error, spacing_mm, min_
     counts = pooled.counts()
     curve = curves.precision_recall(counts).assign(prevalence=counts.positives / brain)
     curve.insert(0, "fold", fold)
-    return pd.DataFrame(lines), pd.DataFrame(healthy_lines), pd.DataFrame([pooled_line]), curve
+    tables = [pd.DataFrame(found) for found in (lines, healthy_lines, [pooled_line], curve)]
+    if np.isnan(cuts["val"]):
+        tables = [_without(table, [*AT_THRESHOLD, "fp_ml"]) for table in tables]
+    return tables if counts.positives else [_without(table, OF_LESIONS) for table in tables]
+
+
+def _without(table, columns):
+    """The table with nothing in those of some columns that it has."""
+    return table.assign(**dict.fromkeys(table.columns.intersection(columns), float("nan")))
 
 
 def _thresholds(patients, healthy):
     """Thresholds from validation subjects: best pooled Dice, and those of false-positive rates.
 
-    That of the best Dice is from training subjects too, if the cohort says so.
+    That of the best Dice is from training subjects too, if the cohort says so, and missing if none
+    of them has a lesion.
     """
     validation, background = ScoreHistogram(), ScoreHistogram()
     for volume, score in patients.of(*patients.cohort.tuned_on):
         validation.add(score, volume.lesion)
     for volume, score in healthy.of("val"):
         background.add(score[volume.brain])
-    cuts = {"val": metrics.best_dice(validation.counts())[1]}
+    counts = validation.counts()
+    cuts = {"val": metrics.best_dice(counts)[1] if counts.positives else float("nan")}
     return cuts | {name: background.threshold_at(r) for name, r in FALSE_POSITIVE_RATES.items()}
 
 

@@ -179,6 +179,7 @@ def _write(path, root, run, measured, finished):
         *part("controls", nothing, _controls, paths, run, failed),
         *_failures(failed, finished),
         *part("exclusions", nothing, _exclusions, paths, run),
+        *part("missing values", nothing, _undefined, paths),
         *part("what was learned", nothing, _learned, paths, run),
         *part("leaks", nothing, _leaks, paths),
         *part("trainings", nothing, _trainings, paths, run),
@@ -232,9 +233,30 @@ def _controls(
             column, metric = ("dice_best_mean", "[DICE]"), ("auprc_mean", "AUPRC")
             key, name = column if names[row] == ["perfect"] else metric
             lines = table[(table["method"] == row) & (table["block"] == "control")]
+            lines = lines.dropna(subset=[key])
             values = [f"{percent(v)} ({of})" for of, v in zip(lines["test_set"], lines[key])]
-            named.append((row, f" has {name} {', '.join(values)}"))
-        yield Check(GOOD, "Control rows have their expected values", named)
+            if values:
+                named.append((row, f" has {name} {', '.join(values)}"))
+        if named:
+            yield Check(GOOD, "Control rows have their expected values", named)
+        else:
+            yield Check(LOOK, "Controls: none has a value, so nothing vouches for the evaluation.")
+
+
+def _undefined(paths: Paths) -> Iterator[Check]:
+    """Test sets on which no row has a value of some kind; Table 1 says of single folds, too."""
+    table = _table1(paths)
+    if table is None:
+        return
+    for test_set, lines in table.groupby("test_set", sort=False):
+        there = lines.notna().any()
+        if not there["dice_best_mean"]:
+            why = "no test subject has a lesion"
+        elif not there.get("dice_val_mean", True):
+            why = "no validation subject has a lesion, so that there is no threshold for Dice_val"
+        else:
+            continue
+        yield Check(LOOK, f"Values on {test_set} are missing: {why}.")
 
 
 def _learned(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
@@ -250,7 +272,8 @@ def _learned(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
         told = "the table has neither chance nor intensity"
         yield Check(LOOK, f"Whether anything was learned cannot be told: {told}.")
         return
-    trained = table[(table["block"] != "control") & (table["test_set"] != SYNTHETIC)]
+    defined = table["dice_best_mean"].notna()  # without lesions nothing tells
+    trained = table[(table["block"] != "control") & (table["test_set"] != SYNTHETIC) & defined]
     controls = table[table["method"].isin(names)].set_index("method")
     found = False
     for (test_set, lines), (key, metric) in itertools.product(

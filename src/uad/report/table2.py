@@ -130,6 +130,7 @@ def write_html(
         "table2.html.j2",
         title="Table 2. Intervals and tests",
         simulated=context.simulated,
+        warnings=context.undefined,
         random_extractor=context.random_extractor,
         fewest=statistics.FEWEST,
         headings=[h for name in NAMES.values() for h in (name, "SADM_res − row", "p")],

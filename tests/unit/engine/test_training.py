@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,14 +56,14 @@ class Inputs(dict):
         )
 
 
-JOB = Job(fold=0, device=torch.device("cpu"), threads=1, code="code")
+JOB = Job(fold=0, device=torch.device("cpu"), threads=1, params={"code": "code"})
 
 
-def train(out, inputs, block=BLOCK, model="unet-brats", save_minutes=0):
+def train(out, inputs, block=BLOCK, model="unet-brats", save_minutes=0, job=JOB):
     out.mkdir(exist_ok=True)
     names = {"model": "model.pt", "history": "history.tsv", "about": "about.json"}
     outputs = {name: out / file for name, file in names.items()}
-    training.train(model, block, inputs, outputs, 1, save_minutes, JOB)
+    training.train(model, block, inputs, outputs, 1, save_minutes, job)
     return torch.load(out / "model.pt", weights_only=True)
 
 
@@ -197,11 +198,22 @@ def test_state_of_another_configuration_is_not_resumed(tmp_path):
     assert_same_weights(clean, train(out, inputs))
 
 
-def test_damaged_state_is_not_resumed(tmp_path):
+@pytest.mark.parametrize("harm", ["half a file", "one bit", "zeros"])
+def test_damaged_state_is_not_resumed(tmp_path, caplog, harm):
     inputs, out = data(tmp_path), tmp_path / "out"
-    out.mkdir()
-    (out / ".state.pt").write_bytes(b"half a file")
+    interrupt(tmp_path, 8, "SIGKILL", save_minutes=0)
+    content = bytearray((out / ".state.pt").read_bytes())
+    weights = torch.load(out / ".state.pt", weights_only=True)["parts"]["network"]
+    at = content.index(weights["head.weight"].numpy().tobytes())
+    if harm == "half a file":
+        content = content[:at]
+    elif harm == "one bit":
+        content[at] ^= 1
+    else:
+        content[at : at + 8] = bytes(8)
+    (out / ".state.pt").write_bytes(content)
     assert_same_weights(train(tmp_path / "clean", inputs), train(out, inputs))
+    assert f"starting over: {out}/.state.pt: " in caplog.text
 
 
 def test_model_file_says_how_it_was_made(tmp_path):
@@ -274,6 +286,17 @@ def test_a_loss_that_is_not_finite_is_named(tmp_path):
     with pytest.raises(InputError, match="unet-brats fold 0: no validation loss was finite"):
         train(tmp_path / "out", data(tmp_path), block)
     assert not (tmp_path / "out" / "model.pt").exists()
+
+
+def test_a_model_file_with_one_wrong_bit_is_named(tmp_path):
+    path, value = tmp_path / "model.pt", torch.rand(100)
+    checkpoints.write({"a": value}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(value.numpy().tobytes()) + 200] ^= 4
+    path.write_bytes(content)
+    assert torch.load(path, weights_only=True)["a"].shape == (100,)  # torch does not notice
+    with pytest.raises(InputError, match="model.pt: is damaged .wrong check sum of .*data/0"):
+        checkpoints.read(path)
 
 
 def test_damaged_model_file_is_named(tmp_path):
@@ -354,11 +377,11 @@ def test_a_changed_setting_for_after_training_goes_on_from_the_saved_state(tmp_p
     """And one for training does not."""
     inputs, seen = data(tmp_path), []
 
-    def fingerprint_of(**changes):
+    def fingerprint_of(job=JOB, **changes):
         try:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(loop, "fit", lambda *a: seen.append(a[-1].fingerprint) or 1 / 0)
-                train(tmp_path / "out", inputs, DIFFUSION | changes, "ddpm")
+                train(tmp_path / "out", inputs, DIFFUSION | changes, "ddpm", job=job)
         except ZeroDivisionError:
             return seen.pop()
 
@@ -366,6 +389,12 @@ def test_a_changed_setting_for_after_training_goes_on_from_the_saved_state(tmp_p
     assert fingerprint_of(test_levels=[1]) == before
     saving = DIFFUSION["training"] | {"save_minutes": 99}
     assert fingerprint_of(training=saving) == before
+    elsewhere = {"accelerator": "cuda", "local_gpus": 2, "save_minutes": 1}
+    job = replace(JOB, threads=2, device=torch.device("meta"), params=JOB.params | elsewhere)
+    assert job.fingerprint([], a=1) == JOB.fingerprint([], a=1) != JOB.fingerprint([], a=2)
+    # Of all other parameters of the rule, even if nothing here knows of them.
+    for name in ("code", "anything"):
+        assert fingerprint_of(replace(JOB, params=JOB.params | {name: "other"})) != before
     assert fingerprint_of(steps=500) != before
     assert fingerprint_of(training=DIFFUSION["training"] | {"epochs": 2}) != before
 

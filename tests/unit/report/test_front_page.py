@@ -227,6 +227,31 @@ def test_rows_that_learned_nothing_are_named_with_their_numbers(root):
     ]
 
 
+def test_missing_values_are_told_with_their_reason(root):
+    path = root / "tables/table1.csv"
+    columns, *lines = path.read_text().splitlines()
+    lines = [line + ",0.5" for line in lines] + [
+        f"{block},{row},none,mslub,,,,"
+        for block, row in (("I", "cddpm"), ("control", "perfect"), ("control", "chance"))
+    ]
+    text_file(path, "\n".join([columns + ",dice_val_mean", *lines, ""]))
+    found = checks(page(root))
+    assert ("look", "Values on mslub are missing: no test subject has a lesion.") in found
+    (words,) = (words for _, words in found if "expected values" in words)
+    assert "mslub" not in words and "100.0 (brats)" in words
+    assert about_learning(page(root))[0][0] == "good"
+    text_file(path, path.read_text().replace(",0.5\n", ",\n"))
+    why = "no validation subject has a lesion, so that there is no threshold for Dice_val."
+    assert ("look", f"Values on brats are missing: {why}") in checks(page(root))
+    # On no test set.
+    text_file(path, "\n".join([columns, *(line[:-4] for line in lines[-3:]), ""]))
+    found = checks(page(root))
+    assert found[0] == (
+        "look", "Controls: none has a value, so nothing vouches for the evaluation.",
+    )  # fmt: skip
+    assert not about_learning(page(root))
+
+
 def test_one_control_tells_and_none_cannot(root):
     assert about_learning(page(root))[0][1].startswith("Every row is above chance on every")
     only = {row: block for row, block in RUN["rows"].items() if row != "chance"}
