@@ -2,6 +2,8 @@
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make report  the report of a finished run, report.zip
+#   make new-method NAME=mine           a method of your own to start from, in own/ (docs/own_method.md)
+#   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1; a minute or two
 #   make test    the test suite
 #   make mutants        whether the tests notice single faults in the library
 #   make test-faults    the demo while its jobs and Snakemake are killed
@@ -22,7 +24,7 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: demo report setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm mutants \
+.PHONY: demo report new-method try setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm mutants \
   lint format dag docs study plan bench bench-paper bench-gpu bench-memory clean
 
 demo: $(VENV)/.run-packages
@@ -37,6 +39,14 @@ demo: $(VENV)/.run-packages
 report: $(VENV)/.run-packages
 	$(BIN)/snakemake $(if $(OVERLAY),--configfile $(OVERLAY)) --report report.zip
 	$(FRONT) report.zip
+
+new-method: $(VENV)/.run-packages
+	@PYTHONPATH=src $(BIN)/python -m uad.contract.new $(NAME)
+
+TRY := --configfile config/demo.yaml config/try.yaml
+try: setup
+	PYTHONPATH=src $(BIN)/python -m uad.contract $(OVERLAY)
+	$(BIN)/snakemake --cores all --scheduler greedy table1 $(TRY) $(OVERLAY)
 
 setup: $(VENV)/.run-packages $(VENV)/.test-packages
 

@@ -3,9 +3,11 @@
 from uad.base import devices, logs
 from uad.engine import scoring
 from uad.engine.jobs import Evaluated, Job
+from uad.models import methods
 
 with logs.job(snakemake.log[0]):
     inputs, params = snakemake.input, snakemake.params
+    methods.use(params.outside)
     job = Job(
         fold=int(snakemake.wildcards.fold),
         device=devices.claim(params.accelerator, params.local_gpus),

@@ -3,9 +3,11 @@
 from uad.base import devices, logs
 from uad.engine import training
 from uad.engine.jobs import Job
+from uad.models import methods
 
 with logs.job(snakemake.log[0]):
     params = snakemake.params
+    methods.use(params.outside)
     training.train(
         model=snakemake.wildcards.model,
         block=params.block,
