@@ -2,6 +2,8 @@
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make report  the report of a finished run, report.zip
+#   make new-method NAME=mine           a method of your own to start from, in own/ (docs/own_method.md)
+#   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1; a minute or two
 #   make test    the test suite; test-fast without the demo
 #   make study          the paper's claims on more simulated scans (docs/study.md)
 #   make bench          speed, against usual libraries (docs/benchmarks.md)
@@ -24,7 +26,7 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: help demo report setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm mutants \
+.PHONY: help demo report new-method try setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm mutants \
   lint format dag docs study plan bench bench-paper bench-gpu bench-memory clean
 
 # The list at the top of this file.
@@ -44,6 +46,14 @@ demo: $(VENV)/.run-packages
 report: $(VENV)/.run-packages
 	$(BIN)/snakemake $(if $(OVERLAY),--configfile $(OVERLAY)) --report report.zip
 	$(FRONT) report.zip
+
+new-method: $(VENV)/.run-packages
+	@PYTHONPATH=src $(BIN)/python -m uad.contract.new $(NAME)
+
+TRY := --configfile config/demo.yaml config/try.yaml
+try: setup
+	PYTHONPATH=src $(BIN)/python -m uad.contract $(OVERLAY)
+	$(BIN)/snakemake --cores all --scheduler greedy table1 $(TRY) $(OVERLAY)
 
 setup: $(VENV)/.run-packages $(VENV)/.test-packages
 

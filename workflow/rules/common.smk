@@ -37,7 +37,7 @@ def planned(found):
 planned(host.check)(sys.platform, sys.executable, HOME)
 host.offer_library(HOME / "src")
 with_defaults(config, HOME / "config/config.yaml")
-planned(settings.check)(config)
+planned(settings.check)(config, [Path(path).parent for path in workflow.overwrite_configfiles])
 
 PLAN = planned(Plan)(config, HOME)
 plan, cohort, figures = map(planned, (PLAN, PLAN.cohort, Figures(PLAN)))

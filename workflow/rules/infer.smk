@@ -21,6 +21,7 @@ rule reconstruct:
     params:
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
+        outside=plan.outside,
         with_training=lambda wildcards: plan.tuned_on_training(wildcards.dataset),
         seed=config["seed"],
         test=plan.test_block,
@@ -60,6 +61,7 @@ rule score:
         test=plan.test_block,
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
+        outside=plan.outside,
         code=plan.model_code("score.py"),
     script:
         "../scripts/score.py"

@@ -25,6 +25,7 @@ rule train_model:
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
         save_minutes=plan.save_minutes,
+        outside=plan.outside,
         seed=config["seed"],
         code=plan.training_code,
     script:

@@ -2,9 +2,11 @@
 
 from uad.base import logs
 from uad.engine import jobs, scoring
+from uad.models import methods
 
 with logs.job(snakemake.log[0]):
     inputs, params = snakemake.input, snakemake.params
+    methods.use(params.outside)
     job = jobs.of_rule(snakemake)
     for i, dataset in enumerate(params.datasets):
         scoring.score(

@@ -2,9 +2,11 @@
 
 from uad.base import logs
 from uad.engine import jobs, training
+from uad.models import methods
 
 with logs.job(snakemake.log[0]):
     params = snakemake.params
+    methods.use(params.outside)
     training.train(
         model=snakemake.wildcards.model,
         block=params.block,

@@ -69,12 +69,38 @@ class Pack:
     def volume(self, subject: str) -> PackedVolume:
         """One subject's volume."""
         (row,) = self.rows([subject])
+        return self.volume_at(row)
+
+    def volume_at(self, row: int) -> PackedVolume:
+        """The volume at a position in the arrays."""
         return PackedVolume(
-            subject,
+            self.subjects["subject"].iloc[row],
             np.array(self.image[row]),
             np.array(self.brain[row]) > 0,
             np.array(self.lesion[row]) > 0,
         )
+
+
+class Volumes(Sequence):
+    """Volumes of a packed data set, each read when it is asked for.
+
+    Parameters
+    ----------
+    pack : Pack
+    rows : sequence of int
+        Their positions in the arrays.
+    """
+
+    def __init__(self, pack: Pack, rows: Sequence[int] | np.ndarray):
+        self._pack, self._rows = pack, rows
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, i):
+        if isinstance(i, slice):
+            return Volumes(self._pack, self._rows[i])
+        return self._pack.volume_at(self._rows[i])
 
 
 def of_files(paths: Sequence[Path | str]) -> Pack:

@@ -13,22 +13,27 @@ import torch
 
 from uad.base import devices
 from uad.data import augmentation
+from uad.data.packed import Volumes
 
 if TYPE_CHECKING:
-    from uad.data.packed import Pack
+    from uad.data.packed import Pack, PackedVolume
 
 
 @dataclass(frozen=True)
 class Batch:
     """Slices (B, 1, X, Y): `image` float32 near [0, 1], `brain` and `lesion` float32, 0 or 1.
 
-    `partner`, for methods that mix images, holds the same slices of other volumes, else None.
+    `partner`, for methods that mix images, holds the same slices of other volumes, else None. `z`,
+    (B,) int64, is where each slice is in its volume, 0 to Z - 1 from below, and `volumes` are the
+    volumes they are from, as they are packed: without augmentation and synthetic anomalies.
     """
 
     image: torch.Tensor
     brain: torch.Tensor
     lesion: torch.Tensor
     partner: torch.Tensor | None = None
+    z: torch.Tensor | None = None
+    volumes: Sequence["PackedVolume"] = ()
 
     def __len__(self):
         return len(self.image)
@@ -98,7 +103,9 @@ class TrainingSlices:
             image = devices.send(np.stack([pair[0] for pair in pairs]), self.device)
             lesion = np.stack([pair[1] for pair in pairs])
         partner = self._images(self._others(rows, rng), z, rng) if self.partners else None
-        return _batch(image, self.pack.brain[rows, z] > 0, lesion, self.device, partner)
+        brain = self.pack.brain[rows, z] > 0
+        volumes = Volumes(self.pack, rows)
+        return _batch(image, brain, lesion, z, volumes, self.device, partner)
 
     def _images(self, rows, z, rng):
         """Slices, augmented if wanted, (B, X, Y)."""
@@ -146,11 +153,13 @@ def fixed(
             for x in (pack.image[r, s], partner)
         )
         masks = pack.brain[r, s] > 0, pack.lesion[r, s] > 0
-        batches.append(_batch(image, *masks, device, partner))
+        batches.append(_batch(image, *masks, s, Volumes(pack, r), device, partner))
     return batches
 
 
-def _batch(image, brain, lesion, device, partner=None):
+def _batch(image, brain, lesion, z, volumes, device, partner=None):
     """Masks to float tensors, and a channel axis for all: (B, X, Y) -> (B, 1, X, Y)."""
     masks = (devices.send(m.astype(np.float32), device)[:, None] for m in (brain, lesion))
-    return Batch(image[:, None], *masks, partner=None if partner is None else partner[:, None])
+    partner = None if partner is None else partner[:, None]
+    z = devices.send(z.astype(np.int64), device)
+    return Batch(image[:, None], *masks, partner=partner, z=z, volumes=volumes)

@@ -24,6 +24,7 @@ from uad.base.errors import InputError
 from uad.base.files import replacing
 from uad.base.logs import log, progress
 from uad.data.slices import Batch, TrainingSlices
+from uad.engine import extras
 from uad.engine.saved_state import Cursor, SavedState, State
 from uad.engine.settings import Training
 from uad.models.method import Method
@@ -32,6 +33,7 @@ from uad.models.method import Method
 # not again, but a network whose weights are too large stays as it is. In half precision as many
 # halve the scale of the gradients to less than one.
 SKIPPED_AT_MOST = 20
+HISTORY = ("epoch", "train_loss", "val_loss", "skipped", "seconds")
 
 
 def fit(
@@ -70,10 +72,11 @@ def fit(
     device = torch.device(data.device)
     devices.lay_out(method, device)
     network = method.network
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     # On a GPU one kernel, which unscales gradients itself instead of waiting for them.
     fused = device.type == "cuda"
     optimizer = torch.optim.AdamW(
-        [parameter for parameter in network.parameters() if parameter.requires_grad],
+        trained,
         lr=settings.learning_rate,
         betas=settings.betas,
         weight_decay=settings.weight_decay,
@@ -88,6 +91,9 @@ def fit(
     parts = {"network": network, "optimizer": optimizer}
     if half:
         parts["scaler"] = scaler
+    average = None
+    if settings.ema is not None:
+        parts["average"] = average = extras.moving_average(network, settings.ema)
     state = saved.resume(parts, device)
     for group in optimizer.param_groups:
         group["fused"] = fused  # not as where the state was saved
@@ -104,8 +110,16 @@ def fit(
                     loss = method.loss(batch, rng)
                 scaler.scale(loss).backward()
                 finite = _are_finite(network.parameters()) & loss.detach().isfinite()
+                if extras.scheduled(settings):
+                    step = epoch * data.batches + len(cursor.losses)
+                    steps = settings.epochs * data.batches
+                    extras.set_rate(optimizer, extras.rate(settings, step, steps, data.batches))
+                if settings.clip is not None:
+                    extras.clip(trained, settings.clip, optimizer, scaler)
                 scaler.step(optimizer)
                 scaler.update(None if half else 1.0)
+                if average is not None:
+                    average.update_parameters(network)
                 cursor.losses.append(torch.where(finite, loss.detach(), torch.nan))
                 cursor.rng = rng.bit_generator.state
                 cursor.seconds = time.monotonic() - began
@@ -126,13 +140,14 @@ def fit(
 
             val_loss = None
             if (epoch + 1) % settings.validate_every == 0 or epoch + 1 == settings.epochs:
-                with autocast:
+                with autocast, extras.averaged(method, average):
                     val_loss = validate(method, validation, seeding.generator(seed, "validation"))
+                    stored = method.network.state_dict()
                 if not np.isfinite(val_loss):
                     log.warning("epoch %d: the validation loss is %s", epoch + 1, val_loss)
                 if val_loss < state.best_loss:
                     state.best_loss = val_loss
-                    state.best = {k: v.detach().clone() for k, v in network.state_dict().items()}
+                    state.best = {k: v.detach().clone() for k, v in stored.items()}
                 epochs.set_postfix(train=f"{train_loss:.4f}", val=f"{val_loss:.4f}")
                 log.info("epoch %d: train %.5f, validation %.5f", epoch + 1, train_loss, val_loss)
             state.history.append(
@@ -181,7 +196,7 @@ def validate(method: Method, batches: Sequence[Batch], rng: np.random.Generator)
 def write_history(history: Sequence[dict], path: Path | str) -> None:
     """`history.tsv`: epoch, training and validation loss, seconds."""
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(history[0]), delimiter="\t")
+        writer = csv.DictWriter(file, HISTORY, delimiter="\t")
         writer.writeheader()
         for line in history:
             writer.writerow({k: "n/a" if v is None else v for k, v in line.items()})

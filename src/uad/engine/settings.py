@@ -15,7 +15,11 @@ class Training(Block):
         "decay rates of Adam's averages", source="App. B", min_length=2, max_length=2
     )
     weight_decay: float = key("decoupled from the gradient (AdamW); 0 is Adam", default=0, ge=0)
-    epochs: int = key("passes over the training volumes", source="App. B", ge=1)
+    epochs: int = key(
+        "passes over the training volumes; 0 for a method without trained weights",
+        source="App. B",
+        ge=0,
+    )
     batch_size: int = key("slices per batch", unit="slices", source="App. B", ge=1)
     slices_per_volume: int = key(
         "random slices from each volume per epoch", unit="slices", source="code", ge=1
@@ -38,4 +42,23 @@ class Training(Block):
     )
     save_minutes: float = key(
         "time between saves of the state for resuming", unit="min", source="here", ge=0
+    )
+    schedule: Literal["cosine", "linear"] | None = key(
+        "how the learning rate falls to 0 at the last step; `null`: it stays", default=None
+    )
+    warm_up: float | None = key(
+        "epochs in which it rises from 0 to its value first, or `null`",
+        default=None,
+        unit="epochs",
+        gt=0,
+    )
+    clip: float | None = key(
+        "norm that the gradient is cut to if it is longer, or `null`", default=None, gt=0
+    )
+    ema: float | None = key(
+        "decay per step of the moving average of the weights that is validated and stored, such "
+        "as 0.999, or `null` for the weights themselves",
+        default=None,
+        gt=0,
+        lt=1,
     )

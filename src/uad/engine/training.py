@@ -6,14 +6,17 @@ from typing import Any
 import torch
 
 from uad.base import devices, seeding, tsv
+from uad.base.errors import InputError
 from uad.base.files import write_json
 from uad.base.logs import log
 from uad.data import packed, slices, splits
-from uad.engine import checkpoints, loop
+from uad.data.packed import Volumes
+from uad.engine import checkpoints, gradient_free, loop
 from uad.engine.jobs import Job
-from uad.engine.saved_state import SavedState
+from uad.engine.saved_state import SavedState, State
 from uad.engine.settings import Training
 from uad.models import anomalies, methods
+from uad.models.method import Method
 
 
 def train(
@@ -83,15 +86,38 @@ def train(
     fitting = job.fingerprint(inputs, model=model, block=block, seed=seed)
     state_path = Path(outputs["model"]).with_name(".state.pt")
     saved = SavedState(state_path, fitting, settings.save_minutes, label)
-    state = loop.fit(method, data, validation, settings, seed, saved)
+    check_epochs(name, method, settings.epochs)
+    if settings.epochs:
+        state = loop.fit(method, data, validation, settings, seed, saved)
+    else:
+        state = State(best=method.network.state_dict())
+    if method.fits:
+        volumes = Volumes(pack, data.rows)
+        state.best = gradient_free.fit(method, state.best, volumes, seed, job.device)
     loop.write_history(state.history, outputs["history"])
     about = checkpoints.save(
         outputs["model"], name, params, state.best, job.code,
         model=model, fold=job.fold, seed=seed, training=block["training"],
-        val_loss=state.best_loss, parameters=_count(method.network), device=job.device.type,
+        val_loss=state.best_loss if settings.epochs else None,
+        parameters=_count(method.network), device=job.device.type,
     )  # fmt: skip
     write_json(about, outputs["about"])
     saved.discard()
+
+
+def check_epochs(name: str, method: Method, epochs: int) -> None:
+    """Weights that learn need epochs, and epochs need weights that learn; else `InputError`."""
+    learns = _count(method.network)["trained"] > 0
+    if learns and not epochs:
+        raise InputError(
+            f"methods.{name}.training.epochs is 0, but its network has weights to train; let them "
+            "be, with requires_grad_(False), or give it epochs"
+        )
+    if epochs and not learns:
+        raise InputError(
+            f"methods.{name}.training.epochs is {epochs}, but its network has no weights to train; "
+            "set it to 0"
+        )
 
 
 def _count(network):

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from uad.base.digests import code_digest, docstring, fingerprint, sha256
+from uad.base.digests import code_digest, fingerprint, sha256
 from uad.base.paths import Paths
 from uad.evaluation.controls import CONTROLS
 from uad.models import methods
@@ -126,7 +126,13 @@ class Plan:
     @cached_property
     def all_code(self) -> dict:
         """Digests of all code; not at the start, since every job plans anew."""
-        return run_record.code(self.home)
+        outside = {name: code_digest(*methods.sources(name)) for name in self._outside}
+        return run_record.code(self.home) | ({"methods": outside} if outside else {})
+
+    @property
+    def _outside(self):
+        """Methods of the models whose code is not in the project."""
+        return [name for name in self.trained if name not in methods.built_in()]
 
     # Training.
 
@@ -160,9 +166,23 @@ class Plan:
         return files
 
     @property
+    def learning(self) -> list[str]:
+        """Models with weights that are trained by gradient."""
+        return [model for model, epochs in self.epochs.items() if epochs]
+
+    @property
     def epochs(self) -> dict[str, int]:
         """How many epochs each model is trained for."""
         return {model: self.block(model)["training"]["epochs"] for model in self.models}
+
+    def outside(self, wildcards: Any, threads: int) -> dict[str, str]:
+        """Where the code of the wildcard model's method is, and of the one it stands on, if it is
+        not in the project.
+
+        The digest of that code decides, not its place: see `save_minutes`.
+        """
+        method = settings.method(wildcards.model)
+        return methods.outside(method, self.block(wildcards.model)["upstream"])
 
     def save_minutes(self, wildcards: Any, threads: int) -> float:
         """How often the state of a training is saved.
@@ -282,7 +302,7 @@ class Plan:
 
     def docstring_of(self, method: str) -> str:
         """The docstring of a method's module, which is its page."""
-        return docstring(f"uad.models.methods.{method}")
+        return methods.docstring(method)
 
     # Preprocessing.
 

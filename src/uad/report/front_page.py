@@ -372,6 +372,7 @@ def _trainings(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
     histories = [
         joined.history(path, epochs)
         for model, epochs in run["epochs"].items()
+        if epochs
         for fold in run["folds"]
         if (path := Path(paths.model(model, fold, "history.tsv"))).exists()
     ]
