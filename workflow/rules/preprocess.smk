@@ -114,6 +114,7 @@ rule correct_bias:
         **growing(mem_mb=2000, runtime=10),
     params:
         settings=config["preprocessing"]["bias_field"],
+        stripped=plan.comes_stripped,
         code=plan.code("correct_bias.py"),
     script:
         "../scripts/correct_bias.py"
@@ -138,8 +139,17 @@ rule downsample:
     params:
         settings={
             key: config["preprocessing"][key]
-            for key in ("smoothing", "crop", "percentiles", "spacing_mm")
+            for key in (
+                "smoothing",
+                "crop",
+                "percentiles",
+                "spacing_mm",
+                "masks",
+                "box",
+                "cut_prepared",
+            )
         },
+        prepared=lambda wildcards: cohort.layout(wildcards.dataset) == "prepared",
         code=plan.code("downsample.py"),
     script:
         "../scripts/downsample.py"

@@ -6,13 +6,16 @@ from uad.imaging.settings import Downsampling
 
 with logs.job(snakemake.log[0]):
     image = volumes.read(snakemake.input.image)
-    brain = volumes.read_mask(snakemake.input.brain)
+    block = settings.build(Downsampling, snakemake.params.settings, "preprocessing")
+    prepared = snakemake.params.prepared
+    fractional = prepared and block.masks == "fractional"
+    read_brain = volumes.read_fractions if fractional else volumes.read_mask
+    brain = read_brain(snakemake.input.brain)
     lesion_path = snakemake.input.get("lesion")
     lesion = volumes.read_mask(lesion_path) if lesion_path else image.empty_mask()
     volumes.check_same_grid(image, brain)
     volumes.check_same_grid(image, lesion)
     volumes.check_not_empty(brain)
-    block = settings.build(Downsampling, snakemake.params.settings, "preprocessing")
-    results = downsample.downsample(image, brain, lesion, block)
+    results = downsample.downsample(image, brain, lesion, block, prepared)
     for volume, path in zip(results, snakemake.output):
         volumes.write(volume, path)

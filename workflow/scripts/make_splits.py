@@ -24,6 +24,6 @@ with logs.job(snakemake.log[0]) as log:
         if params.scheme == "paper":
             rows = released.paper_rows(lists[0], dataset, table["subject"], params.folds)
         else:
-            rows = released.rows(Path(lists[0]).parent, dataset, params.folds)
-        split = drawing.from_lists(rows, table["subject"], params.purge_leakage)
+            rows = released.rows(Path(lists[0]).parent, dataset, params.folds, params.needed)
+        split = drawing.from_lists(rows, table["subject"], params.purge_leakage, params.needed)
     tsv.write(split, snakemake.output.split)

@@ -13,6 +13,7 @@ with logs.job(snakemake.log[0]):
         outputs=snakemake.output,
         seed=params.seed,
         save_minutes=params.save_minutes,
+        synthetic=params.synthetic,
         job=Job(
             fold=int(snakemake.wildcards.fold),
             device=devices.claim(params.accelerator, params.local_gpus),

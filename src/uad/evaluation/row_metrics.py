@@ -61,6 +61,9 @@ def evaluate_row(
     spacing_mm: float,
     min_component: int = 0,
     threshold: str = "validation",
+    dice_search: str = "exact",
+    threshold_search: str = "exact",
+    empty: str = "zero",
 ) -> Evaluation:
     """Evaluate one row on every test set.
 
@@ -81,6 +84,8 @@ def evaluate_row(
     threshold : {"validation", "released"}
         What the threshold of `dice_val` is tuned on: validation subjects, or, as by the released
         code, these and the training subjects of the test set.
+    dice_search, threshold_search, empty : str
+        See `uad.evaluation.settings.Evaluation`.
     """
     free_of_lesions = Cohort(stored[healthy], row.fold)
     parts = []
@@ -90,17 +95,28 @@ def evaluate_row(
         # Healthy subjects get the controls of the test set: `intensity` has the sign that it needs.
         others = RowScore(row.maps, free_of_lesions, row.residual, row.seed, patients.controls)
         error = ReconstructionError(row.reconstruction, cohort) if row.reconstruction else None
-        tables = _evaluate_test_set(patients, others, error, spacing_mm, min_component)
+        tables = _evaluate_test_set(
+            patients, others, error, spacing_mm, min_component, threshold_search
+        )
+        subjects = tables[0]
+        if dice_search == "interval":
+            subjects["dice_best"] = subjects["dice_best_released"]
+        if empty == "left_out":
+            # Neither lesion nor prediction: what is predicted is the error of the volume then.
+            nothing = (subjects["lesion_ml"] == 0) & (subjects["volume_error_ml"] == 0)
+            subjects.loc[nothing, "dice_val"] = float("nan")
         for table in tables:
             table.insert(0, "test_set", name)
         parts.append(tables)
     return Evaluation(*(pd.concat(tables, ignore_index=True) for tables in zip(*parts)))
 
 
-def _evaluate_test_set(patients, healthy, reconstruction_error, spacing_mm, min_component):
+def _evaluate_test_set(
+    patients, healthy, reconstruction_error, spacing_mm, min_component, threshold_search
+):
     """The tables of one test set, without its name."""
     fold = patients.cohort.fold
-    cuts = _thresholds(patients, healthy)
+    cuts, dice_tuned = _thresholds(patients, healthy, threshold_search)
 
     def predict(score: np.ndarray) -> np.ndarray:
         return metrics.drop_small(score > cuts["val"], min_component)
@@ -125,6 +141,7 @@ def _evaluate_test_set(patients, healthy, reconstruction_error, spacing_mm, min_
         line |= dict(zip(("recon_l1_healthy", "recon_l1_lesion"), errors))
         lines.append({"subject": volume.subject, "fold": fold, **line})
     pooled_line = {"fold": fold, **_pooled(pooled.counts(), lines, healthy_lines)}
+    pooled_line["dice_tuned"] = dice_tuned
     pooled_line |= {f"threshold_{name}": cut for name, cut in cuts.items()}
     counts = pooled.counts()
     curve = curves.precision_recall(counts).assign(prevalence=counts.positives / brain)
@@ -132,18 +149,23 @@ def _evaluate_test_set(patients, healthy, reconstruction_error, spacing_mm, min_
     return pd.DataFrame(lines), pd.DataFrame(healthy_lines), pd.DataFrame([pooled_line]), curve
 
 
-def _thresholds(patients, healthy):
+def _thresholds(patients, healthy, search):
     """Thresholds from validation subjects: best pooled Dice, and those of false-positive rates.
 
-    That of the best Dice is from training subjects too, if the cohort says so.
+    That of the best Dice is from training subjects too, if the cohort says so. That Dice is
+    returned too.
     """
     validation, background = ScoreHistogram(), ScoreHistogram()
     for volume, score in patients.of(*patients.cohort.tuned_on):
         validation.add(score, volume.lesion)
     for volume, score in healthy.of("val"):
         background.add(score[volume.brain])
-    cuts = {"val": metrics.best_dice(validation.counts())[1]}
-    return cuts | {name: background.threshold_at(r) for name, r in FALSE_POSITIVE_RATES.items()}
+    if search == "interval":
+        dice, cut = validation.interval_search()
+    else:
+        dice, cut = metrics.best_dice(validation.counts())
+    rates = {name: background.threshold_at(r) for name, r in FALSE_POSITIVE_RATES.items()}
+    return {"val": cut, **rates}, dice
 
 
 def _subject_line(volume, score, prediction, cuts, voxel_ml, spacing_mm):
@@ -153,6 +175,7 @@ def _subject_line(volume, score, prediction, cuts, voxel_ml, spacing_mm):
     n_lesions, recall, precision = metrics.lesion_wise(prediction, lesion)
     return {
         "dice_best": metrics.best_dice(counts)[0],
+        "dice_best_released": metrics.interval_dice(score, lesion),
         "dice_val": metrics.dice(prediction, lesion),
         "auprc": metrics.average_precision(counts),
         "auroc": metrics.auroc(counts),

@@ -138,7 +138,7 @@ class _Residual:
 
         levels = torch.from_numpy(np.array(self._levels(volume), np.float32))  # (levels, Z, X, Y)
         image = torch.from_numpy(volume.image)
-        return residuals.anomaly_map(image, levels.mean(dim=0), volume.brain, **self._residual)
+        return residuals.anomaly_map(image, levels.mean(dim=0), volume.weight, **self._residual)
 
 
 class RowScore:
@@ -184,7 +184,7 @@ class RowScore:
         Models' maps are masked here too, so that voxels outside the brain do not matter. Those of
         controls are taken as they are: `perfect` has to be perfect.
         """
-        maps = [of(volume) * volume.brain for of in self._maps]
+        maps = [of(volume) * volume.weight for of in self._maps]
         score = sum(maps + [control(volume) for control in self.controls])
         if not np.isfinite(score).all():
             raise InputError(

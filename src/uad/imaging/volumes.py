@@ -167,6 +167,12 @@ def read_mask(path: Path | str, labels: list | None = None) -> Volume:
     return volume.like(inside.astype(np.uint8))
 
 
+def read_fractions(path: Path | str) -> Volume:
+    """Read a brain mask that was resampled linearly, in parts of 255, uint8; 0 only where it is."""
+    volume = read(path)
+    return volume.like(np.ceil(255 * np.clip(volume.array, 0, 1)).astype(np.uint8))
+
+
 def _reorient(array, affine):
     """Flip and permute the axes to LPS; the affine follows."""
     now = nib.orientations.io_orientation(affine)
