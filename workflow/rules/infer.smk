@@ -5,7 +5,7 @@ rule reconstruct:
     input:
         packed=lambda wildcards: paths.packed(wildcards.dataset),
         split=paths.split("{dataset}"),
-        model=paths.model("{model}", "{fold}"),
+        model=plan.reconstructing_model,
     output:
         paths.reconstruction("{model}", "{fold}", "{dataset}"),
     log:
@@ -24,8 +24,8 @@ rule reconstruct:
         outside=plan.outside,
         with_training=lambda wildcards: plan.tuned_on_training(wildcards.dataset),
         seed=config["seed"],
-        test=plan.test_block,
-        code=plan.model_code("reconstruct.py"),
+        test=plan.reconstructing_block,
+        code=plan.reconstructing_code,
     script:
         "../scripts/reconstruct.py"
 

@@ -21,8 +21,7 @@ with logs.job(snakemake.log[0]):
         test_sets=params.test_sets,
         healthy=params.healthy,
         spacing_mm=params.spacing_mm,
-        min_component=params.min_component,
-        threshold=params.threshold,
+        **params.settings,
     )
     for table, path in zip(tables, snakemake.output):
         tsv.write(table, path, sealed=True)

@@ -14,5 +14,6 @@ with logs.job(snakemake.log[0]):
         outputs=snakemake.output,
         seed=params.seed,
         save_minutes=params.save_minutes,
+        synthetic=params.synthetic,
         job=jobs.of_rule(snakemake),
     )

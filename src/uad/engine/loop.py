@@ -5,7 +5,7 @@ with the batches that are done (`uad.engine.saved_state`), so a run that is kill
 continues with the numbers it would have drawn anyway. On the CPU the result is byte-identical.
 
 The checkpoint with the lowest validation loss wins (SADM App. B), measured on fixed slices with
-fixed noise levels and noise.
+fixed noise levels and noise, or on other ones every time (`training.validation`).
 
 A step whose gradients are not finite changes nothing and is counted (`skipped` in the history); a
 number of them in a row ends the training.
@@ -39,7 +39,7 @@ HISTORY = ("epoch", "train_loss", "val_loss", "skipped", "seconds")
 def fit(
     method: Method,
     data: TrainingSlices,
-    validation: Sequence[Batch],
+    validation: Sequence[Batch] | TrainingSlices,
     settings: Training,
     seed: int,
     saved: SavedState,
@@ -51,8 +51,8 @@ def fit(
     method : Method
     data : slices.TrainingSlices
         On the device to compute on.
-    validation : list of slices.Batch
-        Fixed, on the same device.
+    validation : list of slices.Batch, or slices.TrainingSlices
+        Fixed, on the same device; or drawn anew, and what is random in the loss with it.
     settings : uad.engine.settings.Training
     seed : int
         Of this model and fold.
@@ -140,8 +140,12 @@ def fit(
 
             val_loss = None
             if (epoch + 1) % settings.validate_every == 0 or epoch + 1 == settings.epochs:
+                batches, draws = validation, seeding.generator(seed, "validation")
+                if isinstance(validation, TrainingSlices):
+                    draws = seeding.generator(seed, "validation", epoch)
+                    batches = list(validation.epoch(draws))
                 with autocast, extras.averaged(method, average):
-                    val_loss = validate(method, validation, seeding.generator(seed, "validation"))
+                    val_loss = validate(method, batches, draws)
                     stored = method.network.state_dict()
                 if not np.isfinite(val_loss):
                     log.warning("epoch %d: the validation loss is %s", epoch + 1, val_loss)

@@ -24,7 +24,11 @@ class Training(Block):
     slices_per_volume: int = key(
         "random slices from each volume per epoch", unit="slices", source="code", ge=1
     )
-    drop_last: bool = key("leave out an epoch's last batch if it is not full", source="code")
+    drop_last: Literal[True, False, "healthy"] = key(
+        "leave out an epoch's last batch if it is not full; `healthy`: only in trainings on "
+        "healthy subjects, synthetic anomalies among them, as the authors' loaders do",
+        source="code",
+    )
     augment: bool = key("random gamma, bias field, blur and ghosting", source="App. B")
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = key(
         "of networks, in training and at test time; 32-true, or mixed with 16-bit floats; the CPU "
@@ -36,6 +40,12 @@ class Training(Block):
         unit="epochs",
         source="here",
         ge=1,
+    )
+    validation: Literal["fixed", "random"] = key(
+        "what chooses the best checkpoint: `fixed` slices, noise levels and noise; or, as in the "
+        "authors' code, `random` ones at every validation, one augmented slice per volume",
+        default="fixed",
+        source="here",
     )
     validation_slices: int = key(
         "fixed, evenly spaced slices per validation volume", unit="slices", source="here", ge=1

@@ -170,7 +170,7 @@ class _Residual:
 
         levels = torch.from_numpy(np.array(self._levels(volume), np.float32))  # (levels, Z, X, Y)
         image = torch.from_numpy(volume.image)
-        return residuals.anomaly_map(image, levels.mean(dim=0), volume.brain, **self._residual)
+        return residuals.anomaly_map(image, levels.mean(dim=0), volume.weight, **self._residual)
 
 
 class RowScore:
@@ -223,7 +223,7 @@ class RowScore:
         InputError
             If a model's map is not finite, or the same in the whole brain.
         """
-        maps = [of(volume) * volume.brain for of in self._maps.values()]
+        maps = [of(volume) * volume.weight for of in self._maps.values()]
         for name, values in zip(self._maps, maps):
             inside = values[volume.brain]
             if not np.isfinite(inside).all():

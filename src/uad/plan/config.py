@@ -22,6 +22,7 @@ from uad.data import datasets, released
 from uad.evaluation.controls import CONTROLS
 from uad.models import methods
 from uad.models.methods import PRETRAINING
+from uad.models.settings import Anomalies
 from uad.plan import schema
 from uad.simulation import names as simulated
 
@@ -100,6 +101,10 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
         changes = block.get("training", {})
         if isinstance(changes, dict):
             block["training"] = {**content["training"], **changes}
+        if any(field.name == "anomalies" for field in fields(_of_method(name))):
+            shared = {field.name: content["synthetic"][field.name] for field in fields(Anomalies)}
+            changes = block.get("anomalies", {})
+            block["anomalies"] = {**shared, **changes} if isinstance(changes, dict) else changes
         content["methods"][name] = _checked(_of_method(name), block, f"methods.{name}")
         if content["methods"][name]["code"] is None:
             del content["methods"][name]["code"]
@@ -194,7 +199,7 @@ def _read_text(block: dict, error: dict) -> bool:
     text, kind = error["input"], error["type"]
     if not isinstance(text, str):
         return False
-    if kind == "bool_type" and text in ("true", "false"):
+    if kind in ("bool_type", "literal_error") and text in ("true", "false"):
         value = text == "true"
     elif kind in ("int_type", "float_type", "literal_error") and INTEGER.fullmatch(text):
         value = int(text)
@@ -414,6 +419,12 @@ def _check_methods(config):
                 f"configuration: methods.{name}.upstream is {upstream!r}, which is not a method "
                 "that reconstructs"
             )
+        drifting = block.get("frozen") == "drifting"
+        if drifting and (upstream is None or "encoder" not in config["methods"][upstream]):
+            raise InputError(
+                f"configuration: methods.{name}.frozen is 'drifting', but its upstream, "
+                f"{upstream}, has no encoder that could drift"
+            )
         pretrained = block["pretrained"]
         if pretrained is not None and "/" not in pretrained and pretrained not in config["methods"]:
             raise InputError(
@@ -610,13 +621,14 @@ def training_datasets(model: str, config: dict) -> tuple[str, str]:
     """Data sets that a model trains and validates on.
 
     Without a source a method learns from healthy volumes. `draem` trains on them too and adds
-    synthetic anomalies slice by slice; it validates on the synthetic volumes made once.
+    synthetic anomalies slice by slice; it validates on the synthetic volumes made once, or, as it
+    trains, on healthy ones (`synthetic.validation`).
     """
     source = model.partition("-")[2]
     if not source:
         return "ixi", "ixi"
     if source == "draem":
-        return "ixi", "draem"
+        return "ixi", {"test": "draem", "training": "ixi"}[config["synthetic"]["validation"]]
     return config["lesion_sources"][source], config["lesion_sources"][source]
 
 

@@ -15,7 +15,7 @@ from uad.engine.settings import Training
 from uad.evaluation.settings import Evaluation
 from uad.imaging.settings import Preprocessing
 from uad.models import methods
-from uad.models.settings import Residual
+from uad.models.settings import Residual, Synthetic
 
 Name = Annotated[str, Bounds(pattern=r"^[a-z0-9]+$")]
 ClaimName = Annotated[str, Bounds(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -264,6 +264,11 @@ class Config(Block):
     )
     training: Training = key(
         "of every method; each method's `training` block may change some of it"
+    )
+    synthetic: Synthetic = key(
+        "synthetic anomalies: of the D_unhealthy `draem`, and of `draem_net` unless its own block "
+        "says otherwise",
+        default=Synthetic(),
     )
     methods: dict[str, dict] = key("one block per trained method")
     residual: Residual = key("anomaly map of the methods that reconstruct")

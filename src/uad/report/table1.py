@@ -52,7 +52,7 @@ def table1(
         method, _, unhealthy = row.partition("-")
         unhealthy = unhealthy or "none"
         for test_set, group in metrics.groupby("test_set", sort=False):
-            per_fold = group.groupby("fold")[["dice_best", "dice_val", "auprc"]].mean()
+            per_fold = group.groupby("fold")[list(statistics.MEASURED)].mean()
             mean, std = per_fold.mean(), per_fold.std(ddof=0)
             if len(per_fold) == 1:
                 std[:] = float("nan")
@@ -66,6 +66,8 @@ def table1(
                     "test_set": test_set,
                     "dice_best_mean": mean["dice_best"],
                     "dice_best_std": std["dice_best"],
+                    "dice_best_released_mean": mean["dice_best_released"],
+                    "dice_best_released_std": std["dice_best_released"],
                     "dice_val_mean": mean["dice_val"],
                     "auprc_mean": mean["auprc"],
                     "auprc_std": std["auprc"],

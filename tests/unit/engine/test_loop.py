@@ -1,11 +1,13 @@
 """The loop on a scripted method: which weights are kept, what epochs draw, how batches weigh."""
 
+import numpy as np
 import pytest
 import torch
 from test_training import BLOCK
 
 from uad.base import seeding
 from uad.base.errors import InputError
+from uad.data import slices
 from uad.engine import loop
 from uad.engine.saved_state import SavedState, State
 from uad.engine.settings import Training
@@ -28,7 +30,7 @@ class Scripted(torch.nn.Module):
         return torch.tensor(next(self.losses))
 
 
-def fit_scripted(method, folder, **changes):
+def fit_scripted(method, folder, validation=([0],), **changes):
     """Six epochs of one batch; the seed is 1."""
 
     class Data:
@@ -39,7 +41,7 @@ def fit_scripted(method, folder, **changes):
 
     settings = {**BLOCK["training"], "learning_rate": 1.0, "save_minutes": 99, **changes}
     saved = SavedState(folder / "state.pt", "", 99, "scripted")
-    return loop.fit(method, Data(), [[0]], Training(**settings), 1, saved)
+    return loop.fit(method, Data(), validation, Training(**settings), 1, saved)
 
 
 @pytest.mark.parametrize(
@@ -193,3 +195,20 @@ def test_validation_weighs_batches_by_their_slices():
     value = loop.validate(Method(), [[1, 2], [1]], seeding.generator(1, "validation"))
     assert value == pytest.approx((2 * 2 + 1 * 1) / 3)
     assert seen == list(seeding.generator(1, "validation").random(2))
+
+
+def test_random_validation_sees_other_slices_every_time(tmp_path, pack):
+    """One per volume, the same in a second run; fixed ones are the same at every validation."""
+    seen = []
+
+    class Watching(Scripted):
+        def loss(self, batch, rng):
+            if not self.network.training:
+                seen.append(batch.image.sum().item())
+            return super().loss(batch, rng)
+
+    validation = slices.TrainingSlices(pack, np.arange(4), 32, 1, False, False, None, False)
+    for run in ("one", "two"):
+        (tmp_path / run).mkdir()
+        fit_scripted(Watching((3.0, 2.0, 1.0)), tmp_path / run, validation=validation)
+    assert seen[:3] == seen[3:] and len(set(seen)) == 3

@@ -457,3 +457,96 @@ def test_precision_on_the_cpu(tmp_path):
     assert weights["bf16-mixed"].dtype == torch.float32
     assert not torch.equal(weights["bf16-mixed"], weights["32-true"])
     assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=0.1)
+
+
+# As in the released code.
+
+
+def caught(monkeypatch):
+    """Training that ends before its first step; the arguments of the loop."""
+    found = {}
+
+    def fit(method, data, validation, *rest):
+        found.update(method=method, data=data, validation=validation)
+        raise StopIteration
+
+    monkeypatch.setattr(loop, "fit", fit)
+    return found
+
+
+def start(folder, monkeypatch, model, synthetic=None, **changes):
+    found = caught(monkeypatch)
+    block = {**BLOCK, "training": {**BLOCK["training"], **changes}}
+    outputs = dict.fromkeys(("model", "history", "about"), folder / "out/model.pt")
+    with pytest.raises(StopIteration):
+        training.train(model, block, data(folder), outputs, 1, 0, JOB, synthetic)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("model", "drop_last", "dropped"),
+    [
+        ("unet-draem", "healthy", True), ("unet", "healthy", True),
+        ("unet-brats", "healthy", False), ("unet-draem", False, False), ("unet-brats", True, True),
+    ],
+)  # fmt: skip
+def test_last_batch_by_what_it_is_trained_on(tmp_path, monkeypatch, model, drop_last, dropped):
+    found = start(tmp_path, monkeypatch, model, drop_last=drop_last)
+    assert found["data"].drop_last is dropped
+
+
+def test_validation_on_anomalies_like_those_of_the_training(tmp_path, monkeypatch):
+    """The validation subject has a lesion in the pack; an anomaly takes its place."""
+    lesions = {}
+    for validation in ("test", "training"):
+        found = start(tmp_path, monkeypatch, "unet-draem", {"validation": validation})
+        lesions[validation] = torch.cat([batch.lesion for batch in found["validation"]])
+        assert found["data"].corrupt is not None
+    stored = np.load(tmp_path / "packed/lesion.npy")[2] > 0
+    assert lesions["test"].sum() == stored[[2, 6, 10]].sum()
+    assert not torch.equal(*lesions.values())
+    found = start(tmp_path, monkeypatch, "unet-draem", {"validation": "training"},
+                  validation="random")  # fmt: skip
+    assert found["validation"].corrupt is found["data"].corrupt
+
+
+def test_random_validation_draws_one_augmented_slice_of_each_validation_volume(
+    tmp_path, monkeypatch
+):
+    found = start(tmp_path, monkeypatch, "unet-brats", validation="random")["validation"]
+    assert list(found.rows) == [2] and found.slices_per_volume == 1
+    assert found.augment and not found.drop_last and found.corrupt is None
+
+
+def test_a_drifting_upstream_model_is_stored_as_it_has_become(tmp_path):
+    inputs = data(tmp_path)
+    diffusion = {
+        "unet": {"channels": 8, "multipliers": [1, 1], "res_blocks": 1, "head_channels": 8,
+                 "norm_groups": 4},
+        "encoder": {"width": 4, "blocks": [1, 1], "features": 8, "drop_path": 0.1},
+        "steps": 1000, "noise": {"octaves": 3, "persistence": 0.8, "wavelength": 16},
+    }  # fmt: skip
+    torch.manual_seed(0)
+    network = methods.build("cddpm", diffusion).network.state_dict()
+    checkpoints.save(tmp_path / "cddpm.pt", "cddpm", diffusion, network, "code")
+    inputs["upstream"] = str(tmp_path / "cddpm.pt")
+    block = {**BLOCK, "training": {**BLOCK["training"], "epochs": 2}}
+    found = {}
+    for frozen in ("evaluation", "drifting"):
+        (tmp_path / frozen).mkdir()
+        names = {"model": "model.pt", "history": "history.tsv", "about": "about.json"}
+        names |= {"upstream": "upstream.pt"} if frozen == "drifting" else {}
+        outputs = {name: tmp_path / frozen / file for name, file in names.items()}
+        training.train("unet_res-brats", {**block, "frozen": frozen}, inputs, outputs, 1, 0, JOB)
+        found[frozen] = torch.load(outputs["model"], weights_only=True)["network"]
+    assert found["evaluation"].keys() == found["drifting"].keys()
+    before, after = (
+        checkpoints.load(path, test={"test_levels": [500]}).network.state_dict()
+        for path in (tmp_path / "cddpm.pt", tmp_path / "drifting/upstream.pt")
+    )
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {
+        name
+        for name in before
+        if name.startswith("encoder.") and ("running" in name or "batches" in name)
+    }

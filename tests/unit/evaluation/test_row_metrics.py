@@ -438,3 +438,58 @@ def test_subject_without_lesion_counts_as_zero_and_lacks_precision(results):
     assert line["dice_best"] == 0 and line["lesion_ml"] == 0
     assert line[["auprc", "auroc", "lesion_recall", "hd95_mm"]].isna().all()
     assert line["volume_error_ml"] > 0
+
+
+def test_released_search_for_dice_and_threshold(results):
+    exact = evaluate_all(results, ["unet-brats"])
+    assert (exact.subjects["dice_best_released"] <= exact.subjects["dice_best"] + 1e-12).all()
+    dice = evaluate_all(results, ["unet-brats"], dice_search="interval")
+    assert list(dice.subjects["dice_best"]) == list(exact.subjects["dice_best_released"])
+    assert list(dice.subjects["threshold"]) == list(exact.subjects["threshold"])
+    cut = evaluate_all(results, ["unet-brats"], threshold_search="interval")
+    assert list(cut.subjects["dice_best"]) == list(exact.subjects["dice_best"])
+    # 2^-i of the highest score of the validation subjects, and so on: none of its own scores.
+    maps = load_maps(results, "unet-brats")[:2]
+    share = cut.subjects["threshold"][0] / maps.max() * 2**11
+    assert share == pytest.approx(round(share), abs=0.5) and 0 < share < 2**11
+    assert cut.subjects["threshold"][0] != exact.subjects["threshold"][0]
+    assert cut.pooled["dice_tuned"][0] <= exact.pooled["dice_tuned"][0]
+
+
+def test_dice_tuned_is_that_of_the_validation_subjects_at_the_threshold(results):
+    found = evaluate_all(results, ["unet-brats"])
+    lesion = np.load(results / "packed/brats21/lesion.npy")[[1, 3]] > 0
+    maps = load_maps(results, "unet-brats")[:2]
+    expected = metrics.dice(maps > found.subjects["threshold"][0], lesion)
+    assert found.pooled["dice_tuned"][0] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("empty", "expected"), [("zero", 0.0), ("left_out", np.nan)])
+def test_neither_lesion_nor_prediction(results, empty, expected):
+    """S2 has no lesion and no score, S4 no lesion but scores."""
+    lesion = np.load(results / "packed/brats21/lesion.npy")
+    lesion[[2, 4]] = 0
+    np.save(results / "packed/brats21/lesion.npy", lesion)
+    change_maps(results, "unet-brats", lambda maps: maps[2].fill(0))
+    subjects = evaluate_all(results, ["unet-brats"], empty=empty).subjects.set_index("subject")
+    np.testing.assert_equal(subjects.loc["S2", "dice_val"], expected)
+    assert subjects.loc["S4", "dice_val"] == 0 and subjects.loc["S4", "volume_error_ml"] > 0
+
+
+def test_scores_are_weighted_by_a_fractional_brain_mask(results):
+    """Stored in parts of 255: where the mask has a half, so has the score."""
+    brain = np.load(results / "packed/brats21/brain.npy")
+    binary = evaluate(results, ["unet-brats"])
+    weighed = np.where(brain > 0, 255, 0).astype(np.uint8)
+    np.save(results / "packed/brats21/brain.npy", weighed)
+    pd.testing.assert_frame_equal(evaluate(results, ["unet-brats"]), binary)
+    z, x, y = np.argwhere(brain[2] > 0)[0]
+    weighed[2, z, x, y] = 51
+    np.save(results / "packed/brats21/brain.npy", weighed)
+    pack = packed.Pack(results / "packed/brats21")
+    volume = pack.volume("S2")
+    assert volume.brain[z, x, y] and volume.weight[z, x, y] == np.float32(0.2)
+    change_maps(results, "unet-brats", lambda maps: maps[2].fill(1))
+    score = float(evaluate(results, ["unet-brats"]).set_index("subject").loc["S2", "score_mean"])
+    n = np.count_nonzero(volume.brain)
+    assert score == pytest.approx((n - 0.8) / n, abs=1e-7)
