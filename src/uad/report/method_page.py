@@ -122,7 +122,7 @@ def write(path: str | Path, method: Method, runs: Sequence[Run], simulated: bool
         curves=canvas.inline_svg(plots.training(by_model, folds)),
         models=[[run.model, run.fold, *_learnt(run), *_cost(run.costs)] for run in runs],
         provenance=[
-            [run.model, run.fold, *(run.about[key] for key in ("code", "seed", "revision"))]
+            [run.model, run.fold, *(_said(run.about, key) for key in ("code", "seed", "revision"))]
             for run in runs
         ],
         versions="; ".join(dict.fromkeys(_versions(run.about) for run in runs)),
@@ -173,6 +173,11 @@ def costs(root: str | Path, model: str, fold: int) -> dict[str, tuple[float, flo
     }
 
 
+def _said(about: Mapping[str, Any], key: str) -> Any:
+    """What a record says; an imported model has no seed."""
+    return DASH if about[key] is None else about[key]
+
+
 def _learnt(run: Run) -> list[str]:
     """Parameters, epochs, the best one and its loss, seconds per epoch."""
     best, n = plots.best_epoch(run.history), run.about["parameters"]
@@ -180,7 +185,7 @@ def _learnt(run: Run) -> list[str]:
         f"{n['trained']:,}" + (f" + {n['frozen']:,} frozen" if n["frozen"] else ""),
         f"{len(run.history)}",
         f"{best['epoch']:.0f}",
-        f"{best['val_loss']:.4g}",
+        DASH if pd.isna(best["val_loss"]) else f"{best['val_loss']:.4g}",
         f"{run.history['seconds'].mean():.1f} s",
     ]
 
