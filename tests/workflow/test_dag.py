@@ -144,6 +144,20 @@ def test_released_configuration_on_simulated_scans(checkout):
     assert jobs["train_drifting"] == 3 * 2 and jobs["evaluate"] == ROWS * 2
 
 
+def test_checkpoints_in_place_of_trainings(checkout, tmp_path):
+    for fold in (0, 1):
+        (tmp_path / f"fold-{fold}.ckpt").touch()
+    names = ("cddpm", "unet_res-brats", "unet_res-atlas")
+    overlay = checkout.overlay(
+        checkpoints=dict.fromkeys(names, str(tmp_path)),
+        methods={"unet_res": {"frozen": "drifting"}},
+    )
+    jobs = plan(checkout, configfiles=["config/demo.yaml", overlay])
+    assert "pretrain" not in jobs and jobs["import_checkpoint"] == 2
+    assert jobs["import_drifting"] == 2 * 2 and jobs["train_drifting"] == 2  # that of DRAEM
+    assert jobs["train_model"] == (MODELS - 4) * 2
+
+
 def test_one_fold_needs_the_lists_of_that_fold_only(checkout, tmp_path):
     overlay = released(checkout, tmp_path)
     for role in ("train", "val"):

@@ -31,13 +31,16 @@ TOO_FEW, OF_SIMULATION, NO_DATA = "too few subjects", "simulated", "no data"
 SMALL_ML = 1.0  # lesion volume below which subjects are a stratum of their own
 
 
-def subject_means(subjects: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+def subject_means(
+    subjects: pd.DataFrame, metrics: Sequence[str] = METRICS
+) -> dict[tuple[str, str], pd.DataFrame]:
     """Means over folds.
 
     Parameters
     ----------
     subjects : DataFrame
         Metrics of all rows and folds, with the row's name in `row`.
+    metrics : sequence of str
 
     Returns
     -------
@@ -47,8 +50,8 @@ def subject_means(subjects: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]
     rows = subjects["row"].unique()
     found = {}
     for test_set, part in subjects.groupby("test_set", sort=False):
-        means = part.groupby(["subject", "row"])[list(MEASURED)].mean()
-        found |= {(test_set, metric): means[metric].unstack()[rows] for metric in MEASURED}
+        means = part.groupby(["subject", "row"])[list(metrics)].mean()
+        found |= {(test_set, metric): means[metric].unstack()[rows] for metric in metrics}
     return found
 
 
@@ -140,7 +143,7 @@ def intervals(subjects: pd.DataFrame, known: dict[str, pd.DataFrame], seed: int)
     DataFrame
         Columns row, test_set, stratum, level, metric, n, mean, low, high.
     """
-    means, lines = subject_means(subjects), []
+    means, lines = subject_means(subjects, MEASURED), []
     for test_set, part in subjects.groupby("test_set", sort=False):
         lesion_ml = part.groupby("subject")["lesion_ml"].first()
         for stratum, level, names in strata(lesion_ml, known[test_set]):
@@ -183,8 +186,6 @@ def comparisons(subjects: pd.DataFrame, rows: dict) -> pd.DataFrame:
         block = rows[reference]["block"]
         others = [row for row in rows if row != reference and rows[row]["block"] == block]
         for (test_set, metric), values in subject_means(subjects).items():
-            if metric not in METRICS:
-                continue
             family = []
             for row in others:
                 difference = (values[reference] - values[row]).dropna()

@@ -38,6 +38,8 @@ SYNTHETIC = "draem"
 
 # Letters of `assume_orientation`.
 AXES = {"R": "x", "L": "x", "A": "y", "P": "y", "S": "z", "I": "z"}
+# Methods whose checkpoints can be imported (`uad.engine.authors_checkpoints`).
+IMPORTED = ("spark", "ddpm", "pddpm", "cddpm", "unet_res")
 
 INTEGER = re.compile(r"[-+]?[0-9]+")
 METHOD = re.compile(r"[a-z][a-z0-9_]*")
@@ -119,6 +121,7 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
     _check_slices(content)
     _check_rows(content)
     _check_table(content)
+    _check_checkpoints(content)
     if content["table"]["claims"] is not None:
         _check_claims(read_claims(content["table"]["claims"]), content)
     if content["table"]["rows"] is not None:
@@ -477,6 +480,21 @@ def _check_rows(config):
                 )
 
 
+def _check_checkpoints(config):
+    known = models(config | {"checkpoints": {}})
+    for name in config["checkpoints"]:
+        if name not in known:
+            raise InputError(
+                f"configuration: {_unknown(f'checkpoints.{name}', name, known)}; the models that "
+                f"the rows need are {', '.join(known)}"
+            )
+        if method(name) not in IMPORTED:
+            raise InputError(
+                f"configuration: checkpoints names {name}, but the authors have released "
+                f"{', '.join(IMPORTED)} only"
+            )
+
+
 def _check_table(config):
     for key, known in (("rows", "rows"), ("test_sets", "lesion_sources")):
         for name in config["table"][key] or ():
@@ -582,7 +600,9 @@ def models(config: dict) -> list[str]:
 
     def visit(name: str) -> None:
         block = config["methods"][method(name)]
-        for other in (block["upstream"], block["pretrained"]):
+        # What is imported starts from nothing.
+        pretrained = None if name in config["checkpoints"] else block["pretrained"]
+        for other in (block["upstream"], pretrained):
             if other in config["methods"]:
                 visit(other)
         needed[name] = True

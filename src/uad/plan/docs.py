@@ -15,6 +15,7 @@ from uad.data import datasets
 from uad.models import methods
 from uad.plan import schema
 from uad.plan.config import check
+from uad.plan.overlays import with_defaults
 from uad.report import departures
 
 # Of what stands in the schema for editors; the rest is of no use there, or would be wrong in an
@@ -148,6 +149,17 @@ def update_readme(readme: Path, config_path: Path) -> None:
     fill_in(readme, {"departures": departures.markdown(checked), "keys": key_table(written)})
 
 
+def update_parity_page(page: Path, folder: Path) -> None:
+    """Replace what stands between the markers of `docs/parity.md`: configurations compared."""
+    configs = {}
+    for name in ("config.yaml", "released.yaml"):
+        config = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+        with_defaults(config, folder / "config.yaml")
+        check(config)
+        configs[name] = config
+    fill_in(page, {"configurations": departures.configurations(configs)})
+
+
 def write_schema(path: Path) -> None:
     """Write the JSON schema for editors."""
     path.write_text(json.dumps(editor_schema(), indent=1) + "\n", encoding="utf-8")
@@ -179,4 +191,5 @@ def fill_in(page: Path, tables: dict[str, str]) -> None:
 if __name__ == "__main__":
     update_metrics_page(Path("docs/metrics.md"), "workflow/schemas/metrics.schema.yaml")
     update_readme(Path("config/README.md"), Path("config/config.yaml"))
+    update_parity_page(Path("docs/parity.md"), Path("config"))
     write_schema(Path("workflow/schemas/config.schema.json"))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from uad.base.digests import code_digest, fingerprint, sha256
+from uad.base.errors import InputError
 from uad.base.paths import Paths
 from uad.evaluation.controls import CONTROLS
 from uad.models import methods
@@ -46,6 +47,8 @@ class Plan:
         Those that make pseudo-healthy volumes.
     drifting : list of str
         Those whose upstream model drifts while they are trained, and reconstructs as it has become.
+    imported : list of str
+        Those that are taken from the authors' checkpoints.
     trained : list of str
         Methods of the models.
     test_sets : dict of str to str
@@ -68,6 +71,7 @@ class Plan:
         self.pretrained = [model for model in self.models if model in starts]
         self.reconstructing = [m for m in self.models if self.block(m)["reconstructs"]]
         self.drifting = [m for m in self.models if self.block(m).get("frozen") == "drifting"]
+        self.imported = [m for m in self.models if m in config["checkpoints"]]
         self.trained = list(dict.fromkeys(map(settings.method, self.models)))
         self.test_sets = settings.test_sets(config)
         self.test_datasets = [*self.test_sets.values(), HEALTHY]
@@ -191,7 +195,51 @@ class Plan:
     @property
     def epochs(self) -> dict[str, int]:
         """How many epochs each model is trained for."""
-        return {model: self.block(model)["training"]["epochs"] for model in self.models}
+        return {
+            model: 1 if model in self.imported else self.block(model)["training"]["epochs"]
+            for model in self.models
+        }
+
+    # Import of the authors' checkpoints.
+
+    def checkpoint(self, wildcards: Any) -> str:
+        """File that the wildcard model of a fold is taken from; `InputError` if there is none."""
+        folder = self.config["checkpoints"][wildcards.model]
+        path = f"{folder}/fold-{wildcards.fold}.ckpt"
+        if not Path(path).is_file():
+            raise InputError(
+                f"{path}: no such file, but checkpoints.{wildcards.model} names {folder}"
+            )
+        return path
+
+    def importing_code(self, wildcards: Any) -> str:
+        """Digest of the code that imports it."""
+        name = settings.method(wildcards.model)
+        upstream = self.block(wildcards.model)["upstream"]
+        return self.code("import_checkpoint.py", *methods.sources(name, upstream))
+
+    def drifted_block(self, wildcards: Any) -> dict | None:
+        """What decides the weights of the upstream model that it brings, if it has drifted."""
+        if wildcards.model not in self.drifting:
+            return None
+        upstream = self.block(wildcards.model)["upstream"]
+        return methods.training_params(upstream, self.block(upstream))
+
+    def of_rule(self, *kinds: str) -> str:
+        """Wildcard constraint: models of exactly these kinds.
+
+        Parameters
+        ----------
+        *kinds : str
+            Of ``"pretrained"``, ``"drifting"`` and ``"imported"``.
+        """
+        every = ("pretrained", "drifting", "imported")
+        found = [
+            model
+            for model in self.models
+            if {kind for kind in every if model in getattr(self, kind)} == set(kinds)
+        ]
+        return "|".join(found) or "none"
 
     def outside(self, wildcards: Any, threads: int) -> dict[str, str]:
         """Where the code of the wildcard model's method is, and of the one it stands on, if it is

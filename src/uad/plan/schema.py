@@ -271,6 +271,11 @@ class Config(Block):
         default=Synthetic(),
     )
     methods: dict[str, dict] = key("one block per trained method")
+    checkpoints: dict[str, str] = key(
+        "models that are not trained but taken from the authors' Lightning checkpoints: a model, "
+        "such as `cddpm` or `unet_res-brats`, to a folder with `fold-0.ckpt` and so on",
+        default={},
+    )
     residual: Residual = key("anomaly map of the methods that reconstruct")
     evaluation: Evaluation = key("how metrics are computed")
     table: Table = key("what is in Table 1")

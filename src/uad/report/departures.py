@@ -467,3 +467,24 @@ def markdown(config: Mapping[str, Any]) -> str:
         topic = line["topic"] + (f" ({keys})" if keys else "")
         lines.append(f"| {topic} | {line['paper']} | {line['code']} | {line['here']} |")
     return "\n".join(lines)
+
+
+def configurations(configs: Mapping[str, Mapping[str, Any]]) -> str:
+    """Where configurations differ from each other, beside the sources, as a Markdown table.
+
+    Parameters
+    ----------
+    configs : mapping of str to dict
+        By name; complete.
+    """
+    lines = [
+        f"| Topic | Paper | Released code | {' | '.join(f'`{name}`' for name in configs)} |",
+        "| --- | --- | --- |" + " --- |" * len(configs),
+    ]
+    for of_topic in zip(*(table(config) for config in configs.values())):
+        here = [line["here"] for line in of_topic]
+        if len(set(here)) > 1:
+            first = of_topic[0]
+            cells = [first["topic"], first["paper"], first["code"], *here]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)

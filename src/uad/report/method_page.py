@@ -122,7 +122,7 @@ def write(path: str | Path, method: Method, runs: Sequence[Run], simulated: bool
         curves=canvas.inline_svg(plots.training(by_model, folds)) if by_model else "",
         models=[[run.model, run.fold, *_learnt(run), *_cost(run.costs)] for run in runs],
         provenance=[
-            [run.model, run.fold, *(run.about[key] for key in ("code", "seed", "revision"))]
+            [run.model, run.fold, *(_said(run.about, key) for key in ("code", "seed", "revision"))]
             for run in runs
         ],
         versions="; ".join(dict.fromkeys(_versions(run.about) for run in runs)),
@@ -178,6 +178,11 @@ def _trained(run: Run) -> bool:
     return len(run.history) > 0
 
 
+def _said(about: Mapping[str, Any], key: str) -> Any:
+    """What a record says; an imported model has no seed."""
+    return DASH if about[key] is None else about[key]
+
+
 def _learnt(run: Run) -> list[str]:
     """Parameters, epochs, the best one and its loss, seconds per epoch."""
     n = run.about["parameters"]
@@ -189,7 +194,7 @@ def _learnt(run: Run) -> list[str]:
         counts,
         f"{len(run.history)}",
         f"{best['epoch']:.0f}",
-        f"{best['val_loss']:.4g}",
+        DASH if pd.isna(best["val_loss"]) else f"{best['val_loss']:.4g}",
         f"{run.history['seconds'].mean():.1f} s",
     ]
 

@@ -102,7 +102,9 @@ def training(histories: Mapping[str, Sequence[pd.DataFrame]], folds: Sequence[in
 
 def best_epoch(history: pd.DataFrame) -> pd.Series:
     """The line of a `history.tsv` whose weights are used: the first with the lowest loss."""
-    return history.loc[history["val_loss"].idxmin()]
+    # An imported model may not tell the loss that it was chosen by.
+    validated = history["val_loss"].notna().any()
+    return history.loc[history["val_loss"].idxmin()] if validated else history.iloc[-1]
 
 
 def mean_weights(table: pd.DataFrame) -> pd.DataFrame:

@@ -166,7 +166,7 @@ def test_synthetic_set_depends_on_the_subject_not_on_its_neighbours(tmp_path):
 
 
 def test_anomalies_are_found_by_the_name_of_what_they_make():
-    assert anomalies.load("draem") is draem.add_anomaly
+    assert anomalies.load("draem").func is draem.add_anomaly
     assert anomalies.load("brats") is None and anomalies.load("") is None
 
 

@@ -834,3 +834,22 @@ def test_drop_last_from_the_command_line(paper_config, text):
     paper_config["training"]["drop_last"] = text
     config.check(paper_config)
     assert paper_config["training"]["drop_last"] == {"true": True, "false": False}.get(text, text)
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("cdpm", r"unknown key checkpoints\.cdpm \(did you mean cddpm\?\)"),
+        ("unet-brats", r"checkpoints names unet-brats, but the authors have released spark, ddpm,"),
+    ],
+)
+def test_only_what_the_authors_have_released_can_be_imported(paper_config, model, sentence):
+    paper_config["checkpoints"] = {model: "folder"}
+    with pytest.raises(InputError, match=sentence):
+        config.check(paper_config)
+
+
+def test_what_can_be_imported_is_what_names_are_known_of():
+    from uad.engine import authors_checkpoints
+
+    assert tuple(authors_checkpoints.WEIGHTS) == config.IMPORTED

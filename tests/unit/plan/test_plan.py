@@ -292,3 +292,31 @@ def test_synthetic_anomalies_concern_those_that_see_them(plan):
     assert files["val"] == files["train"] == other.paths.packed("ixi")
     block = other.training_block(of(model="draem_net"))
     assert block["anomalies"]["texture"] == "binary"
+
+
+# The authors' checkpoints.
+
+
+def test_imported_models_are_not_trained(tmp_path):
+    plan = plan_of(checkpoints={"cddpm": str(tmp_path), "unet_res-brats": str(tmp_path)})
+    assert plan.imported == ["cddpm", "unet_res-brats"]
+    assert "spark" not in plan.models  # the cDDPM's encoder comes with it
+    assert plan.of_rule("imported") == "cddpm|unet_res-brats" and plan.of_rule("drifting") == "none"
+    assert not {"cddpm", "unet_res-brats"} & set(plan.of_rule().split("|"))
+    assert plan.epochs["cddpm"] == 1 and plan.epochs["unet_res-atlas"] > 1
+    model = of(model="cddpm", fold="1")
+    with pytest.raises(InputError, match=r"fold-1\.ckpt: no such file, but checkpoints\.cddpm"):
+        plan.checkpoint(model)
+    (tmp_path / "fold-1.ckpt").touch()
+    assert plan.checkpoint(model) == f"{tmp_path}/fold-1.ckpt"
+    assert plan.drifted_block(of(model="unet_res-brats")) is None
+
+
+def test_an_imported_drifting_model_brings_its_upstream_model(tmp_path):
+    plan = plan_of(
+        checkpoints={"unet_res-brats": str(tmp_path)}, methods={"unet_res": {"frozen": "drifting"}}
+    )
+    assert plan.of_rule("drifting", "imported") == "unet_res-brats"
+    assert plan.of_rule("drifting") == "unet_res-draem|unet_res-atlas"
+    assert plan.drifted_block(of(model="unet_res-brats"))["encoder"]["features"] == 32
+    assert plan.pretrained == ["spark"]  # for the cDDPM of the other rows
