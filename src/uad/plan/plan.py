@@ -109,6 +109,11 @@ class Plan:
             script, *methods.sources(settings.method(wildcards.model))
         )
 
+    def methods_code(self, script: str, models: Iterable[str]) -> str:
+        """The same for a script that runs the methods of some models."""
+        used = dict.fromkeys(map(settings.method, models))
+        return self.code(script, *(name for method in used for name in methods.sources(method)))
+
     def dataset_code(self, script: str) -> Callable:
         """The same for a script that asks the wildcard data set's module."""
         return lambda wildcards: self.code(script, f"uad.data.datasets.{wildcards.dataset}")
