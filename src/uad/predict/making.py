@@ -19,6 +19,7 @@ COMPARED = (
 # A number is unusual beyond this many robust standard deviations (median absolute deviations times
 # 1.4826) from the median, and beyond what any healthy validation scan showed.
 UNUSUAL = 3.5
+LEAST_SCANS = 10  # fewer tell nothing about what is usual
 
 
 def thresholds(pooled: Sequence[Path | str], folds: Sequence[int], test_set: str) -> dict:
@@ -71,6 +72,8 @@ def healthy(tables: Sequence[Path | str], test_set: str) -> list[dict]:
 def limits(quality: Path | str, split: Path | str, folds: Sequence[int]) -> dict[str, list[float]]:
     """Range of each quality number in healthy validation scans, widened by `UNUSUAL`.
 
+    None where there are fewer than `LEAST_SCANS`.
+
     Parameters
     ----------
     quality : path-like
@@ -84,7 +87,7 @@ def limits(quality: Path | str, split: Path | str, folds: Sequence[int]) -> dict
     found = {}
     for name in COMPARED:
         values = table[name].dropna().to_numpy() if name in table else np.array([])
-        if len(values):
+        if len(values) >= LEAST_SCANS:
             median = np.median(values)
             margin = UNUSUAL * 1.4826 * np.median(np.abs(values - median))
             low, high = min(values.min(), median - margin), max(values.max(), median + margin)
