@@ -19,6 +19,12 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/bundle.smk"
+
+
+if config["predict"]:
+
+    include: "workflow/rules/predict.smk"
 
 
 localrules:
@@ -30,6 +36,8 @@ localrules:
     train,
     table1,
     figures,
+    bundle,
+    predict,
 
 
 rule all:

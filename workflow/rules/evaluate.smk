@@ -9,6 +9,7 @@ rule evaluate:
         healthy=paths.metrics("{row}", "{fold}", "healthy"),
         pooled=paths.metrics("{row}", "{fold}", "pooled"),
         curve=paths.metrics("{row}", "{fold}", "curve"),
+        validation=paths.metrics("{row}", "{fold}", "validation"),
     log:
         paths.log("evaluate/{row}/fold-{fold}"),
     benchmark:

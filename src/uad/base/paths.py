@@ -117,10 +117,14 @@ class Paths:
         return f"{self.root}/scores/{model}/fold-{fold}/{dataset}/anomaly_map.npy"
 
     def metrics(self, row: str, fold: int | str, of: str = "subjects") -> str:
-        """Metrics of a row: of test ``subjects``, ``healthy`` ones, all ``pooled``, or their
-        precision-recall ``curve``."""
+        """Metrics of a row: of test ``subjects``, ``healthy`` ones, all ``pooled``, their
+        precision-recall ``curve``, or of healthy ``validation`` subjects."""
         suffix = "" if of == "subjects" else f"_{of}"
         return f"{self.root}/metrics/{row}/fold-{fold}{suffix}.tsv"
+
+    def bundle(self, row: str) -> str:
+        """A row's models in one file, to be handed on."""
+        return f"{self.root}/bundles/{row}.zip"
 
     # Report.
 

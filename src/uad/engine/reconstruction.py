@@ -11,6 +11,7 @@ import torch
 
 from uad.base import devices, resumable, seeding
 from uad.data import packed
+from uad.data.packed import PackedVolume
 from uad.engine import checkpoints
 from uad.engine.jobs import Evaluated, Job
 
@@ -42,7 +43,7 @@ def reconstruct(
 
     def compute(i: int) -> np.ndarray:
         volume = pack.volume(subjects[i])
-        rng = seeding.generator(seed, "reconstruct", job.fold, volume.subject)
+        rng = seeding.generator(seed, "reconstruct", job.fold, *content(volume))
         image = torch.from_numpy(volume.image).to(job.device)  # (Z, X, Y)
         with devices.autocast(job.device, method.precision):
             return method.reconstruct(image, rng).cpu().numpy()
@@ -51,3 +52,24 @@ def reconstruct(
     resumable.write_resumable(
         output, len(subjects), shape, np.float16, compute, fitting, "reconstruct"
     )
+
+
+def content(volume: PackedVolume) -> tuple[int, int]:
+    """What seeds the noise of a volume: what is in it, not what it is called.
+
+    Two numbers that stay the same where a scan is stored in another orientation or number format,
+    or preprocessed on a processor with other last digits; a checksum of the voxels would not.
+
+    Parameters
+    ----------
+    volume : PackedVolume
+
+    Returns
+    -------
+    brain_percent : int
+        Share of the box that is brain.
+    mean_percent : int
+        Mean intensity in the brain; 100 is the upper percentile that intensities are scaled to.
+    """
+    mean = volume.image[volume.brain].mean(dtype=float) if volume.brain.any() else 0.0
+    return round(100 * float(volume.brain.mean())), round(100 * float(mean))

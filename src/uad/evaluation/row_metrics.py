@@ -31,12 +31,13 @@ OF_LESIONS += [f"dice_{rate}" for rate in FALSE_POSITIVE_RATES]
 
 class Evaluation(NamedTuple):
     """Tables with one line per test set and: test subject, healthy test subject, no subject, point
-    of the precision-recall curve of all voxels pooled."""
+    of the precision-recall curve of all voxels pooled, healthy validation subject."""
 
     subjects: pd.DataFrame
     healthy: pd.DataFrame
     pooled: pd.DataFrame
     curve: pd.DataFrame
+    validation: pd.DataFrame
 
 
 class Row(NamedTuple):
@@ -156,10 +157,45 @@ def _evaluate_test_set(
     counts = pooled.counts()
     curve = curves.precision_recall(counts).assign(prevalence=counts.positives / brain)
     curve.insert(0, "fold", fold)
-    tables = [pd.DataFrame(found) for found in (lines, healthy_lines, [pooled_line], curve)]
+    validation = [
+        {"subject": v.subject, "fold": fold, **extent(s, v.brain, cuts, healthy.cohort.voxel_ml)}
+        for v, s in healthy.of("val")
+    ]
+    found = (lines, healthy_lines, [pooled_line], curve, validation)
+    tables = [pd.DataFrame(table) for table in found]
     if np.isnan(cuts["val"]):
-        tables = [_without(table, [*AT_THRESHOLD, "fp_ml"]) for table in tables]
+        without = [*AT_THRESHOLD, "fp_ml", "above_val_ml", "largest_ml"]
+        tables = [_without(table, without) for table in tables]
     return tables if counts.positives else [_without(table, OF_LESIONS) for table in tables]
+
+
+def extent(
+    score: np.ndarray, brain: np.ndarray, cuts: Mapping[str, float], voxel_ml: float
+) -> dict:
+    """How much of a volume lies above thresholds: what a healthy brain is known by to `predict`.
+
+    Parameters
+    ----------
+    score : ndarray of float32, shape (Z, X, Y)
+        Zero outside the brain.
+    brain : ndarray of bool, shape (Z, X, Y)
+    cuts : mapping of str to float
+        Thresholds by name; the first is that of the components.
+    voxel_ml : float
+
+    Returns
+    -------
+    dict
+        `above_<name>_ml`, volume above each threshold; `largest_ml`, the largest 26-connected
+        component above the first; `score_max` and `score_mean` in the brain.
+    """
+    first = next(iter(cuts.values()))
+    return {
+        **{f"above_{k}_ml": np.count_nonzero(score > cut) * voxel_ml for k, cut in cuts.items()},
+        "largest_ml": metrics.largest(score > first) * voxel_ml,
+        "score_max": float(score[brain].max()),
+        "score_mean": float(score[brain].mean()),
+    }
 
 
 def _without(table, columns):

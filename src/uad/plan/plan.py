@@ -122,6 +122,11 @@ class Plan:
         method = settings.method(self._reconstructed_by(wildcards.model))
         return self.code("reconstruct.py", *methods.sources(method))
 
+    def methods_code(self, script: str, models: Iterable[str]) -> str:
+        """The same for a script that runs the methods of some models."""
+        used = dict.fromkeys(map(settings.method, models))
+        return self.code(script, *(name for method in used for name in methods.sources(method)))
+
     def dataset_code(self, script: str) -> Callable:
         """The same for a script that asks the wildcard data set's module."""
         return lambda wildcards: self.code(script, f"uad.data.datasets.{wildcards.dataset}")

@@ -16,6 +16,7 @@ from uad.evaluation.settings import Evaluation
 from uad.imaging.settings import Preprocessing
 from uad.models import methods
 from uad.models.settings import Residual, Synthetic
+from uad.predict.settings import Bundle, Predict
 
 Name = Annotated[str, Bounds(pattern=r"^[a-z0-9]+$")]
 ClaimName = Annotated[str, Bounds(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -280,6 +281,8 @@ class Config(Block):
     evaluation: Evaluation = key("how metrics are computed")
     table: Table = key("what is in Table 1")
     rows: dict[RowName, Row] = key("rows that Table 1 may have", min_length=1)
+    bundle: Bundle | None = key("what `snakemake bundle` makes a file of", default=None)
+    predict: Predict | None = key("what `snakemake predict` makes maps of", default=None)
 
 
 def of_method(name: str) -> type[Method]:

@@ -59,16 +59,34 @@ def test_validation_comes_before_test_subjects(job, tmp_path):
 
 
 def test_noise_of_a_subject_is_its_own(job, tmp_path):
-    """It does not depend on which subjects come before."""
+    """It depends neither on which subjects come before nor on names."""
     made, _ = job("32-true", "first", seed=5)
     pack = packed.Pack(tmp_path / "packed")
     ddpm = checkpoints.load(tmp_path / "32-true.pt", test={"test_levels": [250, 500]})
     assert not any(module.training for module in ddpm.modules())
     assert not any(parameter.requires_grad for parameter in ddpm.parameters())
     for i, subject in enumerate(("S2", "S1")):
-        rng = seeding.generator(5, "reconstruct", 0, subject)
-        expected = ddpm.reconstruct(torch.from_numpy(pack.volume(subject).image), rng)
+        volume = pack.volume(subject)
+        brain, mean = (
+            round(100 * volume.brain.mean()),
+            round(100 * volume.image[volume.brain].mean()),
+        )
+        rng = seeding.generator(5, "reconstruct", 0, brain, mean)
+        expected = ddpm.reconstruct(torch.from_numpy(volume.image), rng)
         np.testing.assert_array_equal(made[i], expected.numpy().astype(np.float16))
+
+
+def test_content_is_that_of_the_scan_not_its_last_digits():
+    rng = np.random.default_rng(0)
+    brain = rng.random((4, 8, 8)) < 0.314
+    image = np.where(brain, 0.5, 0).astype(np.float32)
+    volume = packed.PackedVolume("a", image, brain, brain)
+    found = reconstruction.content(volume)
+    assert found == (round(100 * brain.mean()), 50)
+    other = packed.PackedVolume("b", image * np.float32(1 + 1e-6), brain, brain)
+    assert reconstruction.content(other) == found
+    assert reconstruction.content(packed.PackedVolume("a", 2 * image, brain, brain)) != found
+    assert reconstruction.content(packed.PackedVolume("a", image, ~brain & False, brain)) == (0, 0)
 
 
 def test_networks_compute_in_the_precision_of_their_training(job):

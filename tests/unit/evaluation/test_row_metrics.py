@@ -493,3 +493,24 @@ def test_scores_are_weighted_by_a_fractional_brain_mask(results):
     score = float(evaluate(results, ["unet-brats"]).set_index("subject").loc["S2", "score_mean"])
     n = np.count_nonzero(volume.brain)
     assert score == pytest.approx((n - 0.8) / n, abs=1e-7)
+
+
+def test_extent_of_healthy_validation_subjects(results):
+    evaluation = evaluate_all(results, ["unet-brats"])
+    table, cuts = evaluation.validation, evaluation.pooled.iloc[0]
+    assert table["subject"].tolist() == ["S1", "S3"] and table["test_set"].tolist() == ["brats"] * 2
+    pack, maps = packed.Pack(results / "packed/ixi"), load_maps(results, "unet-brats", "ixi")
+    for line, score in zip(table.to_dict("records"), maps):
+        for name in ("val", "fpr1", "fpr5", "fpr10"):
+            n = np.count_nonzero(score > cuts[f"threshold_{name}"])
+            assert line[f"above_{name}_ml"] == pytest.approx(n * 0.008)
+        labels, _ = ndimage.label(score > cuts["threshold_val"], np.ones((3, 3, 3)))
+        assert line["largest_ml"] == pytest.approx(np.bincount(labels.flat)[1:].max() * 0.008)
+        brain = pack.volume(line["subject"]).brain
+        assert line["score_max"] == score.max()
+        assert line["score_mean"] == pytest.approx(score[brain].mean())
+    # Shares of the voxels of both together, as the thresholds promise.
+    brain_ml = sum(pack.volume(s).brain.sum() for s in ("S1", "S3")) * 0.008
+    assert table["above_fpr5_ml"].sum() <= 0.05 * brain_ml
+    assert table["above_fpr10_ml"].sum() > 0.05 * brain_ml
+    assert metrics.largest(np.zeros((2, 2, 2), bool)) == 0

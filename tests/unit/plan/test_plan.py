@@ -232,7 +232,9 @@ def test_no_two_results_share_a_path():
         *paths.packed("d"), paths.split("d"), paths.inventory("d"), paths.inventory_page,
         paths.quality("d"), paths.quality("d", "tsv"), paths.leaks(), paths.leaks("tsv"),
         paths.model("m", 0), paths.reconstruction("m", 0, "d"), paths.anomaly_map("m", 0, "d"),
-        *(paths.metrics("m", 0, of) for of in ("subjects", "healthy", "pooled", "curve")),
+        *(paths.metrics("m", 0, of) for of in (
+            "subjects", "healthy", "pooled", "curve", "validation",
+        )),
         paths.cases("m"), paths.weights("m", 0), paths.method_page("m"), paths.front_page,
         paths.failed_page, paths.earlier_page, paths.methods_text, paths.provenance,
     ]  # fmt: skip

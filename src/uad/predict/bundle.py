@@ -1,0 +1,189 @@
+"""A model bundle: what prediction needs of a run, in one file that holds nothing of a patient.
+
+A zip archive, not compressed, with
+
+`manifest.json`
+    how scans are preprocessed and scored, thresholds, what healthy validation brains showed,
+`README.md`
+    the model card,
+`models/<model>/fold-<fold>/model.pt`
+    weights and parameters, see `uad.engine.checkpoints`.
+
+Its comment, the last bytes of the file, is the SHA-256 of all that comes before it, so that any
+changed byte is noticed. Equal content gives equal bytes. Nothing in it is unpickled: it is JSON,
+Markdown, and tensors that torch reads with `weights_only`. Standard library only, since runs are
+planned with it.
+"""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from uad.base import digests
+from uad.base.errors import InputError
+from uad.base.files import replacing
+
+# Of the archive and its manifest; another one is refused.
+FORMAT = 1
+MANIFEST, CARD = "manifest.json", "README.md"
+SEAL = b"sha256:"
+SEAL_BYTES = len(SEAL) + 64
+BLOCK = 1 << 20
+ATLAS_PARTS = ("head", "brain")
+
+
+def model_name(model: str, fold: int) -> str:
+    """A model's place in the archive."""
+    return f"models/{model}/fold-{fold}/model.pt"
+
+
+def write(path: Path | str, manifest: Mapping, card: str, models: Mapping[str, Any]) -> None:
+    """Write a bundle, complete or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+    manifest : mapping
+        Plain values; `format` is added.
+    card : str
+        Markdown.
+    models : mapping of str to path-like
+        Names in the archive (`model_name`) to files.
+    """
+    content = json.dumps({"format": FORMAT, **manifest}, indent=1, allow_nan=False)
+    with replacing(path) as temporary:
+        with zipfile.ZipFile(temporary, "w") as archive:
+            archive.writestr(_entry(MANIFEST), content + "\n")
+            archive.writestr(_entry(CARD), card)
+            for name in sorted(models):
+                archive.writestr(_entry(name), Path(models[name]).read_bytes())
+            archive.comment = SEAL + bytes(64)
+        seal = _digest(temporary)
+        with open(temporary, "r+b") as file:
+            file.seek(-64, 2)
+            file.write(seal)
+
+
+def _entry(name):
+    """A member without the time and the user of its making."""
+    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    entry.create_system = 3
+    entry.external_attr = 0o644 << 16
+    return entry
+
+
+def _digest(path):
+    """SHA-256, in hexadecimal, of all but the seal."""
+    left = Path(path).stat().st_size - SEAL_BYTES
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while left > 0 and (block := file.read(min(left, BLOCK))):
+            digest.update(block)
+            left -= len(block)
+    return digest.hexdigest().encode()
+
+
+def read(path: Path | str) -> dict[str, Any]:
+    """The manifest of a bundle; its seal is not checked, which takes seconds.
+
+    Raises
+    ------
+    InputError
+        If there is no bundle of this format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file (predict.bundle); `snakemake bundle` makes one, see "
+            "docs/predict.md"
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read(MANIFEST))
+            form = manifest["format"]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path}: is no model bundle of this workflow, or is damaged ({error}); please get it "
+            "again"
+        ) from error
+    if form != FORMAT:
+        raise InputError(
+            f"{path}: is a bundle of format {form}, and this version of the workflow reads format "
+            f"{FORMAT} only; please use the version that made it ({manifest.get('revision')})"
+        )
+    return manifest
+
+
+def check(path: Path | str) -> dict[str, Any]:
+    """The manifest of a bundle in which no byte has changed.
+
+    Raises
+    ------
+    InputError
+        See `read`; or if any byte is not as it was written.
+    """
+    with _opened(path) as file:
+        file.seek(0, 2)
+        file.seek(max(file.tell() - SEAL_BYTES, 0))
+        seal = file.read()
+    if seal != SEAL + _digest(path):
+        raise InputError(
+            f"{path}: is damaged or was changed: its checksum is not the one it was sealed with; "
+            "please get it again"
+        )
+    return read(path)
+
+
+def _opened(path):
+    read(path)  # for its sentences
+    return open(path, "rb")
+
+
+def unpack(path: Path | str, folder: Path | str) -> dict[str, Any]:
+    """Check a bundle and put its models into a folder; returns the manifest."""
+    manifest = check(path)
+    with zipfile.ZipFile(path) as archive:
+        for name in model_files(manifest):
+            try:
+                content = archive.read(name)
+            except KeyError:
+                raise InputError(f"{path}: lacks {name}; please get it again") from None
+            target = Path(folder) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+    return manifest
+
+
+def model_files(manifest: Mapping) -> Iterator[str]:
+    """Names of the models in the archive, fold by fold."""
+    for fold in manifest["folds"]:
+        for model in manifest["models"]:
+            yield model_name(model, fold)
+
+
+def check_atlas(path: Path | str, manifest: Mapping, **templates: Path | str) -> None:
+    """Raise `InputError` unless the atlas is the one that a bundle was made with.
+
+    Parameters
+    ----------
+    path : path-like
+        Of the bundle, for the message.
+    manifest : mapping
+    **templates : path-like
+        `head` and `brain`.
+    """
+    for part in ATLAS_PARTS:
+        template = templates[part]
+        if not Path(template).is_file():
+            raise InputError(
+                f"{template}: no such file; atlas.{part} must be the atlas that {path} was made "
+                "with, and `snakemake download` fetches SRI24"
+            )
+        if digests.sha256(template) != manifest["atlas"]["sha256"][part]:
+            raise InputError(
+                f"{template}: is not the atlas that {path} was made with (its SHA-256 differs); "
+                f"please set atlas.{part} to that one"
+            )

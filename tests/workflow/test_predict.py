@@ -1,0 +1,261 @@
+"""`snakemake bundle` and `snakemake predict`: planned in a moment, and run on scans of the demo."""
+
+import json
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import ROOT
+from plan import job_counts
+
+from uad.base import tsv
+from uad.base.paths import Paths
+from uad.data import splits
+from uad.engine import scoring
+from uad.engine.jobs import Evaluated, Job
+from uad.evaluation import metrics
+from uad.evaluation.scores import Cohort, RowScore, Stored
+from uad.predict import bundle, result
+
+ROW = "sadm_res-brats"
+DEMO_CONFIG = ROOT / "config/demo.yaml"
+
+
+def snakemake(folder, *arguments):
+    """Run the workflow from another folder."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1800)
+
+
+def block(**keys):
+    return json.dumps({key: str(value) for key, value in keys.items()})
+
+
+def make_bundle(path, **changes):
+    """A bundle without models, as far as planning reads it."""
+    manifest = {
+        "row": ROW, "folds": [0], "modality": "T1", "brain_mask": "atlas", "revision": "abc",
+        "models": {"cddpm": {}, "unet_res-brats": {}}, **changes,
+    }  # fmt: skip
+    models = {}
+    for i, name in enumerate(bundle.model_files(manifest)):
+        models[name] = path.with_name(f"{i}.pt")
+        models[name].write_bytes(b"weights")
+    bundle.write(path, manifest, "", models)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A bundle, two scans and an atlas, but none of the data sets."""
+    make_bundle(tmp_path / "b.zip")
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "atlas").mkdir()
+    for name in ("scans/a.nii", "scans/b.nii.gz", "atlas/T1.nii", "atlas/T1_brain.nii"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def plan(folder, **keys):
+    words = {"scans": "scans", "bundle": "b.zip", "out": "maps", **keys}
+    atlas = block(head="atlas/T1.nii", brain="atlas/T1_brain.nii")
+    return snakemake(
+        folder, "predict", "-n", "--quiet", "rules",
+        "--config", f"predict={block(**words)}", f"atlas={atlas}",
+    )  # fmt: skip
+
+
+def test_bundle_atlas_and_scans_are_enough(folder):
+    done = plan(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = job_counts(done.stdout)
+    per_scan = ("register_scan", "prepare_scan", "score_scan", "write_prediction")
+    assert all(jobs[name] == 2 for name in per_scan)
+    assert jobs["summarise_predictions"] == 1 and "strip_scan_hd_bet" not in jobs
+    jobs = job_counts(plan(folder, brain_mask="hd_bet").stdout)
+    assert jobs["strip_scan_hd_bet"] == 2
+
+
+def test_command_says_the_same(folder):
+    code = "from uad.__main__ import predict; predict()"
+    words = ["predict", "scans", "maps", "--bundle", "b.zip", "--atlas", "atlas", "-n"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words, "--quiet", "rules"],
+        cwd=folder, env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert job_counts(done.stdout)["write_prediction"] == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"bundle": "none.zip"}, "none.zip: no such file"),
+        ({"scans": "nowhere"}, "nowhere: no such file or folder"),
+        ({"scans": "atlas/none"}, "no such file or folder"),
+        ({"bundle": "scans/a.nii"}, "is no model bundle of this workflow"),
+        ({"brain_mask": "none"}, "predict.brain_mask is 'none', but must be"),
+    ],
+)
+def test_mistakes_are_named(folder, keys, sentence):
+    done = plan(folder, **keys)
+    assert done.returncode != 0
+    assert sentence in done.stdout + done.stderr and "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_changed_bundle_is_refused(folder):
+    content = bytearray((folder / "b.zip").read_bytes())
+    content[content.index(b"weights")] ^= 1
+    (folder / "b.zip").write_bytes(content)
+    done = plan(folder)
+    assert done.returncode != 0
+    assert "b.zip: is damaged or was changed" in done.stdout + done.stderr
+
+
+def test_what_predict_and_bundle_need_is_said(tmp_path):
+    done = snakemake(tmp_path, "predict", "-n")
+    assert done.returncode != 0
+    assert "snakemake predict needs --config 'predict={scans:" in done.stdout + done.stderr
+    words = ["bundle", "-n", "--config", "bundle={row: perfect}", "--configfile", DEMO_CONFIG]
+    done = snakemake(tmp_path, *words)
+    assert done.returncode != 0
+    assert "bundle.row must name the row whose models are bundled" in done.stdout + done.stderr
+
+
+def test_bundle_of_a_row_needs_its_own_models_only(tmp_path):
+    done = snakemake(
+        tmp_path, "bundle", "-n", "--quiet", "rules",
+        "--configfile", DEMO_CONFIG, "--config", f"bundle={{row: {ROW}}}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = job_counts(done.stdout)
+    assert jobs["seal_bundle"] == 1 and jobs["train_model"] == 2 * 2 and jobs["evaluate"] == 2
+
+
+def workflow_map(demo, dataset, subject, fold, folder):
+    """A test subject's volume and map of `ROW`, as rules `score` and `evaluate` have it."""
+    paths, config = Paths(str(demo)), yaml.safe_load(DEMO_CONFIG.read_text())
+    data = Evaluated(paths.packed(dataset), paths.split(dataset), with_training=False)
+    made = paths.reconstruction("cddpm", fold, dataset)
+    maps = folder / f"{dataset}-{fold}.npy"
+    if not maps.exists():
+        job = Job(fold=fold, device=torch.device("cpu"), threads=1, code="")
+        scoring.score(data, paths.model("unet_res-brats", fold), {}, made, job, maps)
+        torch.set_flush_denormal(False)
+    stored = Stored(dataset, data.files, data.split, {"unet_res-brats": maps}, {"cddpm": made})
+    residual = {"kind": "ssim", "erosion": 0}
+    score = RowScore(["cddpm", "unet_res-brats"], Cohort(stored, fold), residual, config["seed"])
+    volume = score.cohort.volume(subject)
+    return volume, score(volume)
+
+
+def native_files(demo, dataset):
+    """The first test subject of a data set, its scan and its lesion mask in the native folder."""
+    subject = splits.subjects(tsv.read(Paths(str(demo)).split(dataset)), 0, "test")[0]
+    folder = demo / "raw" / dataset
+    if dataset == "brats21":
+        name = subject.replace("BraTS", "BraTS2021_")
+        return subject, folder / name / f"{name}_t1.nii.gz", folder / name / f"{name}_seg.nii.gz"
+    (scan,) = folder.rglob(f"sub-{subject}_*T1w.nii.gz")
+    (lesion,) = folder.rglob(f"sub-{subject}_*mask.nii.gz")
+    return subject, scan, lesion
+
+
+def check_prediction(demo, dataset, brain_mask, sealed, folder):
+    """A renamed scan's maps are the workflow's own; on the scan they find the lesion as well."""
+    subject, scan, lesion = native_files(demo, dataset)
+    (folder / "scans").mkdir()
+    shutil.copy(scan, folder / "scans/renamed.nii.gz")
+    words = {"scans": folder / "scans", "bundle": sealed, "out": folder / "maps"}
+    atlas = block(head=demo / "atlas/T1.nii", brain=demo / "atlas/T1_brain.nii")
+    threads = json.dumps({"train": 1, "infer": 1})
+    done = snakemake(
+        folder, "predict", "--cores", "2", "--notemp", "--config",
+        f"predict={block(**words, brain_mask=brain_mask)}", f"atlas={atlas}", f"threads={threads}",
+        "accelerator=cpu",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    stem = folder / "maps/sub-renamed/anat/sub-renamed"
+    with np.load(folder / "maps/work/sub-renamed/anat/sub-renamed/scored.npz") as stored:
+        maps = stored["maps"]
+    ours = [workflow_map(demo, dataset, subject, fold, folder) for fold in (0, 1)]
+    for (_, expected), found in zip(ours, maps, strict=True):
+        assert expected.any() and expected.tobytes() == found.tobytes()
+
+    manifest, volume = bundle.read(sealed), ours[0][0]
+    inside = nib.load(lesion).get_fdata() > 0
+    native = nib.load(f"{stem}_anomalymap.nii.gz").get_fdata(dtype=np.float32)
+    mean = maps.mean(axis=0)
+    expected = metrics.best_dice(metrics.count(mean, volume.lesion))[0]
+    assert abs(metrics.best_dice(metrics.count(native, inside))[0] - expected) < 0.02
+    for name, cut in result.thresholds(manifest).items():
+        mask = nib.load(f"{stem}_desc-{name}_anomaly_mask.nii.gz").get_fdata() > 0
+        np.testing.assert_array_equal(mask, native > np.float32(cut))
+        assert abs(metrics.dice(mask, inside) - metrics.dice(mean > cut, volume.lesion)) < 0.02
+    record = json.loads((stem.parent / "sub-renamed_prediction.json").read_text())
+    assert all((stem.parent / name).exists() for name in record["files"])
+    assert (stem.parent / "sub-renamed_prediction.html").stat().st_size < 2_000_000
+    return SimpleNamespace(record=record, output=done.stdout + done.stderr)
+
+
+@pytest.fixture(scope="module")
+def sealed(demo):
+    """The bundle of `ROW` of the demo."""
+    done = snakemake(
+        ROOT, "bundle", "--cores", "2", "--configfile", DEMO_CONFIG,
+        "--config", f"bundle={{row: {ROW}}}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return demo / f"bundles/{ROW}.zip"
+
+
+@pytest.mark.demo
+@pytest.mark.parametrize(("dataset", "mask"), [("brats21", "threshold"), ("atlas_v2", "atlas")])
+def test_prediction_is_the_workflows_own_map(demo, sealed, tmp_path, dataset, mask):
+    check_prediction(demo, dataset, mask, sealed, tmp_path)
+
+
+def check_refusals(demo, sealed, folder):
+    """Scans that cannot be scored get a sentence, the good one its map; nothing runs again."""
+    (folder / "scans").mkdir()
+    _, scan, _ = native_files(demo, "atlas_v2")
+    image = nib.load(scan)
+    values = image.get_fdata(dtype=np.float32)
+    shutil.copy(scan, folder / "scans/good.nii.gz")
+    bad = {
+        "empty": (0 * values, "is empty"),
+        "movie": (np.stack([values[::4, ::4, ::4]] * 2, -1), "expected one 3-D volume"),
+        "inverted": (np.where(values > 0, values.max() - values, 0), "registration failed|T1"),
+    }
+    for name, (array, _) in bad.items():
+        nib.save(nib.Nifti1Image(array, image.affine), folder / f"scans/{name}.nii.gz")
+    unknown = nib.Nifti1Image(values, image.affine)
+    unknown.set_sform(image.affine, 0)
+    unknown.set_qform(image.affine, 0)
+    nib.save(unknown, folder / "scans/unknown.nii.gz")
+    reasons = {name: why for name, (_, why) in bad.items()}
+    reasons["unknown"] = "does not say how the scan is oriented"
+    words = {"scans": folder / "scans", "bundle": sealed, "out": folder / "maps"}
+    atlas = block(head=demo / "atlas/T1.nii", brain=demo / "atlas/T1_brain.nii")
+    config = ["--config", f"predict={block(**words)}", f"atlas={atlas}", "accelerator=cpu"]
+    done = snakemake(folder, "predict", "--cores", "2", *config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = tsv.read(folder / "maps/summary.tsv").set_index("scan")
+    assert len(table) == len(reasons) + 1 and table.index[0] == "sub-good"
+    assert np.isnan(table.loc["sub-good", "refused"]) and table.loc["sub-good", "above_val_ml"] > 0
+    for name, why in reasons.items():
+        assert any(part in table.loc[f"sub-{name}", "refused"] for part in why.split("|"))
+        files = {path.name for path in (folder / f"maps/sub-{name}/anat").iterdir()}
+        assert files == {f"sub-{name}_prediction.json", f"sub-{name}_prediction.html"}
+    again = snakemake(folder, "predict", "--cores", "2", *config)
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+@pytest.mark.demo
+def test_scans_that_cannot_be_scored_leave_the_others_alone(demo, sealed, tmp_path):
+    check_refusals(demo, sealed, tmp_path)
