@@ -23,6 +23,7 @@ rule inventory:
     params:
         known=cohort.known,
         cases=cohort.cases,
+        assume_orientation=cohort.assume_orientation,
         counts=lambda wildcards: config["splits"][wildcards.dataset],
         modality=config["modality"],
         code=plan.dataset_code("take_inventory.py"),

@@ -13,7 +13,12 @@ with logs.job(snakemake.log[0]) as log:
     found = list(
         reading.examine(
             [reading.Case(*case) for case in params.cases],
-            reading.Reading(params.known["layout"], module.LESION_LABELS, params.code),
+            reading.Reading(
+                params.known["layout"],
+                module.LESION_LABELS,
+                params.assume_orientation,
+                params.code,
+            ),
             snakemake.threads,
             {case["subject"]: case for case in known},
         )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from uad.base import digests, logs
 from uad.base.errors import InputError
-from uad.imaging import volumes
+from uad.imaging import masks, volumes
 
 CHUNK = 1 << 20
 DIGITS = 16  # of the digests that contents are compared by
@@ -30,12 +30,15 @@ class Reading(NamedTuple):
     layout : {"native", "prepared"}
     labels : list of int or None
         Values of a lesion mask that count, see `volumes.read_mask`.
+    assume_orientation : str or None
+        See `volumes.read`.
     code : str
         Digest of the code that reads.
     """
 
     layout: str
     labels: list | None
+    assume_orientation: str | None
     code: str
 
 
@@ -115,16 +118,23 @@ def _sha256_to_the_end(path):
 
 def _contents(files, reading):
     """Digests of the voxels of an image and its lesion mask, read as preprocessing reads them."""
+    sides = reading.assume_orientation
     if reading.layout == "native":
-        image, lesion = volumes.read_scan(files["image"], files.get("lesion"), reading.labels)
+        image, lesion = volumes.read_scan(
+            files["image"], files.get("lesion"), reading.labels, sides
+        )
         if conflict := volumes.header_conflict(files["image"]):
             raise InputError(f"{files['image']}: {conflict}")
     else:
-        image, brain = volumes.read(files["image"]), volumes.read_mask(files["brain"])
-        lesion = volumes.read_mask(files["lesion"]) if "lesion" in files else image.empty_mask()
+        image = volumes.read(files["image"], assume_orientation=sides)
+        brain = volumes.read_soft_mask(files["brain"], sides)
+        lesion = image.empty_mask()
+        if "lesion" in files:
+            lesion = volumes.read_soft_mask(files["lesion"], sides)
         for mask in (brain, lesion):
             volumes.check_same_grid(image, mask)
         volumes.check_not_empty(brain)
+        masks.check_lesion(lesion, brain)
     found = {"image": image.array}
     if lesion.array.any():
         found["lesion"] = lesion.array

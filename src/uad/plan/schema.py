@@ -72,6 +72,11 @@ class DataSet(Block):
         min_length=1,
     )
     demographics: str | None = key("spreadsheet with ages, or `null`", default=None)
+    assume_orientation: str | None = key(
+        "where the voxel axes point to, such as `RAS`, in files whose headers do not say (sform "
+        "and qform code 0); `null`: such subjects are excluded",
+        default=None,
+    )
     brain_mask: Literal["hd_bet", "atlas", "threshold"] = key(
         "`hd_bet`: heads, by HD-BET; `atlas`: heads, mask propagated from the atlas; `threshold`: "
         "stripped input, voxels above the mean",

@@ -1,4 +1,7 @@
-"""Leak report: which subjects have two roles in a fold, as published and as this run uses them."""
+"""Leak report: which subjects have two roles in a fold, as published and as this run uses them.
+
+Also which subjects the lists name and this run does not have, so that no set shrinks unseen.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from uad.data import leakage, splits
+from uad.data.datasets import person
 from uad.report import pages
 from uad.report.blocks import Cell
 
@@ -35,8 +39,9 @@ def table(
     DataFrame
         One line per data set, stage (`listed`, `used`) and fold. Columns: dataset, stage, fold;
         train, val, test (subjects); repeated_train, repeated_val, repeated_test (rows beyond a
-        subject's first); train_test, train_val, val_test (subjects with both roles), and their
-        labels (`leakage.overlaps`), separated by spaces, in train_test_subjects and so on.
+        subject's first); train_test, train_val, val_test (subjects with both roles); absent
+        (listed, but without a role in this run); and the labels of these (`leakage.overlaps`),
+        separated by spaces, in train_test_subjects and so on.
     """
     lines = []
     for dataset in used:
@@ -47,21 +52,30 @@ def table(
         for stage, (tables, known) in stages.items():
             for fold in sorted(set(tables[dataset]["fold"])):
                 shared = leakage.overlaps(tables, dataset, fold, known)
-                counts = _line(tables[dataset], fold, shared)
+                counts = _line(tables[dataset], used[dataset], fold, shared)
                 lines.append({"dataset": dataset, "stage": stage, "fold": fold, **counts})
     return pd.DataFrame(lines)
 
 
 def _line(
-    rows: pd.DataFrame, fold: int, shared: Mapping[tuple[str, str], list[str]]
+    rows: pd.DataFrame,
+    used: pd.DataFrame,
+    fold: int,
+    shared: Mapping[tuple[str, str], list[str]],
 ) -> dict[str, Any]:
     """Counts and names of one fold."""
     members = {role: splits.subjects(rows, fold, role) for role in splits.ROLES}
+    listed, present = (
+        set(table.loc[table["fold"] == fold, "subject"].map(person)) for table in (rows, used)
+    )
+    absent = sorted(listed - present)
     return {
         **{role: len(set(names)) for role, names in members.items()},
         **{f"repeated_{role}": len(names) - len(set(names)) for role, names in members.items()},
         **{name: len(shared[pair]) for name, pair in PAIRS.items()},
         **{f"{name}_subjects": " ".join(shared[pair]) for name, pair in PAIRS.items()},
+        "absent": len(absent),
+        "absent_subjects": " ".join(absent),
     }
 
 
@@ -84,7 +98,7 @@ def write_html(audit: pd.DataFrame, simulated: bool, path: str | Path) -> None:
         title="Leak report",
         simulated=simulated,
         warnings=[warning] if leaks else [],
-        heads=[*splits.ROLES, *(" ∩ ".join(pair) for pair in PAIRS.values())],
+        heads=[*splits.ROLES, *(" ∩ ".join(pair) for pair in PAIRS.values()), "not used"],
         parts=[
             (
                 f"{dataset}: {STAGES[stage]}",
@@ -96,12 +110,12 @@ def write_html(audit: pd.DataFrame, simulated: bool, path: str | Path) -> None:
 
 
 def _cells(line: pd.Series) -> list[Cell]:
-    """Subjects per role, with repeated rows below; shared subjects, with their names below."""
+    """Subjects per role, with repeated rows below; shared and absent ones, with their names."""
     cells = []
     for role in splits.ROLES:
         repeated = line[f"repeated_{role}"]
         cells.append(Cell(line[role], [f"+ {repeated} repeated"] if repeated else []))
-    for name in PAIRS:
+    for name in (*PAIRS, "absent"):
         names = line[f"{name}_subjects"].split()
         three = [" ".join(names[i : i + 3]) for i in range(0, len(names), 3)]
         cells.append(Cell(line[name], three))

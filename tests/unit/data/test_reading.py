@@ -13,7 +13,7 @@ import phantoms
 from uad.data import reading
 from uad.data.reading import Case, Reading
 
-NATIVE = Reading("native", None, "code")
+NATIVE = Reading("native", None, None, "code")
 
 
 def examine(cases, how=NATIVE, processes=2, known=()):
@@ -81,7 +81,7 @@ def four_dimensional(array, affine):
 DAMAGES = {
     "cut off": ("image", cut, "cannot be read to its end"),
     "checksum": ("image", trailer, "cannot be read to its end .*CRC"),
-    "early end": ("image", early_end, "damaged or incomplete"),
+    "early end": ("image", early_end, "damaged or incomplete|the header says 688128 bytes"),
     "text": ("lesion", lambda path: Path(path).write_text("text"), "cannot be read as NIfTI"),
     "empty": ("image", lambda path: Path(path).write_text(""), "cannot be read"),
     "gone": ("image", os.remove, "No such file"),

@@ -15,6 +15,7 @@ import torch
 from conftest import ROOT
 
 import phantoms
+from uad.base import exclusion
 from uad.base.errors import InputError
 from uad.imaging import hd_bet, hd_bet_weights, volumes
 
@@ -97,7 +98,7 @@ class Predictor:
 
 @pytest.fixture
 def nnunet(monkeypatch):
-    """nnU-Net's module with the stand-in, where `find_brain` imports it from."""
+    """nnU-Net's module with the stand-in, where `load` imports it from."""
     name = "nnunetv2.inference.predict_from_raw_data"
     for package in ("nnunetv2", "nnunetv2.inference"):
         monkeypatch.setitem(sys.modules, package, types.ModuleType(package))
@@ -109,7 +110,7 @@ def nnunet(monkeypatch):
 def test_mask_is_on_the_grid_of_the_head(rng, nnunet, capsys):
     affine = np.diag([-1.0, -2.0, 3.0, 1.0])  # LPS order
     head = volumes.Volume(rng.uniform(0, 1000, (6, 7, 8)).astype(np.float32), affine, "head.nii")
-    mask = hd_bet.find_brain(head, "weights", torch.device("cpu"))
+    mask = hd_bet.find_brain(head, hd_bet.load("weights", torch.device("cpu")))
     np.testing.assert_array_equal(mask.array, head.array > 800)
     assert mask.array.dtype == np.uint8
     volumes.check_same_grid(head, mask)
@@ -122,9 +123,8 @@ def test_mask_is_on_the_grid_of_the_head(rng, nnunet, capsys):
 
 
 @pytest.mark.parametrize(("device", "mirrored"), [("cpu", False), ("cuda", True)])
-def test_mirrored_copies_on_a_gpu_only(rng, nnunet, device, mirrored):
-    head = volumes.Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))
-    hd_bet.find_brain(head, "weights", torch.device(device))
+def test_mirrored_copies_on_a_gpu_only(nnunet, device, mirrored):
+    hd_bet.load("weights", torch.device(device))
     assert Predictor.settings["use_mirroring"] is mirrored
 
 
@@ -133,9 +133,8 @@ def test_weights_of_another_release(nnunet, monkeypatch):
         raise RuntimeError("size mismatch for encoder:\n torch.Size([3])")
 
     monkeypatch.setattr(Predictor, "initialize_from_trained_model_folder", refuse)
-    head = volumes.Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))
     with pytest.raises(InputError, match=r"old: .* \(size mismatch for encoder:\)") as error:
-        hd_bet.find_brain(head, "old", torch.device("cpu"))
+        hd_bet.load("old", torch.device("cpu"))
     assert "\n" not in str(error.value)
 
 
@@ -144,9 +143,8 @@ def test_weights_with_python_objects(nnunet, monkeypatch):
         raise pickle.UnpicklingError("Weights only load failed.\n Do this:")
 
     monkeypatch.setattr(Predictor, "initialize_from_trained_model_folder", refuse)
-    head = volumes.Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))
     with pytest.raises(InputError, match="odd: .* could run any program; hd_bet.we") as error:
-        hd_bet.find_brain(head, "odd", torch.device("cpu"))
+        hd_bet.load("odd", torch.device("cpu"))
     assert "\n" not in str(error.value)
 
 
@@ -183,15 +181,32 @@ def test_threads_are_limited(nnunet, monkeypatch):
     assert {os.environ[name] for name in hd_bet.THREAD_VARIABLES} == {"3"}
 
 
-def test_empty_mask_is_refused(weights, tmp_path, rng, monkeypatch, capsys):
+def run_program(monkeypatch, head, weights, mask):
+    monkeypatch.setattr(hd_bet, "set_up", lambda threads: None)
+    monkeypatch.setattr(sys, "argv", arguments(head, weights, mask))
+    runpy.run_path(str(ROOT / "workflow/scripts/strip_skull_hd_bet.py"), run_name="__main__")
+
+
+def test_empty_mask_excludes_the_subject(weights, tmp_path, rng, monkeypatch):
     head = phantoms.save(phantoms.head(rng)[0], tmp_path / "head.nii")
     mask = tmp_path / "mask.nii.gz"
-    monkeypatch.setattr(hd_bet, "set_up", lambda threads: None)
+    monkeypatch.setattr(hd_bet, "load", lambda *_: None)
     monkeypatch.setattr(hd_bet, "find_brain", lambda head, *_: head.empty_mask())
-    monkeypatch.setattr(sys, "argv", arguments(head, weights, mask))
+    run_program(monkeypatch, head, weights, mask)
+    assert exclusion.reason(mask) == f"{head}: the brain mask is empty"
+
+
+def test_weights_that_cannot_be_loaded_exclude_nobody(weights, tmp_path, rng, monkeypatch, capsys):
+    head = phantoms.save(phantoms.head(rng)[0], tmp_path / "head.nii")
+    mask = tmp_path / "mask.nii.gz"
+
+    def refuse(*_):
+        raise InputError("these weights are of another release")
+
+    monkeypatch.setattr(hd_bet, "load", refuse)
     with pytest.raises(SystemExit, match="1"):
-        runpy.run_path(str(ROOT / "workflow/scripts/strip_skull_hd_bet.py"), run_name="__main__")
-    assert capsys.readouterr().err == f"Error: {head}: the brain mask is empty\n"
+        run_program(monkeypatch, head, weights, mask)
+    assert capsys.readouterr().err == "Error: these weights are of another release\n"
     assert not mask.exists()
 
 

@@ -246,6 +246,10 @@ MISTAKES = {
         {"datasets": {"ixi": {"brain_mask": "bet"}}},
         "datasets.ixi.brain_mask is 'bet', but must be 'hd_bet', 'atlas' or 'threshold'",
     ),
+    "no orientation": (
+        {"datasets": {"wmh": {"assume_orientation": "RAA"}}},
+        "datasets.wmh.assume_orientation is 'RAA', but must say where the three voxel axes point",
+    ),
     "wrong type": ({"seed": "abc"}, "seed is 'abc', but must be a whole number"),
     "too small": ({"splits": {"folds": 0}}, "splits.folds is 0, but must be at least 1"),
     "fold out of range": (
