@@ -140,9 +140,11 @@ def _from_a_source(name, item, target, part, lock, patience):
         get = _of_package if "pip" in source else _of_folder if "files" in source else _of_file
         try:
             return get(name, source, target, part, lock, patience)
-        except NotThereError as error:
+        except InputError as error:
             if isinstance(error, WrongFileError) or not _holds_something(part):
                 _throw_away(part)
+            if not isinstance(error, NotThereError):  # of the disk
+                raise
             failures.append(str(error))
             log.warning("%s", error)
     by_hand = f"put it at {target}"
