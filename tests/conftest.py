@@ -49,7 +49,8 @@ LINE = {
     "title": "IXI", "licence": "free & open", "source": "https://example.org/ixi",
     "citation": "IXI",
     "modality": "T1", "layout": "native", "folder": "data/IXI-T1", "cases": 581, "found": 9,
-    "needed": 9, "missing": None, "left_out": [], "unreadable": [],
+    "needed": 9, "missing": None, "left_out": [], "unreadable": [], "dated": [],
+    "contents": {"image": {}, "lesion": {}},
 }  # fmt: skip
 
 # Parameters of a small diffusion model.

@@ -46,6 +46,8 @@ growing, gpus, local_gpus = asked.growing, asked.gpus, asked.local_gpus
 paths = PLAN.paths
 BEGAN = time.time()
 simulated = bool(config["simulation"])
+# What ends a run after its last job is part of this Snakefile, not of one that has it as a module.
+HOOKS = Path(workflow.main_snakefile).resolve() == HOME.resolve() / "Snakefile"
 IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 ATLAS_GRID = config["atlas"]["shape"], config["atlas"]["spacing_mm"]
 
@@ -59,6 +61,7 @@ STRICT = workflow.is_main_process and not any(
 if STRICT:
     planned(host.check_results)(paths.root)
     cohort.check()
+    planned(host.check_dates)(PLAN.given_files())
 if workflow.is_main_process:
     for sentence in cohort.left_out():
         logger.warning(sentence)
@@ -88,6 +91,14 @@ def run_facts(wildcards=None):
     """What the front page says of the run that is not in its results."""
     overlays = [Path(os.path.relpath(path)).as_posix() for path in workflow.overwrite_configfiles]
     return figures.facts(list(dict.fromkeys(["config/config.yaml", *overlays])))
+
+
+def end_check():
+    """Exit with status 1 if rule `check`, as part of this run, found that something is missing."""
+    checked = any(job.rule.name == "check" for job in workflow.dag.jobs)
+    if checked and (verdict := host.verdict(paths.log("check"))):
+        logger.error(verdict)
+        sys.exit(1)
 
 
 def write_failed_page():

@@ -33,6 +33,7 @@ rule make_splits:
 rule audit_splits:
     input:
         splits=plan.splits(PLAN.datasets),
+        inventories=[paths.inventory(dataset) for dataset in PLAN.datasets],
         lists=lambda wildcards: cohort.all_split_lists(),
     output:
         table=paths.leaks("tsv"),

@@ -23,7 +23,8 @@ with logs.job(snakemake.log[0]) as log:
             )
         else:
             if params.scheme == "paper":
-                rows = released.paper_rows(inputs.lists[0], dataset, table["subject"], params.folds)
+                persons = table["subject"].map(datasets.person).drop_duplicates()
+                rows = released.paper_rows(inputs.lists[0], dataset, persons, params.folds)
             else:
                 rows = released.rows(
                     Path(inputs.lists[0]).parent, dataset, params.folds, params.needed

@@ -6,8 +6,9 @@ The content is on the disk before the name is, so that a power cut leaves no fil
 import glob
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,17 @@ def _lives(pid):
     except PermissionError:
         pass  # somebody else's
     return True
+
+
+def from_the_future(paths: Iterable[Path | str]) -> list[tuple[str, str]]:
+    """Files that were changed later than now by their dates: pairs of path and date, sorted.
+
+    Snakemake ends a job whose output is older than an input of it. Folders, and files that are not
+    there, are left out.
+    """
+    now, found = datetime.now(), []
+    for path in map(Path, paths):
+        changed = datetime.fromtimestamp(path.stat().st_mtime) if path.is_file() else now
+        if changed > now:
+            found.append((str(path), f"{changed:%Y-%m-%d %H:%M:%S}"))
+    return sorted(found)

@@ -64,9 +64,9 @@ class Paths:
         """A file of the simulated atlas."""
         return f"{self.root}/atlas/{name}"
 
-    def inventory(self, dataset: str) -> str:
+    def inventory(self, dataset: str, ending: str = "json") -> str:
         """What was found of a data set."""
-        return f"{self.root}/inventory/{dataset}.json"
+        return f"{self.root}/inventory/{dataset}.{ending}"
 
     @property
     def inventory_page(self) -> str:

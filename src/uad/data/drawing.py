@@ -15,6 +15,7 @@ import pandas as pd
 
 from uad.base.errors import InputError
 from uad.base.logs import log
+from uad.data import datasets
 from uad.data.leakage import leak_warning
 from uad.data.splits import COLUMNS, ROLES, check
 
@@ -32,7 +33,8 @@ def clean(
 
     Test subjects are common to all folds. The rest is the pool: each fold validates on `n_val` of
     its subjects, disjoint between folds, and trains on `n_train` of the others. Without training
-    the pool only sets thresholds, and all of it validates in every fold.
+    the pool only sets thresholds, and all of it validates in every fold. The sessions of a subject
+    (`datasets.person`) are drawn together and count as one.
 
     Parameters
     ----------
@@ -56,7 +58,10 @@ def clean(
     InputError
         If there are too few subjects.
     """
-    frame = pd.DataFrame({"subject": list(subjects), "stratum": [str(s) for s in strata]})
+    sessions = pd.DataFrame({"subject": list(subjects), "stratum": [str(s) for s in strata]})
+    sessions["person"] = sessions["subject"].map(datasets.person)
+    frame = sessions.drop_duplicates("person")[["person", "stratum"]]
+    frame = frame.rename(columns={"person": "subject"})
     pool_size = n_train + n_val
     n_test = len(frame) - pool_size if n_test is None else n_test
     n_sets = n_folds if n_train else 1
@@ -79,9 +84,24 @@ def clean(
         train, _ = _draw(pool[~pool["subject"].isin(val)], n_train)
         for role, names in zip(ROLES, (train["subject"], val, test["subject"])):
             lines += [(name, fold, role) for name in names]
-    split = pd.DataFrame(lines, columns=COLUMNS)
+    split = pd.DataFrame(of_sessions(lines, subjects), columns=COLUMNS)
     check(split)
     return split
+
+
+def of_sessions(
+    rows: Sequence[tuple[str, int, str]], subjects: Sequence[str]
+) -> list[tuple[str, int, str]]:
+    """Rows of subject, fold and role, with a row for every session of a subject among `subjects`.
+
+    A subject that is not among them keeps its row.
+    """
+    known = {}
+    for label in subjects:
+        known.setdefault(datasets.person(label), []).append(label)
+    return [
+        (label, fold, role) for who, fold, role in rows for label in sorted(known.get(who, [who]))
+    ]
 
 
 def from_lists(
@@ -98,7 +118,7 @@ def from_lists(
     Parameters
     ----------
     rows : sequence of tuple
-        Subject, fold and role, as listed.
+        Subject, fold and role, as listed; a listed subject stands for all of its sessions.
     subjects : sequence of str
         All packed subjects of the data set.
     purge_leakage : bool
@@ -117,7 +137,7 @@ def from_lists(
     InputError
         If a role that is listed in a needed fold has no subject left.
     """
-    listed = pd.DataFrame(rows, columns=COLUMNS)
+    listed = pd.DataFrame(of_sessions(rows, subjects), columns=COLUMNS)
     split = listed.drop_duplicates(ignore_index=True)
     log.info("%d repeated rows of the lists are dropped", len(listed) - len(split))
     if purge_leakage:

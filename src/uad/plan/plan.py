@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace as of
 from typing import Any
 
 from uad.base.digests import code_digest, fingerprint, sha256
@@ -440,6 +441,21 @@ class Plan:
         """The paper's claims that the run judges; empty if there are none."""
         path = self.config["table"]["claims"]
         return settings.read_claims(path) if path else {}
+
+    def places(self) -> list[str]:
+        """Folders and files that data are expected in, whether they are there or not."""
+        cohort = self.cohort
+        found = [*map(cohort.folder, self.datasets), cohort.atlas("head"), cohort.atlas("brain")]
+        found += [cohort.demographics(of(dataset=dataset)) for dataset in self.datasets]
+        found += [self.hd_bet_weights, self.released_lists.get("folder")]
+        return [*filter(None, found), *settings.weight_files(self.config).values()]
+
+    def given_files(self) -> list[str]:
+        """Every file that the run reads and does not make itself."""
+        files = self.other_inputs()
+        if not self.config["simulation"]:
+            files += [p for d in self.datasets for p in self.cohort.native_files(of(dataset=d))]
+        return [path for path in files if not path.startswith(f"{self.paths.root}/")]
 
     def other_inputs(self, wildcards: Any = None) -> list[str]:
         """Files that results depend on, besides the data sets and HD-BET's weights."""

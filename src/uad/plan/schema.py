@@ -67,6 +67,12 @@ class DataSet(Block):
         default="native",
     )
     folder: str = key("unpacked archive; any depth of folders above the files", min_length=1)
+    sessions: list[str] = key(
+        "of subjects that were scanned several times: `[first]`, `[all]`, or names of sessions; "
+        "those of a subject share its role",
+        default=["first"],
+        min_length=1,
+    )
     demographics: str | None = key("spreadsheet with ages, or `null`", default=None)
     assume_orientation: str | None = key(
         "where the voxel axes point to, such as `RAS`, in files whose headers do not say (sform "
