@@ -66,9 +66,9 @@ class DataSet(Block):
     )
     folder: str = key("unpacked archive; any depth of folders above the files", min_length=1)
     demographics: str | None = key("spreadsheet with ages, or `null`", default=None)
-    brain_mask: Literal["hd_bet", "atlas", "threshold"] = key(
-        "`hd_bet`: heads, by HD-BET; `atlas`: heads, mask propagated from the atlas; `threshold`: "
-        "stripped input, voxels above the mean",
+    brain_mask: Literal["hd_bet", "deepbet", "atlas", "threshold"] = key(
+        "`hd_bet`: heads, by HD-BET; `deepbet`: T1 heads, by deepbet; `atlas`: heads, mask "
+        "propagated from the atlas; `threshold`: stripped input, voxels above the mean",
         source="Sec. 4.1; code",
     )
 
