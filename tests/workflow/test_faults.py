@@ -1,5 +1,9 @@
-"""Bad input: one sentence that names the file or key, a non-zero exit, nothing half-written."""
+"""Bad input: one sentence that names the file or key, and nothing half-written.
 
+What is wrong with one subject excludes it; anything else ends the run.
+"""
+
+import html
 import shutil
 
 import nibabel as nib
@@ -10,7 +14,8 @@ import torch
 from conftest import write_pack
 
 import phantoms
-from uad.base import tsv
+from uad.base import exclusion, tsv
+from uad.data import datasets
 from uad.simulation import names
 
 SUBJECTS = {"ixi": 2, "brats21": 2, "atlas_v2": 2}
@@ -65,9 +70,9 @@ def output_of(dataset, label, ending):
 REGISTERED = output_of("brats21", "BraTS00001", "desc-registration_qc.json")
 
 
-def fails(checkout, target, sentence, overlay=None):
+def fails(checkout, target, sentence, overlay=None, path=None):
     """Run towards a target; it must end with the sentence and without the target."""
-    path = checkout.overlay(**(overlay or checkout.changes))
+    path = path or checkout.overlay(**(overlay or checkout.changes))
     done = checkout.snakemake(target, configfiles=[path])
     text = done.stdout + done.stderr
     assert done.returncode != 0, text
@@ -80,8 +85,6 @@ def fails(checkout, target, sentence, overlay=None):
 
 
 def first_label(checkout, dataset):
-    from uad.data import datasets
-
     files = [
         str(p.relative_to(checkout.raw / dataset)) for pair in checkout.files[dataset] for p in pair
     ]
@@ -174,43 +177,125 @@ def test_names_that_snakemake_would_misread_leave_the_subject_out(real):
     assert "its name has braces, or characters that cannot be printed and 1 more" in done.stdout
 
 
-def test_truncated_nifti(real):
-    image = real.files["ixi"][0][0]
-    image.write_bytes(image.read_bytes()[:5000])
+def damage(how, image, lesion):
+    """Damage a subject's files on disk; returns the file that is to blame and what is said."""
+    scan = nib.load(image)
+    array, mask = np.asarray(scan.dataobj), lesion and np.asarray(nib.load(lesion).dataobj)
+    if how == "truncated":
+        image.write_bytes(image.read_bytes()[:5000])
+        return image, "cannot be read as NIfTI, the file is damaged"
+    if how == "text":
+        image.write_text("this is not an image")
+        return image, "cannot be read as NIfTI"
+    if how == "series":
+        phantoms.save(np.stack([array, array], axis=3), image)
+        return image, "expected one 3-D volume, found 4 dimensions"
+    if how == "NaN":
+        phantoms.save(np.where(array == 0, np.nan, array), image)
+        return image, "contains NaN or infinite values"
+    if how == "blank":
+        phantoms.save(np.zeros_like(array), image)
+        return image, "every voxel is 0, the image is blank"
+    if how == "mask of another shape":
+        phantoms.save(mask[:-1], lesion)
+        return lesion, f"of {image}; both must be on one grid"
+    if how == "mask elsewhere":
+        moved = np.eye(4)
+        moved[0, 3] = 3
+        phantoms.save(mask, lesion, moved @ phantoms.AFFINE)
+        return lesion, f"of {image}; both must be on one grid"
+    if how == "inverted mask":
+        phantoms.save(1 - mask, lesion)
+        return lesion, "the mask may be inverted"
+    if how == "scan as mask":
+        phantoms.save(array, lesion)
+        return lesion, "hold no whole number"
+    raise ValueError(how)
+
+
+# At 4 mm the phantoms' brain rims are thin; the steps behind registration get what they can do.
+COARSE = {
+    "registration": FAST, "crop": [128, 128, 16],
+    "bias_field": {"shrink_factor": 1, "iterations": [5]},
+}  # fmt: skip
+
+
+def coarse(real, **changes):
+    """An overlay of small and fast preprocessing."""
+    methods = {**real.changes["methods"], "pddpm": {"patch": 32}}
+    return real.overlay(**{**real.changes, "preprocessing": COARSE, "methods": methods, **changes})
+
+
+def with_scans(real, dataset, n):
+    """Copies of the first scan of a data set under the names of others; `n` scans in all."""
+    first, *_ = real.files[dataset]
+    for scan in names.scans(dataset, n, seed=1)[len(real.files[dataset]) :]:
+        paths = [real.raw / dataset / file for file in names.files(dataset, scan)]
+        for source, path in zip(first, paths):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, path)
+        real.files[dataset].append(paths)
+
+
+def label_of(dataset, path):
+    return next(iter(datasets.find(dataset, [path.name], "").subjects))
+
+
+OF_SCANS = ("truncated", "text", "series", "NaN", "blank")
+OF_MASKS = ("mask of another shape", "mask elsewhere", "inverted mask", "scan as mask")
+
+
+def test_damaged_files_cost_their_subjects_and_nothing_else(real):
+    damages = [*OF_SCANS, *OF_MASKS]
+    with_scans(real, "atlas_v2", len(damages) + 2)
+    blamed = {}
+    for how, (image, lesion) in zip(damages, real.files["atlas_v2"]):
+        blamed[label_of("atlas_v2", image)] = damage(how, image, lesion)
+    packed, page = "results/packed/atlas_v2", "results/qc/atlas_v2.html"
+    targets = [f"{packed}/subjects.tsv", page, "results/figures/cohort_atlas_v2.png"]
+    done = real.snakemake(*targets, configfiles=[coarse(real)])
+    assert done.returncode == 0, done.stdout + done.stderr
+    kept = tsv.read(real.folder / packed / "subjects.tsv")
+    excluded = tsv.read(real.folder / packed / "excluded.tsv").set_index("subject")["status"]
+    assert len(kept) == 2 and set(excluded.index) == set(blamed)
+    text = html.unescape((real.folder / page).read_text())
+    for label, (path, sentence) in blamed.items():
+        assert excluded[label].startswith(f"{path}: ") and sentence in excluded[label]
+        assert excluded[label] in text
+    assert len(tsv.read(real.folder / "results/qc/atlas_v2.tsv")) == 2
+    # Mended, it is a subject like the others, and nothing else is done again.
+    image, _ = real.files["atlas_v2"][0]
+    shutil.copy(real.files["atlas_v2"][-1][0], image)
+    done = real.snakemake(targets[0], configfiles=[coarse(real)])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr.count("rule register_to_sri24:") == 1
+    assert len(tsv.read(real.folder / packed / "subjects.tsv")) == 3
+
+
+def test_too_few_subjects_left(real):
+    for image, _ in real.files["atlas_v2"][:1]:
+        damage("blank", image, None)
+    splits = {"folds": 1, "atlas_v2": {"train": 1, "val": 1, "test": 1}}
+    path = coarse(real, splits=splits, folds=[0])
     fails(
         real,
-        register_target(real, "ixi"),
-        f"Error: {image}: cannot be read as NIfTI, the file is damaged",
+        "results/splits/atlas_v2.tsv",
+        "Error: ATLAS v2.0: 1 subjects are too few for 1 training, 1 validation and 1 test",
+        path=path,
     )
+    excluded = "results/packed/atlas_v2/excluded.tsv"
+    log = (real.folder / "results/logs/make_splits/atlas_v2.log").read_text()
+    assert f"1 were left out or excluded, {excluded} says why" in log
+    assert "the image is blank" in (real.folder / excluded).read_text()
 
 
-def test_unreadable_file(real):
-    image = real.files["ixi"][0][0]
-    image.write_text("this is not an image")
-    fails(real, register_target(real, "ixi"), f"Error: {image}: cannot be read as NIfTI")
-
-
-def test_four_dimensional_image(real):
-    image = real.files["ixi"][0][0]
-    array = np.asarray(nib.load(image).dataobj)
-    phantoms.save(np.stack([array, array], axis=3), image)
-    fails(
-        real,
-        register_target(real, "ixi"),
-        f"Error: {image}: expected one 3-D volume, found 4 dimensions",
-    )
-
-
-@pytest.mark.parametrize("how", ["shape", "affine"])
-def test_image_and_lesion_on_different_grids(real, how):
-    image, lesion = real.files["brats21"][0]
-    array = np.asarray(nib.load(lesion).dataobj)
-    if how == "shape":
-        phantoms.save(array[:-1], lesion)
-    else:
-        phantoms.save(array, lesion, phantoms.AFFINE + np.array([[0, 0, 0, 3.0]] + [[0] * 4] * 3))
-    (line, *_) = fails(real, register_target(real, "brats21"), f"Error: {lesion}: ")
-    assert str(image) in line and "both must be on one grid" in line
+def test_nobody_left(real):
+    for image, _ in real.files["atlas_v2"]:
+        damage("blank", image, None)
+    sentence = "Error: ATLAS v2.0: every one of 2 subjects is excluded; results/logs/pack/atlas_v2"
+    fails(real, "results/packed/atlas_v2/subjects.tsv", sentence, path=coarse(real))
+    log = (real.folder / "results/logs/pack/atlas_v2.log").read_text()
+    assert log.count("the image is blank") == 2
 
 
 def test_missing_atlas(real):
@@ -218,36 +303,20 @@ def test_missing_atlas(real):
     fails(real, register_target(real, "ixi"), str(real.raw / "T1.nii"))
 
 
-def test_empty_brain_mask(real):
-    label = first_label(real, "ixi")
-    mask = real.folder / output_of("ixi", label, "space-SRI24_desc-brain_mask.nii.gz")
-    image = real.folder / output_of("ixi", label, "space-SRI24_desc-registered_T1w.nii")
-    phantoms.save(np.ones(phantoms.SHAPE, np.float32), image)
-    phantoms.save(np.zeros(phantoms.SHAPE, np.uint8), mask)
-    target = output_of("ixi", label, "space-SRI24_desc-preproc_T1w.nii.gz")
-    path = real.overlay(**real.changes)
-    done = real.snakemake(
-        target, "--allowed-rules", "correct_bias", "--rerun-triggers", "mtime", configfiles=[path]
-    )
-    text = done.stdout + done.stderr
-    assert done.returncode != 0
-    assert f"sub-{label}_space-SRI24_desc-brain_mask.nii.gz: the brain mask is empty" in text
-    assert not (real.folder / target).exists()
-
-
 def test_image_without_a_brain(real):
     # Stripped input that is zero everywhere: no mask can be found, and nothing is guessed.
     label = first_label(real, "brats21")
-    image = real.folder / output_of("brats21", label, "space-SRI24_desc-registered_T1w.nii")
-    phantoms.save(np.zeros(phantoms.SHAPE, np.float32), image)
-    target = output_of("brats21", label, "space-SRI24_desc-brain_mask.nii.gz")
+    image = output_of("brats21", label, "space-SRI24_desc-registered_T1w.nii")
+    phantoms.save(np.zeros(phantoms.SHAPE, np.float32), real.folder / image)
+    mask = output_of("brats21", label, "space-SRI24_desc-brain_mask.nii.gz")
+    corrected = output_of("brats21", label, "space-SRI24_desc-preproc_T1w.nii.gz")
     done = real.snakemake(
-        target, "--allowed-rules", "strip_skull", "--rerun-triggers", "mtime",
-        configfiles=[real.overlay(**real.changes)],
+        mask, corrected, "--allowed-rules", "strip_skull", "correct_bias",
+        "--rerun-triggers", "mtime", configfiles=[real.overlay(**real.changes)],
     )  # fmt: skip
-    assert done.returncode != 0
-    assert "the brain mask is empty" in done.stdout + done.stderr
-    assert not (real.folder / target).exists()
+    assert done.returncode == 0, done.stdout + done.stderr
+    for path in (mask, corrected):
+        assert exclusion.reason(real.folder / path) == f"{image}: the brain mask is empty"
 
 
 GAN = {"block": "II", "label": "GAN", "healthy": "ixi", "maps": ["gan-draem"]}
@@ -370,12 +439,8 @@ def test_failed_registration_is_recorded_and_survived(real):
     image, lesion = real.files["atlas_v2"][0]
     rng = np.random.default_rng(2)
     phantoms.save(rng.random(phantoms.SHAPE).astype(np.float32), image)
-    # The phantoms' brain rims are thin at 4 mm; only registration is of interest here.
-    overlay = {**real.changes, "preprocessing": {"registration": FAST, "crop": [128, 128, 16],
-               "bias_field": {"shrink_factor": 1, "iterations": [5]}}}  # fmt: skip
-    overlay["methods"] = {**overlay.get("methods", {}), "pddpm": {"patch": 32}}
     target = "results/packed/atlas_v2/subjects.tsv"
-    done = real.snakemake(target, configfiles=[real.overlay(**overlay)])
+    done = real.snakemake(target, configfiles=[coarse(real)])
     assert done.returncode == 0, done.stdout + done.stderr
     kept = tsv.read(real.folder / target)
     excluded = tsv.read(real.folder / "results/packed/atlas_v2/excluded.tsv")

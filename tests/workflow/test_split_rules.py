@@ -49,6 +49,8 @@ def run(checkout, tmp_path):
         folder = checkout.folder / "results/packed" / dataset
         folder.mkdir(parents=True)
         tsv.write(pd.DataFrame({"subject": labels, **table}), folder / "subjects.tsv")
+        excluded = {"subject": ["IXI999"] if dataset == "ixi" else [], "status": "is blank"}
+        tsv.write(pd.DataFrame(excluded), folder / "excluded.tsv")
     for name in ("T1.nii", "T1_brain.nii"):
         (tmp_path / name).touch()
     checkout.lists = lists
@@ -132,6 +134,7 @@ def test_released_with_leaks(run):
     audit = tsv.read(run.folder / "splits/audit.tsv").query("dataset == 'ixi'")
     assert list(audit["stage"]) == ["listed"] * 2 + ["used"] * 2
     assert list(audit["train_test"]) == [1, 1, 0, 0] and list(audit["train"]) == [6, 6, 5, 5]
+    assert list(audit["absent"]) == [1, 1, 0, 0] and set(audit["absent_subjects"][:2]) == {"IXI999"}
 
 
 def test_table_1_says_that_splits_leak(run, paper_config):

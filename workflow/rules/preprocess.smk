@@ -4,6 +4,10 @@ On a cluster the steps of a subject are one job (group `subject`), except regist
 and HD-BET, which wants a GPU. Registration is not in the group even without HD-BET: a job that needs
 one step of a group and is needed by another would have to wait for itself. How many subjects a
 cluster job takes is in `slurm/config.yaml`.
+
+A subject whose own data are wrong is excluded: the step that finds it writes the reason in place of
+its outputs, later steps pass it on (`uad.base.exclusion`), `pack` leaves the subject out. The rules
+have priority over trainings, so that a run with too few subjects left ends before anything long.
 """
 
 
@@ -26,6 +30,7 @@ rule register_to_sri24:
     conda:
         "../../envs/imaging.yaml"
     threads: 1
+    priority: 1
     resources:
         **growing(mem_mb=3000, runtime=15),
     params:
@@ -33,6 +38,7 @@ rule register_to_sri24:
         grid=ATLAS_GRID,
         stripped=plan.comes_stripped,
         lesion_labels=cohort.lesion_labels,
+        assume_orientation=cohort.assume_orientation,
         seed=config["seed"],
         code=plan.code("register_to_sri24.py"),
     script:
@@ -54,6 +60,7 @@ rule strip_skull:
     conda:
         "../../envs/imaging.yaml"
     threads: 1
+    priority: 1
     resources:
         **growing(mem_mb=2000, runtime=10),
     params:
@@ -79,6 +86,7 @@ rule strip_skull_hd_bet:
     conda:
         "../../envs/skullstrip.yaml"
     threads: config["threads"]["infer"]
+    priority: 1
     resources:
         **growing(mem_mb=8000, runtime=60),
         gpu=gpus,
@@ -124,6 +132,7 @@ rule correct_bias:
     input:
         image=rules.register_to_sri24.output.image,
         mask=paths.of_subject("brain"),
+        atlas_brain=cohort.atlas("brain"),
     output:
         image=paths.of_subject("image"),
         field=paths.of_subject("field"),
@@ -136,6 +145,7 @@ rule correct_bias:
     conda:
         "../../envs/imaging.yaml"
     threads: 1
+    priority: 1
     resources:
         **growing(mem_mb=2000, runtime=10),
     params:
@@ -159,13 +169,15 @@ rule downsample:
     conda:
         "../../envs/imaging.yaml"
     threads: 1
+    priority: 1
     resources:
         **growing(mem_mb=2000, runtime=10),
     params:
         settings={
             key: config["preprocessing"][key]
-            for key in ("brain_ml", "smoothing", "crop", "percentiles", "spacing_mm")
+            for key in ("smoothing", "crop", "percentiles", "spacing_mm")
         },
+        assume_orientation=cohort.assume_orientation,
         code=plan.code("downsample.py"),
     script:
         "../scripts/downsample.py"
@@ -191,6 +203,7 @@ rule pack:
     conda:
         "../../envs/imaging.yaml"
     threads: 1
+    priority: 1
     resources:
         **growing(mem_mb=2000, runtime=60),
     params:

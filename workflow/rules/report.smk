@@ -26,6 +26,7 @@ rule plot_cohort:
     params:
         **shown("plot_cohort.py"),
         subjects=figures.montage_names,
+        assume_orientation=cohort.assume_orientation,
         title=cohort.title,
     script:
         "../scripts/plot_cohort.py"

@@ -4,6 +4,7 @@
 rule make_splits:
     input:
         subjects=paths.packed_file("{dataset}", "subjects.tsv"),
+        excluded=paths.packed_file("{dataset}", "excluded.tsv"),
         lists=lambda wildcards: cohort.split_lists(wildcards.dataset),
     output:
         split=paths.split("{dataset}"),
@@ -14,6 +15,7 @@ rule make_splits:
     conda:
         "../../envs/imaging.yaml"
     threads: 1
+    priority: 1
     resources:
         **growing(mem_mb=500, runtime=5),
     params:

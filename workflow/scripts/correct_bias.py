@@ -1,15 +1,19 @@
 """Rule correct_bias: N4 inside the brain; everything outside becomes zero."""
 
-from uad.base import files, logs
-from uad.imaging import intensity, volumes
+from uad.base import exclusion, files, logs
+from uad.imaging import intensity, masks, volumes
 
 with logs.job(snakemake.log[0]) as log:
-    image = volumes.read(snakemake.input.image)
-    mask = volumes.read(snakemake.input.mask, "uint8")
-    volumes.check_same_grid(image, mask)
-    volumes.check_not_empty(mask)
-    corrected, field_range = intensity.correct_bias(image, mask, **snakemake.params.settings)
-    log.info("bias field from %.3f to %.3f (1st to 99th percentile)", *field_range)
-    volumes.write(image.like(corrected), snakemake.output.image)
-    percentiles = dict(zip(("field_p01", "field_p99"), field_range))
-    files.write_json(percentiles, snakemake.output.field)
+    inputs, outputs = snakemake.input, snakemake.output
+    atlas_brain = volumes.read(inputs.atlas_brain)
+    with exclusion.recorded(outputs):
+        image = volumes.read(inputs.image)
+        mask = volumes.read(inputs.mask, "uint8")
+        for volume in (mask, atlas_brain):
+            volumes.check_same_grid(image, volume)
+        masks.check_brain(mask, atlas_brain)
+        corrected, field_range = intensity.correct_bias(image, mask, **snakemake.params.settings)
+        log.info("bias field from %.3f to %.3f (1st to 99th percentile)", *field_range)
+        volumes.write(image.like(corrected), outputs.image)
+        percentiles = dict(zip(("field_p01", "field_p99"), field_range))
+        files.write_json(percentiles, outputs.field)

@@ -3,24 +3,24 @@
 import json
 from pathlib import Path
 
-from uad.base import files, logs
+from uad.base import exclusion, files, logs
 from uad.imaging import quality, volumes
 
 with logs.job(snakemake.log[0]) as log:
-    image = volumes.read(snakemake.input.image)
-    brain, lesion = (volumes.read(snakemake.input[k], "uint8") for k in ("brain", "lesion"))
-    atlas_brain = volumes.read(snakemake.input.atlas_brain)
-    registration, field = (
-        json.loads(Path(snakemake.input[k]).read_text(encoding="utf-8"))
-        for k in ("registration", "field")
-    )
-    for volume in (brain, lesion, atlas_brain):
-        volumes.check_same_grid(image, volume)
-    propagated = snakemake.params.brain_mask == "atlas"
-    numbers = quality.measure(image, brain, atlas_brain, lesion, field, propagated)
-    log.info("%s", numbers)
-    quality.write_picture(
-        quality.picture(image, brain, atlas_brain, lesion), snakemake.output.picture
-    )
-    row = {"subject": snakemake.wildcards.subject, **registration, **numbers}
-    files.write_json(row, snakemake.output.numbers)
+    inputs, outputs = snakemake.input, snakemake.output
+    atlas_brain = volumes.read(inputs.atlas_brain)
+    with exclusion.recorded(outputs):
+        image = volumes.read(inputs.image)
+        brain, lesion = (volumes.read(inputs[k], "uint8") for k in ("brain", "lesion"))
+        registration, field = (
+            json.loads(Path(inputs[k]).read_text(encoding="utf-8"))
+            for k in ("registration", "field")
+        )
+        for volume in (brain, lesion, atlas_brain):
+            volumes.check_same_grid(image, volume)
+        propagated = snakemake.params.brain_mask == "atlas"
+        numbers = quality.measure(image, brain, atlas_brain, lesion, field, propagated)
+        log.info("%s", numbers)
+        quality.write_picture(quality.picture(image, brain, atlas_brain, lesion), outputs.picture)
+        row = {"subject": snakemake.wildcards.subject, **registration, **numbers}
+        files.write_json(row, outputs.numbers)

@@ -5,7 +5,7 @@ A program with arguments, since it runs on the interpreter that has deepbet, not
 
 import argparse
 
-from uad.base import logs
+from uad.base import exclusion, logs
 from uad.imaging import deepbet, volumes
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -16,7 +16,9 @@ arguments = parser.parse_args()
 
 with logs.job(arguments.log) as log:
     deepbet.set_up(arguments.threads)
-    mask = deepbet.find_brain(volumes.read(arguments.image))
-    volumes.check_not_empty(mask)
-    log.info("brain mask: %.0f ml", mask.array.sum() * mask.voxel_ml)
-    volumes.write(mask, arguments.mask)
+    networks = deepbet.load()
+    with exclusion.recorded([arguments.mask]):
+        mask = deepbet.find_brain(volumes.read(arguments.image), networks)
+        volumes.check_not_empty(mask)
+        log.info("brain mask: %.0f ml", mask.array.sum() * mask.voxel_ml)
+        volumes.write(mask, arguments.mask)

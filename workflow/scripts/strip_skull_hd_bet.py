@@ -5,7 +5,7 @@ A program with arguments, since it runs on the interpreter that has HD-BET, not 
 
 import argparse
 
-from uad.base import logs
+from uad.base import exclusion, logs
 from uad.imaging import hd_bet, hd_bet_weights, volumes
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -23,8 +23,9 @@ with logs.job(arguments.log) as log:
 
     device = devices.claim(arguments.accelerator, arguments.local_gpus)
     log.info("on %s, %d threads", device, arguments.threads)
-    image = volumes.read(arguments.image)
-    mask = hd_bet.find_brain(image, arguments.weights, device)
-    volumes.check_not_empty(mask)
-    log.info("brain mask: %.0f ml", mask.array.sum() * mask.voxel_ml)
-    volumes.write(mask, arguments.mask)
+    predictor = hd_bet.load(arguments.weights, device)
+    with exclusion.recorded([arguments.mask]):
+        mask = hd_bet.find_brain(volumes.read(arguments.image), predictor)
+        volumes.check_not_empty(mask)
+        log.info("brain mask: %.0f ml", mask.array.sum() * mask.voxel_ml)
+        volumes.write(mask, arguments.mask)

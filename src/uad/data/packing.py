@@ -8,6 +8,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
+from uad.base import exclusion
 from uad.base.errors import InputError
 from uad.data.datasets import Subject
 from uad.data.packed import ARRAYS, write
@@ -17,6 +18,7 @@ from uad.imaging import volumes
 def subject_table(
     module: ModuleType,
     subjects: Sequence[Subject],
+    images: Sequence[Path | str],
     qc_paths: Sequence[Path | str],
     demographics: Path | str | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -27,28 +29,39 @@ def subject_table(
     module : module
         Of the data set, for its metadata.
     subjects : list of datasets.Subject
+    images : list of path-like
+        Downsampled image of each subject, in order, or the placeholder of an excluded one.
     qc_paths : list of path-like
-        Registration quality of each subject, in order; empty for data that came registered.
+        Registration quality of each, likewise; empty for data that came registered.
     demographics : path-like or None
 
     Returns
     -------
     table, excluded : DataFrame
-        Subjects to pack, and those whose registration failed with the reason in `status`.
+        Subjects to pack, and those that registration or another step excluded, with the reason in
+        `status`.
     """
-    if qc_paths:
-        quality = pd.DataFrame(
-            [json.loads(Path(path).read_text(encoding="utf-8")) for path in qc_paths]
-        )
-    else:
-        quality = pd.DataFrame({"similarity": np.nan, "status": "ok"}, index=range(len(subjects)))
+    quality = [json.loads(Path(path).read_text(encoding="utf-8")) for path in qc_paths]
+    quality = quality or [{"similarity": np.nan, "status": "ok"} for _ in subjects]
+    for line, path in zip(quality, images):
+        # A head that was registered to a wrong place may fail again later; the first reason counts.
+        if line["status"] == "ok":
+            line["status"] = exclusion.reason(path) or "ok"
     known = pd.DataFrame({"subject": [s.subject for s in subjects]})
-    table = pd.concat([known, module.metadata(subjects, demographics), quality], axis=1)
-    good = table["status"] == "ok"
-    if not good.any():
-        raise InputError(f"{module.TITLE}: registration failed for every subject")
-    kept = table[good].drop(columns="status").reset_index(drop=True)
-    return kept, table.loc[~good, ["subject", "similarity", "status"]]
+    known = pd.concat([known, module.metadata(subjects, demographics)], axis=1)
+    good = np.array([line["status"] == "ok" for line in quality])
+    # Separately: what excluded subjects lack would turn whole numbers of the others into fractions.
+    used = pd.DataFrame([line for line in quality if line["status"] == "ok"])
+    table = pd.concat([known[good].reset_index(drop=True), used], axis=1)
+    others = [line for line in quality if line["status"] != "ok"]
+    excluded = pd.DataFrame(
+        {
+            "subject": list(known.loc[~good, "subject"]),
+            "similarity": [line.get("similarity", np.nan) for line in others],
+            "status": [line["status"] for line in others],
+        }
+    )
+    return table.drop(columns="status", errors="ignore"), excluded
 
 
 def with_left_out(excluded: pd.DataFrame, left_out: Sequence[tuple[str, str]]) -> pd.DataFrame:

@@ -24,7 +24,9 @@ import numpy as np
 
 from uad.base.errors import InputError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # installed elsewhere
+    from deepbet import BrainExtraction
+
     from uad.imaging.volumes import Volume
 
 # SHA-256 of the networks in version 1.0.2. They are TorchScript, programs of a kind, so nothing
@@ -69,13 +71,22 @@ def check_weights(folder: Path | str) -> None:
             )
 
 
-def find_brain(head: "Volume") -> "Volume":
-    """Brain mask of a whole head; call `set_up` first.
+def load() -> "BrainExtraction":
+    """deepbet with its networks; call `set_up` first."""
+    from deepbet import BrainExtraction
+
+    return BrainExtraction(no_gpu=True)
+
+
+def find_brain(head: "Volume", networks: "BrainExtraction") -> "Volume":
+    """Brain mask of a whole head.
 
     Parameters
     ----------
     head : Volume
         T1-weighted, with its skull, any unit.
+    networks : deepbet.BrainExtraction
+        See `load`.
 
     Returns
     -------
@@ -87,11 +98,9 @@ def find_brain(head: "Volume") -> "Volume":
     InputError
         If deepbet sees no brain in the head.
     """
-    from deepbet import BrainExtraction
-
     image = nib.Nifti1Image(np.asarray(head.array, np.float32), head.affine)
     try:
-        _, mask, _ = BrainExtraction(no_gpu=True).run(image)
+        _, mask, _ = networks.run(image)
     except (AssertionError, ValueError) as error:  # nothing above its threshold, or hardly anything
         raise InputError(f"{head.path}: deepbet finds no brain in this head ({error})") from error
     return head.like(np.asarray(mask.dataobj).astype(np.uint8))

@@ -17,6 +17,7 @@ import os
 import pickle
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from uad.base.errors import InputError
 
 if TYPE_CHECKING:  # torch is imported where it is needed, after `set_up`
     import torch
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     from uad.imaging.volumes import Volume
 
@@ -72,23 +74,26 @@ def _numpy_values():
     return found
 
 
-def find_brain(head: "Volume", weights: Path | str, device: "torch.device") -> "Volume":
-    """Brain mask of a whole head; call `set_up` first.
+@contextlib.contextmanager
+def _chatter_logged() -> Iterator[None]:
+    """What nnU-Net prints goes to the log."""
+    chatter = io.StringIO()
+    with contextlib.redirect_stdout(chatter):
+        yield
+    for line in filter(None, map(str.strip, chatter.getvalue().splitlines())):
+        log.info("nnU-Net: %s", line)
+
+
+def load(weights: Path | str, device: "torch.device") -> "nnUNetPredictor":
+    """HD-BET with its weights; call `set_up` first.
 
     Parameters
     ----------
-    head : Volume
-        T1-weighted, LPS order.
     weights : path-like
         See `hd_bet_weights`.
     device : torch.device
-        On a GPU the mean over all mirrored copies of the head is taken; on the CPU one pass is
-        made, which is eight times faster and what HD-BET recommends there.
-
-    Returns
-    -------
-    Volume
-        uint8, 1 in the brain, on the grid of `head`.
+        On a GPU the mean over all mirrored copies of a head is taken; on the CPU one pass is made,
+        which is eight times faster and what HD-BET recommends there.
 
     Raises
     ------
@@ -97,8 +102,7 @@ def find_brain(head: "Volume", weights: Path | str, device: "torch.device") -> "
     """
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
-    chatter = io.StringIO()
-    with contextlib.redirect_stdout(chatter):
+    with _chatter_logged():
         predictor = nnUNetPredictor(
             tile_step_size=0.5,
             use_gaussian=True,
@@ -120,11 +124,28 @@ def find_brain(head: "Volume", weights: Path | str, device: "torch.device") -> "
                 f"{weights}: nnU-Net cannot load HD-BET's weights from here "
                 f"({str(error).splitlines()[0]}); hd_bet.weights must be those of release 2.0.0"
             ) from error
-        # In this process, not in a pool. HD-BET wants the orientation of the MNI152 template, which
-        # is LAS; nnU-Net wants axes and spacing as SimpleITK gives them. (X, Y, Z) -> (1, Z, Y, X)
-        upright = np.ascontiguousarray(head.array[:, ::-1].T, np.float32)[None]
-        spacing = [float(mm) for mm in head.spacing_mm[::-1]]
+    return predictor
+
+
+def find_brain(head: "Volume", predictor: "nnUNetPredictor") -> "Volume":
+    """Brain mask of a whole head.
+
+    Parameters
+    ----------
+    head : Volume
+        T1-weighted, LPS order.
+    predictor : nnUNetPredictor
+        From `load`.
+
+    Returns
+    -------
+    Volume
+        uint8, 1 in the brain, on the grid of `head`.
+    """
+    # In this process, not in a pool. HD-BET wants the orientation of the MNI152 template, which
+    # is LAS; nnU-Net wants axes and spacing as SimpleITK gives them. (X, Y, Z) -> (1, Z, Y, X)
+    upright = np.ascontiguousarray(head.array[:, ::-1].T, np.float32)[None]
+    spacing = [float(mm) for mm in head.spacing_mm[::-1]]
+    with _chatter_logged():
         found = predictor.predict_single_npy_array(upright, {"spacing": spacing})
-    for line in filter(None, map(str.strip, chatter.getvalue().splitlines())):
-        log.info("nnU-Net: %s", line)
     return head.like((found > 0).astype(np.uint8).T[:, ::-1])

@@ -19,6 +19,7 @@ from uad.imaging.volumes import Volume
 MARGIN = 8  # voxels shown around the atlas brain
 ZOOM = 2  # pixels per voxel
 MOST_BYTES = 40_000  # of a picture; pages hold many
+SURROUND = (2, 6)  # voxels from the lesion, between which its surround lies; the rim is mixed
 
 
 def measure(
@@ -47,7 +48,7 @@ def measure(
         `brain_ml`, volume of the brain mask; `dice_atlas`, its Dice with the atlas brain;
         `noise_percent`, see `noise`; `field_ratio`, 99th over 1st percentile of the multiplicative
         N4 field inside the brain; `lesion_ml`; `lesion_inside`, share of the lesion inside the
-        brain mask. None where a number is not defined.
+        brain mask; `lesion_contrast`, see `contrast`. None where a number is not defined.
     """
     inside, atlas, lesion_voxels = (volume.array > 0 for volume in (brain, atlas_brain, lesion))
     dice = _share(2 * (inside & atlas).sum(), inside.sum() + atlas.sum())
@@ -58,6 +59,7 @@ def measure(
         "field_ratio": _share(field["field_p99"], field["field_p01"]),
         "lesion_ml": lesion_voxels.sum() * lesion.voxel_ml,
         "lesion_inside": _share((lesion_voxels & inside).sum(), lesion_voxels.sum()),
+        "lesion_contrast": contrast(image.array, inside, lesion_voxels),
     }
     return {key: round(float(x), 4) if np.isfinite(x) else None for key, x in numbers.items()}
 
@@ -99,6 +101,38 @@ def noise(image: np.ndarray, brain: np.ndarray) -> float:
     if not inside.any() or median <= 0:
         return np.nan
     return float(np.median(np.abs(difference[inside])) / 0.6745 / 6 / median)
+
+
+def contrast(image: np.ndarray, brain: np.ndarray, lesion: np.ndarray) -> float:
+    """How much brighter the lesion is than its surround, per cent of the brain's median.
+
+    Medians of the lesion and of the brain between `SURROUND` voxels from it. On T1 most lesions are
+    dark, so the number is negative; about zero means that the mask does not lie on what one sees.
+
+    Parameters
+    ----------
+    image : ndarray, shape (X, Y, Z)
+    brain, lesion : ndarray of bool, shape (X, Y, Z)
+
+    Returns
+    -------
+    float
+        NaN without a lesion in the brain, without a surround, or where the median is not positive.
+    """
+    marked = lesion & brain
+    if not marked.any():
+        return np.nan
+    # Only a box around the lesion is looked at.
+    least, most = SURROUND
+    reach = tuple(
+        slice(max(side.start - most, 0), side.stop + most) for side in bounding_box(lesion)
+    )
+    away = ndimage.distance_transform_edt(~lesion[reach])
+    around = brain[reach] & (away > least) & (away <= most)
+    median = np.median(image[brain])
+    if not around.any() or median <= 0:
+        return np.nan
+    return float(100 * (np.median(image[marked]) - np.median(image[reach][around])) / median)
 
 
 def picture(image: Volume, brain: Volume, atlas_brain: Volume, lesion: Volume) -> np.ndarray:

@@ -7,6 +7,8 @@ first import of ants, and jobs are parallel over subjects instead.
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,7 +145,7 @@ def search(
     import ants
 
     iterations, shrink_factors, smoothing_sigmas = map(tuple, steps)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _naming(moving, folder):
         first = None
         if start is not None:
             first = str(Path(folder) / "start.txt")
@@ -167,6 +169,21 @@ def search(
     affine[:3, :3] = matrix
     affine[:3, 3] = np.array(transform.parameters[9:]) + centre - matrix @ centre
     return RAS_LPS @ affine @ RAS_LPS
+
+
+@contextmanager
+def _naming(moving: Volume, folder: str) -> Iterator[None]:
+    """ANTs ends with "error code 1" only; then the image is to blame, unless the disk is full."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "error code" not in str(error):
+            raise
+        with open(Path(folder) / "probe", "wb") as probe:
+            probe.write(bytes(1 << 20))
+        raise InputError(
+            f"{moving.path}: ANTs cannot register this image ({error}); look at it"
+        ) from error
 
 
 def _other_starts(moving, atlas):

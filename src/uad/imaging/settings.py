@@ -71,13 +71,6 @@ class Smoothing(Block):
 class Downsampling(Block):
     """What `downsample` takes from the block `preprocessing`."""
 
-    brain_ml: list[Annotated[float, Bounds(gt=0)]] = key(
-        "least and greatest volume of a brain mask on the atlas grid; subjects beyond are excluded",
-        unit="ml",
-        source="here",
-        min_length=2,
-        max_length=2,
-    )
     smoothing: Smoothing = key("curvature flow")
     crop: list[Annotated[int, Bounds(ge=8, multiple_of=2)]] = key(
         "size about the brain's centre, x, y, z; the paper crops to 192 x 192 x 160 and then "

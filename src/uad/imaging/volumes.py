@@ -11,10 +11,17 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from uad.base import exclusion
 from uad.base.errors import InputError, because
 from uad.base.files import replacing
+from uad.imaging import label_maps
 
 ORIENTATION = ("L", "P", "S")
+ORTHOGONAL = 1e-3  # cosine between two axes up to which they count as orthogonal
+EXTENT_MM = (50, 1000)  # of a scan along each axis; beyond, the header's unit is not mm
+# Half of an adult's brain; the largest tumours and strokes have about half of that.
+MOST_LESION_ML = 700
+MOST_COMPRESSED = 1100  # gzip's limit is 1032: a header that asks for more is damaged
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,9 @@ class Volume:
         return Volume(array, self.affine, self.path)
 
 
-def read(path: Path | str, dtype: type | str = np.float32) -> Volume:
+def read(
+    path: Path | str, dtype: type | str = np.float32, assume_orientation: str | None = None
+) -> Volume:
     """Read a NIfTI file into LPS order.
 
     Parameters
@@ -62,6 +71,9 @@ def read(path: Path | str, dtype: type | str = np.float32) -> Volume:
     path : path-like
     dtype : numpy dtype
         Of the returned array; scaling of the file is applied first.
+    assume_orientation : str, optional
+        Where the voxel axes point to, such as ``RAS``, if the header does not say (both of its
+        codes are 0); the centre of the image is then taken for the origin.
 
     Returns
     -------
@@ -70,32 +82,91 @@ def read(path: Path | str, dtype: type | str = np.float32) -> Volume:
     Raises
     ------
     InputError
-        If the file is missing, damaged, not 3-D, has a singular affine or holds NaN or infinity.
+        If the file is missing, damaged, the placeholder of an excluded subject, not one 3-D volume
+        of real numbers, holds NaN or infinity, or its affine is singular, sheared or not said.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
+    image, values = _load(path)
+    if values.ndim > 3 and all(n == 1 for n in image.shape[3:]):
+        values = values.reshape(image.shape[:3])
+    if values.ndim != 3:
+        raise InputError(
+            f"{path}: expected one 3-D volume, found {values.ndim} dimensions {image.shape}"
+        )
+    if min(values.shape) < 2:
+        raise InputError(f"{path}: expected a 3-D volume, found a single slice {image.shape}")
+    affine = _affine(image, assume_orientation, path)
+    with np.errstate(over="ignore"):  # becomes infinite
+        array = values.astype(dtype)
+    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+        raise InputError(f"{path}: contains NaN or infinite values")
+    array, affine = _reorient(array, affine)
+    return Volume(array, affine, str(path))
+
+
+def _load(path):
+    """The image, and its values with the file's scaling applied."""
     try:
+        n_bytes = path.stat().st_size
+        excluded = exclusion.reason(path)
+        if excluded:
+            raise InputError(excluded)
         image = nib.load(path)
-        shape = image.shape
-        values = np.asanyarray(image.dataobj)
+        kind = image.get_data_dtype()
+        if kind.kind not in "iuf":
+            what = "complex" if kind.kind == "c" else "colour (RGB)"
+            raise InputError(f"{path}: holds {what} values, expected one real number per voxel")
+        asked = np.prod(image.shape, dtype=float) * kind.itemsize
+        if asked > MOST_COMPRESSED * n_bytes:
+            raise InputError(
+                f"{path}: the header says {asked:.0f} bytes, but the file has only {n_bytes}"
+            )
+        return image, np.asanyarray(image.dataobj)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (InputError, MemoryError):
+        raise
     except Exception as error:  # nibabel, gzip and zlib raise a dozen kinds
+        if path.suffix != ".gz" and path.read_bytes()[:2] == b"\x1f\x8b":
+            raise InputError(
+                f"{path}: is compressed with gzip, but its name does not end in .gz; rename it"
+            ) from error
         raise InputError(
             f"{path}: cannot be read as NIfTI, the file is damaged or incomplete ({error})"
         ) from error
-    if values.ndim > 3 and all(n == 1 for n in shape[3:]):
-        values = values.reshape(shape[:3])
-    if values.ndim != 3:
-        raise InputError(f"{path}: expected one 3-D volume, found {values.ndim} dimensions {shape}")
-    if min(values.shape) < 2:
-        raise InputError(f"{path}: expected a 3-D volume, found a single slice {shape}")
-    if not np.isfinite(image.affine).all() or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
+
+
+def _affine(image, assume_orientation, path):
+    """Voxel to RAS millimetres, checked."""
+    affine = image.affine
+    codes = [int(image.header[key]) for key in ("sform_code", "qform_code")]
+    if not any(codes):
+        if assume_orientation is None:
+            raise InputError(
+                f"{path}: the header does not say which side is left (sform and qform have code "
+                "0); set assume_orientation of the data set, such as RAS, if you know it"
+            )
+        affine = _centred(image, assume_orientation)
+    spacing = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    if not np.isfinite(affine).all() or (spacing == 0).any():
         raise InputError(f"{path}: the affine in the header is singular")
-    array = values.astype(dtype)
-    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-        raise InputError(f"{path}: contains NaN or infinite values")
-    array, affine = _reorient(array, image.affine)
-    return Volume(array, affine, str(path))
+    cosines = affine[:3, :3] / spacing
+    if abs(np.linalg.det(cosines)) < ORTHOGONAL:
+        raise InputError(f"{path}: the affine in the header is singular")
+    if not np.allclose(cosines.T @ cosines, np.eye(3), atol=ORTHOGONAL):
+        raise InputError(f"{path}: the affine in the header is sheared")
+    return affine
+
+
+def _centred(image, orientation):
+    """Affine of an image whose axes point to `orientation`, with its centre as origin."""
+    affine = np.eye(4)
+    axes = nib.orientations.axcodes2ornt(tuple(orientation))  # RAS axis and direction of each
+    for i, (axis, sign) in enumerate(axes):
+        affine[:3, i] = 0
+        affine[int(axis), i] = sign * image.header.get_zooms()[i]
+    affine[:3, 3] = -affine[:3, :3] @ (np.array(image.shape[:3]) - 1) / 2
+    return affine
 
 
 def read_atlas(
@@ -147,24 +218,77 @@ def header_conflict(path: Path | str) -> str | None:
 
 
 def read_scan(
-    path: Path | str, lesion_path: Path | str | None = None, labels: list | None = None
+    path: Path | str,
+    lesion_path: Path | str | None = None,
+    labels: list | None = None,
+    assume_orientation: str | None = None,
 ) -> tuple[Volume, Volume]:
-    """Read a scan and its lesion mask, empty without a file; `InputError` unless on one grid."""
-    image = read(path)
-    lesion = read_mask(lesion_path, labels) if lesion_path else image.empty_mask()
+    """Read a scan and its lesion mask, empty without a file.
+
+    Parameters
+    ----------
+    path, lesion_path : path-like
+    labels : list of int, optional
+        Values of the mask that count, all above zero by default.
+    assume_orientation : str, optional
+        See `read`.
+
+    Returns
+    -------
+    tuple of Volume
+        Image (float32) and lesion (uint8, 0 or 1).
+
+    Raises
+    ------
+    InputError
+        As for `read` and `read_mask`; if the image is the same everywhere, or its size is not that
+        of a head in millimetres; if the lesion is on another grid or too large.
+    """
+    image = read(path, assume_orientation=assume_orientation)
+    if image.array.min() == image.array.max():
+        raise InputError(f"{path}: every voxel is {image.array.flat[0]:g}, the image is blank")
+    extent = image.spacing_mm * image.array.shape
+    if extent.min() < EXTENT_MM[0] or extent.max() > EXTENT_MM[1]:
+        raise InputError(
+            f"{path}: is {' x '.join(f'{mm:.3g}' for mm in extent)} mm large by its header, which "
+            f"is no head ({EXTENT_MM[0]} to {EXTENT_MM[1]} mm); are its voxel sizes in mm?"
+        )
+    if lesion_path is None:
+        return image, image.empty_mask()
+    lesion = read_mask(lesion_path, labels, assume_orientation)
     check_same_grid(image, lesion)
+    _check_size(lesion)
     return image, lesion
 
 
-def read_mask(path: Path | str, labels: list | None = None) -> Volume:
-    """Read a mask: 1 where the file holds one of `labels`, or anything above zero without them.
+def _check_size(lesion):
+    n = np.count_nonzero(lesion.array)
+    if n * lesion.voxel_ml > MOST_LESION_ML:
+        raise InputError(
+            f"{lesion.path}: marks {n * lesion.voxel_ml:.0f} ml, {n / lesion.array.size:.0%} of "
+            f"the image, as lesion; more than {MOST_LESION_ML} ml cannot be one, so the mask may "
+            "be inverted"
+        )
 
-    Some masks are label maps (BraTS21), some were resampled linearly and hold fractions (the
-    authors' preprocessed data).
+
+def read_mask(
+    path: Path | str, labels: list | None = None, assume_orientation: str | None = None
+) -> Volume:
+    """Read a label map: 1 where it holds one of `labels`, or anything above zero without them.
+
+    For the values that are refused see `label_maps.labelled`.
     """
-    volume = read(path)
-    inside = np.isin(volume.array, labels) if labels else volume.array > 0
-    return volume.like(inside.astype(np.uint8))
+    volume = read(path, assume_orientation=assume_orientation)
+    return volume.like(label_maps.labelled(volume.array, labels, volume.path).astype(np.uint8))
+
+
+def read_soft_mask(path: Path | str, assume_orientation: str | None = None) -> Volume:
+    """Read a mask that may hold fractions: 1 where it is above zero.
+
+    The authors' prepared masks were resampled linearly, and their code takes them so.
+    """
+    volume = read(path, assume_orientation=assume_orientation)
+    return volume.like(label_maps.positive(volume.array, volume.path).astype(np.uint8))
 
 
 def _reorient(array, affine):

@@ -67,6 +67,12 @@ class Cohort:
         """Values of a lesion in masks of the wildcard data set; None: anything above zero."""
         return datasets.load(wildcards.dataset).LESION_LABELS
 
+    def assume_orientation(self, wildcards: Any) -> str | None:
+        """Axes of the wildcard data set's scans whose headers do not say; None: not known."""
+        if self.config["simulation"]:
+            return None
+        return self.config["datasets"][wildcards.dataset]["assume_orientation"]
+
     def check(self) -> None:
         """Raise `InputError` if a data set, or a list that its split is read from, is missing."""
         for dataset, listing in self.listings.items():

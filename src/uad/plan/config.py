@@ -35,6 +35,9 @@ HOME = Path(__file__).parents[3]
 # Data set of synthetic anomalies: made by a rule of those that have none.
 SYNTHETIC = "draem"
 
+# Letters of `assume_orientation`.
+AXES = {"R": "x", "L": "x", "A": "y", "P": "y", "S": "z", "I": "z"}
+
 INTEGER = re.compile(r"[-+]?[0-9]+")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
@@ -89,6 +92,7 @@ def check(config: dict) -> None:
         content["methods"][name] = _checked(_of_method(name), block, f"methods.{name}")
     _check_texts(content)
     _check_lesion_sources(content)
+    _check_orientations(content["datasets"])
     _check_repeated(content)
     _check_registration(content["preprocessing"]["registration"])
     _check_folds(content)
@@ -266,6 +270,16 @@ def _check_lesion_sources(content):
             raise InputError(
                 f"configuration: lesion_sources.{name} is {dataset!r}, but {SYNTHETIC} is the name "
                 "of synthetic anomalies, and of nothing else"
+            )
+
+
+def _check_orientations(blocks):
+    for name, block in blocks.items():
+        codes = block["assume_orientation"]
+        if codes is not None and sorted(AXES.get(code, code) for code in codes) != ["x", "y", "z"]:
+            raise InputError(
+                f"configuration: datasets.{name}.assume_orientation is {codes!r}, but must say "
+                "where the three voxel axes point to, such as RAS (right, anterior, superior)"
             )
 
 

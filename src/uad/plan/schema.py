@@ -66,6 +66,11 @@ class DataSet(Block):
     )
     folder: str = key("unpacked archive; any depth of folders above the files", min_length=1)
     demographics: str | None = key("spreadsheet with ages, or `null`", default=None)
+    assume_orientation: str | None = key(
+        "where the voxel axes point to, such as `RAS`, in files whose headers do not say (sform "
+        "and qform code 0); `null`: such subjects are excluded",
+        default=None,
+    )
     brain_mask: Literal["hd_bet", "deepbet", "atlas", "threshold"] = key(
         "`hd_bet`: heads, by HD-BET; `deepbet`: T1 heads, by deepbet; `atlas`: heads, mask "
         "propagated from the atlas; `threshold`: stripped input, voxels above the mean",

@@ -267,8 +267,8 @@ def _failures(failed: Sequence[tuple[str, str]], finished: bool) -> Iterator[Che
         yield Check(BAD, "The run stopped, but no log says why; see the terminal output.")
 
 
-def _lost(paths: Paths, name: str) -> dict[str, list[str] | None]:
-    """What of a data set is not used, by kind; None where it is not known yet.
+def _lost(paths: Paths, name: str) -> dict[str, dict[str, str] | None]:
+    """What of a data set is not used, with the reasons, by kind; None where it is not known yet.
 
     `excluded.tsv` repeats what was left out before registration.
     """
@@ -276,11 +276,12 @@ def _lost(paths: Paths, name: str) -> dict[str, list[str] | None]:
     excluded = _tsv(paths.packed_file(name, "excluded.tsv"))
     lost = dict.fromkeys(("left_out", "unreadable", "excluded"))
     if line is not None:
-        lost["left_out"] = [name for name, _ in line["left_out"]]
-        lost["unreadable"] = [Path(name).name for name, _ in line["unreadable"]]
+        lost["left_out"] = dict(line["left_out"])
+        lost["unreadable"] = {Path(name).name: reason for name, reason in line["unreadable"]}
     if excluded is not None:
-        known = lost["left_out"] or []
-        lost["excluded"] = [name for name in excluded["subject"] if name not in known]
+        reasons = zip(excluded["subject"], excluded["status"])
+        known = lost["left_out"] or {}
+        lost["excluded"] = {name: reason for name, reason in reasons if name not in known}
     return lost
 
 
@@ -290,20 +291,17 @@ def _exclusions(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
     for name, lost in found.items():
         if lost["excluded"] is None:
             yield Check(LOOK, f"{name}: not preprocessed yet.")
-        parts = [
-            f"{len(names)} {LOST[kind]} ({', '.join(names[:SHOWN])}"
-            f"{', …' if len(names) > SHOWN else ''})"
-            for kind, names in lost.items()
-            if names
-        ]
-        if parts:
-            yield Check(LOOK, f"{name}: {'; '.join(parts)}.")
-    if all(names == [] for lost in found.values() for names in lost.values()):
+        for kind, reasons in lost.items():
+            if reasons:
+                named = [(lost_one, f" ({reason})") for lost_one, reason in reasons.items()]
+                text = f"{name}: {len(reasons)} {LOST[kind]}"
+                yield Check(LOOK, text, named[:SHOWN], max(len(named) - SHOWN, 0))
+    if all(reasons == {} for lost in found.values() for reasons in lost.values()):
         yield Check(GOOD, "Every subject that was found is used.")
 
 
 def _leaks(paths: Paths) -> Iterator[Check]:
-    """Subjects with two roles in a fold, from the leak report."""
+    """Subjects with two roles in a fold, and listed ones without any, from the leak report."""
     audit = _tsv(paths.leaks("tsv"))
     if audit is None:
         return
@@ -313,6 +311,11 @@ def _leaks(paths: Paths) -> Iterator[Check]:
         yield Check(BAD, f"Splits leak: {shared} times a subject has two roles in a fold.")
     else:
         yield Check(GOOD, "No subject has two roles in a fold.")
+    for name, lines in audit[audit["absent"] > 0].groupby("dataset", sort=False):
+        absent = sorted({one for names in lines["absent_subjects"] for one in names.split()})
+        text = f"{name}: {counted(len(absent), 'subject')} of the released lists not used"
+        named = [(one, "") for one in absent[:SHOWN]]
+        yield Check(LOOK, text, named, max(len(absent) - SHOWN, 0))
 
 
 def _trainings(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:

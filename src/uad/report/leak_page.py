@@ -1,4 +1,7 @@
-"""Leak report: which subjects have two roles in a fold, as published and as this run uses them."""
+"""Leak report: which subjects have two roles in a fold, as published and as this run uses them.
+
+Also which subjects the lists name and this run does not have, so that no set shrinks unseen.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,8 +32,9 @@ def table(used: Mapping[str, pd.DataFrame], listed: Mapping[str, Sequence[tuple]
     DataFrame
         One line per data set, stage (`listed`, `used`) and fold. Columns: dataset, stage, fold;
         train, val, test (subjects); repeated_train, repeated_val, repeated_test (rows beyond a
-        subject's first); train_test, train_val, val_test (subjects with both roles), and their
-        labels, separated by spaces, in train_test_subjects and so on.
+        subject's first); train_test, train_val, val_test (subjects with both roles); absent
+        (listed, but without a role in this run); and the labels of these, separated by spaces, in
+        train_test_subjects and so on.
     """
     lines = []
     for dataset, split in used.items():
@@ -41,20 +45,25 @@ def table(used: Mapping[str, pd.DataFrame], listed: Mapping[str, Sequence[tuple]
         for stage, rows in stages.items():
             for fold in sorted(set(rows["fold"])):
                 lines.append(
-                    {"dataset": dataset, "stage": stage, "fold": fold, **_line(rows, fold)}
+                    {"dataset": dataset, "stage": stage, "fold": fold, **_line(rows, split, fold)}
                 )
     return pd.DataFrame(lines)
 
 
-def _line(rows: pd.DataFrame, fold: int) -> dict[str, Any]:
+def _line(rows: pd.DataFrame, used: pd.DataFrame, fold: int) -> dict[str, Any]:
     """Counts and names of one fold."""
     members = {role: splits.subjects(rows, fold, role) for role in splits.ROLES}
     shared = leakage.overlaps(rows, fold)
+    absent = set(rows.query("fold == @fold")["subject"]) - set(
+        used.query("fold == @fold")["subject"]
+    )
     return {
         **{role: len(set(names)) for role, names in members.items()},
         **{f"repeated_{role}": len(names) - len(set(names)) for role, names in members.items()},
         **{name: len(shared[pair]) for name, pair in PAIRS.items()},
         **{f"{name}_subjects": " ".join(shared[pair]) for name, pair in PAIRS.items()},
+        "absent": len(absent),
+        "absent_subjects": " ".join(absent),
     }
 
 
@@ -77,7 +86,7 @@ def write_html(audit: pd.DataFrame, simulated: bool, path: str | Path) -> None:
         title="Leak report",
         simulated=simulated,
         warnings=[warning] if leaks else [],
-        heads=[*splits.ROLES, *(" ∩ ".join(pair) for pair in PAIRS.values())],
+        heads=[*splits.ROLES, *(" ∩ ".join(pair) for pair in PAIRS.values()), "not used"],
         parts=[
             (
                 f"{dataset}: {STAGES[stage]}",
@@ -89,12 +98,12 @@ def write_html(audit: pd.DataFrame, simulated: bool, path: str | Path) -> None:
 
 
 def _cells(line: pd.Series) -> list[Cell]:
-    """Subjects per role, with repeated rows below; shared subjects, with their names below."""
+    """Subjects per role, with repeated rows below; shared and absent ones, with their names."""
     cells = []
     for role in splits.ROLES:
         repeated = line[f"repeated_{role}"]
         cells.append(Cell(line[role], [f"+ {repeated} repeated"] if repeated else []))
-    for name in PAIRS:
+    for name in (*PAIRS, "absent"):
         names = line[f"{name}_subjects"].split()
         three = [" ".join(names[i : i + 3]) for i in range(0, len(names), 3)]
         cells.append(Cell(line[name], three))

@@ -35,6 +35,7 @@ NUMBERS = {
     "field_ratio": ("bias field ratio", "", 2),
     "lesion_ml": ("lesion", "ml", 2),
     "lesion_inside": ("lesion in brain", "", 3),
+    "lesion_contrast": ("lesion contrast", "%", 1),
     "lesion_kept": ("lesion kept", "%", 1),
 }
 LOGARITHMIC = ("lesion_ml",)  # from some mm³ to hundreds of ml: outliers only on this scale
@@ -134,8 +135,8 @@ def table(rows: Sequence[Mapping[str, Any]], excluded: pd.DataFrame) -> Quality:
     rows : list of dict
         What `measure_quality` wrote: `subject` and numbers; texts and other values are left out.
     excluded : DataFrame
-        `subject` and `status`, the reason; also of subjects and files that were left out before
-        registration.
+        `subject` and `status`, the reason; also of subjects that were excluded before they could be
+        measured, and of files that were left out before registration.
 
     Returns
     -------

@@ -1,13 +1,11 @@
-"""Packed data sets: layout, exclusion of failed registrations, and damaged files."""
-
-import json
+"""Packed data sets: layout, exclusion of subjects, and damaged files."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import phantoms
-from uad.base import tsv
+from uad.base import exclusion, files, tsv
 from uad.base.errors import InputError
 from uad.data import datasets, packed, packing
 
@@ -50,30 +48,63 @@ def test_other_shape_is_named(tmp_path, rng):
     assert not list((tmp_path / "packed").glob("*.npy"))
 
 
-def qc(folder, statuses):
-    paths = []
-    for i, status in enumerate(statuses):
-        path = folder / f"{i}.json"
-        path.write_text(json.dumps({"similarity": 0.1 * i, "status": status}))
-        paths.append(path)
-    return paths
+BRATS = datasets.load("brats21")
 
 
-def test_failed_registrations_are_excluded_with_their_reason(tmp_path):
-    subjects = [datasets.Subject(f"BraTS0000{i}", "a", "b") for i in range(3)]
-    module = datasets.load("brats21")
-    table, excluded = packing.subject_table(
-        module, subjects, qc(tmp_path, ["ok", "bad", "ok"]), None
-    )
-    assert table["subject"].tolist() == ["BraTS00000", "BraTS00002"]
-    assert excluded[["subject", "status"]].values.tolist() == [["BraTS00001", "bad"]]
-    assert "status" not in table
+def written(folder, statuses, reasons):
+    """Records of registration and downsampled images; a reason makes a placeholder of either."""
+    qc, images = [], []
+    for i, (status, reason) in enumerate(zip(statuses, reasons)):
+        qc.append(folder / f"{i}.json")
+        files.write_json({"similarity": 0.1 * i, "starts": 1, "status": status}, qc[-1])
+        images.append(phantoms.save(np.ones((2, 2, 2)), folder / f"{i}.nii.gz"))
+        if reason:
+            placeholders = images[-1:] if status == "ok" else [qc[-1], images[-1]]
+            with exclusion.recorded(placeholders):
+                raise InputError(reason)
+    return qc, images
 
 
-def test_no_registration_at_all_is_an_error(tmp_path):
-    subjects = [datasets.Subject("BraTS00001", "a", "b")]
-    with pytest.raises(InputError, match="BraTS21: registration failed for every subject"):
-        packing.subject_table(datasets.load("brats21"), subjects, qc(tmp_path, ["bad"]), None)
+def subjects(n):
+    return [datasets.Subject(f"BraTS0000{i}", "a", "b") for i in range(n)]
+
+
+def test_subjects_are_excluded_with_the_reason_of_the_step_that_did(tmp_path):
+    statuses = ["", "ok", "turned", "ok", "turned"]  # the first was never registered
+    reasons = ["is blank", None, None, "N4 diverged", None]
+    qc, images = written(tmp_path, statuses, reasons)
+    table, excluded = packing.subject_table(BRATS, subjects(5), images, qc, None)
+    assert table["subject"].tolist() == ["BraTS00001"] and "status" not in table
+    assert table["similarity"].tolist() == [0.1]
+    assert table["starts"].tolist() == [1] and table["starts"].dtype == int
+    lines = excluded.set_index("subject")
+    assert lines["status"].to_dict() == {
+        "BraTS00000": "is blank",
+        "BraTS00002": "turned",
+        "BraTS00003": "N4 diverged",
+        "BraTS00004": "turned",
+    }
+    assert np.isnan(lines.loc["BraTS00000", "similarity"])
+    assert lines.loc["BraTS00002", "similarity"] == pytest.approx(0.2)
+
+
+def test_data_that_came_registered_are_excluded_too(tmp_path):
+    _, images = written(tmp_path, ["ok", "ok"], [None, "is blank"])
+    table, excluded = packing.subject_table(BRATS, subjects(2), images, [], None)
+    assert table["subject"].tolist() == ["BraTS00000"] and table["similarity"].isna().all()
+    assert excluded["status"].tolist() == ["is blank"]
+
+
+def test_nobody_left(tmp_path):
+    qc, images = written(tmp_path, ["bad", "ok"], [None, "is blank"])
+    table, excluded = packing.subject_table(BRATS, subjects(2), images, qc, None)
+    assert table.empty and list(excluded["status"]) == ["bad", "is blank"]
+
+
+def test_without_exclusions_the_table_of_them_has_its_columns(tmp_path):
+    qc, images = written(tmp_path, ["ok"], [None])
+    _, excluded = packing.subject_table(BRATS, subjects(1), images, qc, None)
+    assert list(excluded.columns) == ["subject", "similarity", "status"] and excluded.empty
 
 
 def test_damaged_array_is_named(tmp_path, pack):

@@ -7,6 +7,7 @@ import sys
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from conftest import ROOT
 from scipy import ndimage
 
@@ -60,6 +61,58 @@ def test_bias_correction_flattens_white_matter(rng):
     assert spread(corrected) < 0.4 * spread(biased)
     assert (corrected[~brain] == 0).all()
     assert high / low > 1.3
+
+
+class N4:
+    """Stands in for SimpleITK's filter: a field of given logarithms, or an error."""
+
+    def __init__(self, log_field):
+        self.log_field = log_field
+
+    def __getattr__(self, name):
+        return lambda *_: None
+
+    def GetLogBiasFieldAsImage(self, image):  # noqa: N802
+        if isinstance(self.log_field, str):
+            raise RuntimeError(self.log_field)
+        array = np.full(image.GetSize()[::-1], self.log_field[0], np.float32)
+        array[: len(array) // 2] = self.log_field[1]
+        return sitk.GetImageFromArray(array)
+
+
+BAD_FIELDS = {
+    (0, 3): r"head\.nii: N4 diverged, its field goes from 1 to 20\.1 in the brain",
+    (0, 1000): "head.nii: N4 diverged",
+    (0, np.nan): "head.nii: N4 diverged",
+    (-np.inf, 0): "head.nii: N4 diverged",
+    "in BSpline\nITK ERROR: no points": r"cannot correct this image \(ITK ERROR: no points\)",
+}
+
+
+@pytest.mark.parametrize("field", BAD_FIELDS)
+def test_bias_field_that_diverges(rng, monkeypatch, field):
+    image, brain, _ = phantoms.head(rng)
+    monkeypatch.setattr(intensity.sitk, "N4BiasFieldCorrectionImageFilter", lambda: N4(field))
+    volumes = Volume(image, np.diag([-4.0, -4, 4, 1]), "head.nii"), Volume(brain, np.eye(4))
+    with pytest.raises(InputError, match=BAD_FIELDS[field]):
+        intensity.correct_bias(*volumes, 2, [5], 5e-4)
+
+
+def test_bias_correction_without_memory_is_no_fault_of_the_image(rng, monkeypatch):
+    image, brain, _ = phantoms.head(rng)
+    lack = N4("Failed to allocate memory for image.")
+    monkeypatch.setattr(intensity.sitk, "N4BiasFieldCorrectionImageFilter", lambda: lack)
+    with pytest.raises(RuntimeError, match="allocate"):
+        intensity.correct_bias(Volume(image, np.eye(4)), Volume(brain, np.eye(4)), 2, [5], 5e-4)
+
+
+def test_bias_correction_of_a_blank_brain(rng):
+    _, brain, _ = phantoms.head(rng)
+    image = Volume(np.zeros(brain.shape, np.float32), np.eye(4), "head.nii")
+    with pytest.raises(
+        InputError, match=r"head\.nii: the image is the same everywhere in the brain"
+    ):
+        intensity.correct_bias(image, Volume(brain, np.eye(4)), 2, [5], 5e-4)
 
 
 def test_curvature_flow_smooths_and_can_be_switched_off(rng):

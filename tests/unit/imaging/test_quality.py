@@ -48,6 +48,32 @@ def test_mask_that_was_made_of_the_atlas_has_no_dice_with_it():
     assert found["dice_atlas"] is None and found["brain_ml"] == 8.0
 
 
+def test_contrast_by_hand():
+    # 100 in the brain, 70 in the lesion, 90 within a voxel of it, where the two are mixed.
+    lesion = box((5, 8), (5, 8), (5, 8))
+    image = np.full(BRAIN.array.shape, 500.0)  # outside the brain: does not count
+    image[2:12, 2:12, 2:12] = 100
+    image[4:9, 4:9, 4:9] = 90
+    image[5:8, 5:8, 5:8] = 70
+    found = quality.measure(BRAIN.like(image), BRAIN, ATLAS, lesion, FIELD)
+    assert found["lesion_contrast"] == -30
+    beside = quality.measure(BRAIN.like(image), BRAIN, ATLAS, box((10, 11), (2, 3), (2, 3)), FIELD)
+    assert beside["lesion_contrast"] == 0  # a mask that lies beside what one sees
+
+
+@pytest.mark.parametrize(
+    ("brain", "lesion"),
+    [
+        (BRAIN, NONE),
+        (BRAIN, box((15, 17), (4, 6), (4, 6))),  # none of it in the brain
+        (LESION, LESION),  # nothing around it
+    ],
+)
+def test_contrast_that_cannot_be_measured_is_missing(brain, lesion):
+    found = quality.measure(chequered(1), brain, ATLAS, lesion, FIELD)
+    assert found["lesion_contrast"] is None
+
+
 def test_noise_by_hand():
     # The filter answers 16 times the amplitude everywhere: 16 * 1 / 0.6745 / 6 of 100.
     found = quality.measure(chequered(1), BRAIN, ATLAS, LESION, FIELD)

@@ -1,4 +1,4 @@
-"""Without nnU-Net and deepbet: weights, orientation, settings, and the volume of masks.
+"""Without nnU-Net and deepbet: weights, orientation, settings.
 
 See also tests/workflow/test_hd_bet.py and test_deepbet.py.
 """
@@ -19,9 +19,9 @@ import torch
 from conftest import ROOT
 
 import phantoms
-from uad.base import devices
+from uad.base import devices, exclusion
 from uad.base.errors import InputError
-from uad.imaging import brain_volume, deepbet, hd_bet, hd_bet_weights, volumes
+from uad.imaging import deepbet, hd_bet, hd_bet_weights, volumes
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ class Predictor:
 
 @pytest.fixture
 def nnunet(monkeypatch):
-    """nnU-Net's module with the stand-in, where `find_brain` imports it from."""
+    """nnU-Net's module with the stand-in, where `load` imports it from."""
     name = "nnunetv2.inference.predict_from_raw_data"
     for package in ("nnunetv2", "nnunetv2.inference"):
         monkeypatch.setitem(sys.modules, package, types.ModuleType(package))
@@ -114,7 +114,7 @@ def nnunet(monkeypatch):
 def test_mask_is_on_the_grid_of_the_head(rng, nnunet, capsys):
     affine = np.diag([-1.0, -2.0, 3.0, 1.0])  # LPS order
     head = volumes.Volume(rng.uniform(0, 1000, (6, 7, 8)).astype(np.float32), affine, "head.nii")
-    mask = hd_bet.find_brain(head, "weights", torch.device("cpu"))
+    mask = hd_bet.find_brain(head, hd_bet.load("weights", torch.device("cpu")))
     np.testing.assert_array_equal(mask.array, head.array > 800)
     assert mask.array.dtype == np.uint8
     volumes.check_same_grid(head, mask)
@@ -127,9 +127,8 @@ def test_mask_is_on_the_grid_of_the_head(rng, nnunet, capsys):
 
 
 @pytest.mark.parametrize(("device", "mirrored"), [("cpu", False), ("cuda", True)])
-def test_mirrored_copies_on_a_gpu_only(rng, nnunet, device, mirrored):
-    head = volumes.Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))
-    hd_bet.find_brain(head, "weights", torch.device(device))
+def test_mirrored_copies_on_a_gpu_only(nnunet, device, mirrored):
+    hd_bet.load("weights", torch.device(device))
     assert Predictor.settings["use_mirroring"] is mirrored
 
 
@@ -138,9 +137,8 @@ def test_weights_of_another_release(nnunet, monkeypatch):
         raise RuntimeError("size mismatch for encoder:\n torch.Size([3])")
 
     monkeypatch.setattr(Predictor, "initialize_from_trained_model_folder", refuse)
-    head = volumes.Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))
     with pytest.raises(InputError, match=r"old: .* \(size mismatch for encoder:\)") as error:
-        hd_bet.find_brain(head, "old", torch.device("cpu"))
+        hd_bet.load("old", torch.device("cpu"))
     assert "\n" not in str(error.value)
 
 
@@ -149,9 +147,8 @@ def test_weights_with_python_objects(nnunet, monkeypatch):
         raise pickle.UnpicklingError("Weights only load failed.\n Do this:")
 
     monkeypatch.setattr(Predictor, "initialize_from_trained_model_folder", refuse)
-    head = volumes.Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))
     with pytest.raises(InputError, match="odd: .* could run any program; hd_bet.we") as error:
-        hd_bet.find_brain(head, "odd", torch.device("cpu"))
+        hd_bet.load("odd", torch.device("cpu"))
     assert "\n" not in str(error.value)
 
 
@@ -188,15 +185,32 @@ def test_threads_are_limited(nnunet, monkeypatch):
     assert {os.environ[name] for name in hd_bet.THREAD_VARIABLES} == {"3"}
 
 
-def test_empty_mask_is_refused(weights, tmp_path, rng, monkeypatch, capsys):
+def run_program(monkeypatch, head, weights, mask):
+    monkeypatch.setattr(hd_bet, "set_up", lambda threads: None)
+    monkeypatch.setattr(sys, "argv", arguments(head, weights, mask))
+    runpy.run_path(str(ROOT / "workflow/scripts/strip_skull_hd_bet.py"), run_name="__main__")
+
+
+def test_empty_mask_excludes_the_subject(weights, tmp_path, rng, monkeypatch):
     head = phantoms.save(phantoms.head(rng)[0], tmp_path / "head.nii")
     mask = tmp_path / "mask.nii.gz"
-    monkeypatch.setattr(hd_bet, "set_up", lambda threads: None)
+    monkeypatch.setattr(hd_bet, "load", lambda *_: None)
     monkeypatch.setattr(hd_bet, "find_brain", lambda head, *_: head.empty_mask())
-    monkeypatch.setattr(sys, "argv", arguments(head, weights, mask))
+    run_program(monkeypatch, head, weights, mask)
+    assert exclusion.reason(mask) == f"{head}: the brain mask is empty"
+
+
+def test_weights_that_cannot_be_loaded_exclude_nobody(weights, tmp_path, rng, monkeypatch, capsys):
+    head = phantoms.save(phantoms.head(rng)[0], tmp_path / "head.nii")
+    mask = tmp_path / "mask.nii.gz"
+
+    def refuse(*_):
+        raise InputError("these weights are of another release")
+
+    monkeypatch.setattr(hd_bet, "load", refuse)
     with pytest.raises(SystemExit, match="1"):
-        runpy.run_path(str(ROOT / "workflow/scripts/strip_skull_hd_bet.py"), run_name="__main__")
-    assert capsys.readouterr().err == f"Error: {head}: the brain mask is empty\n"
+        run_program(monkeypatch, head, weights, mask)
+    assert capsys.readouterr().err == "Error: these weights are of another release\n"
     assert not mask.exists()
 
 
@@ -218,7 +232,7 @@ class BrainExtraction:
 
 @pytest.fixture
 def package(monkeypatch):
-    """The package deepbet with the stand-in, where `find_brain` imports it from."""
+    """The package deepbet with the stand-in, where `load` imports it from."""
     module = types.ModuleType("deepbet")
     module.BrainExtraction = BrainExtraction
     monkeypatch.setitem(sys.modules, "deepbet", module)
@@ -227,7 +241,7 @@ def package(monkeypatch):
 def test_mask_of_deepbet_is_on_the_grid_of_the_head(rng, package):
     affine = np.diag([-1.0, -2.0, 3.0, 1.0])  # LPS order
     head = volumes.Volume(rng.uniform(0, 1000, (6, 7, 8)).astype(np.float32), affine, "head.nii")
-    mask = deepbet.find_brain(head)
+    mask = deepbet.find_brain(head, deepbet.load())
     np.testing.assert_array_equal(mask.array, head.array > 800)
     assert mask.array.dtype == np.uint8
     volumes.check_same_grid(head, mask)
@@ -236,7 +250,7 @@ def test_mask_of_deepbet_is_on_the_grid_of_the_head(rng, package):
 def test_deepbet_finds_no_brain(package):
     head = volumes.Volume(np.ones((4, 4, 4), np.float32), np.eye(4), "blank.nii")
     with pytest.raises(InputError, match="^blank.nii: deepbet finds no brain in this head"):
-        deepbet.find_brain(head)
+        deepbet.find_brain(head, deepbet.load())
 
 
 @pytest.fixture
@@ -285,30 +299,6 @@ def test_threads_of_deepbet_are_limited_once_its_networks_are_checked(networks, 
     with pytest.raises(InputError, match="data/models/model.pt: not the network of deepbet"):
         deepbet.set_up(3)
     assert asked == [3]
-
-
-# Volume.
-
-
-@pytest.mark.parametrize("side", [92, 110, 131])  # mm; 0.78, 1.33 and 2.25 l
-def test_volume_of_a_mask_is_that_of_a_brain(side):
-    array = np.zeros((140, 140, 140), np.uint8)
-    array[:side, :side, :side] = 1
-    mask = volumes.Volume(array, np.diag([-1.0, -1.0, 1.0, 1.0]), "mask.nii.gz")
-    if side == 110:
-        brain_volume.check(mask, [800, 2200])
-    else:
-        sentence = f"mask.nii.gz: the brain mask has {side**3 / 1000:.0f} ml, but .* 800 to 2200 .p"
-        with pytest.raises(InputError, match=sentence):
-            brain_volume.check(mask, [800, 2200])
-
-
-def test_volume_is_in_millilitres_whatever_the_voxels():
-    # 1000 voxels of 8 mm³.
-    mask = volumes.Volume(np.ones((10, 10, 10), np.uint8), np.diag([-2.0, -2.0, 2.0, 1.0]))
-    brain_volume.check(mask, [7.9, 8.1])
-    with pytest.raises(InputError, match="has 8 ml"):
-        brain_volume.check(mask, [9, 2200])
 
 
 def arguments(head, weights, mask):

@@ -82,6 +82,126 @@ def test_not_a_number(tmp_path, rng):
         volumes.read(path)
 
 
+def saved(array, path, affine=phantoms.AFFINE, sform=1, qform=1):
+    """A file with given codes of orientation, whatever its affine."""
+    image = nib.Nifti1Image(array, None)
+    image.header.set_zooms(
+        (*np.maximum(np.sqrt((affine[:3, :3] ** 2).sum(axis=0)), 1e-9), 1)[: array.ndim]
+    )
+    image.header.set_sform(affine, sform)
+    if qform:
+        image.header.set_qform(affine, qform)
+    nib.save(image, path)
+    return path
+
+
+def colours(array):
+    found = np.zeros(array.shape, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    for channel in "RGB":
+        found[channel] = array > 0
+    return found
+
+
+def affine(**changes):
+    """The phantoms' affine with entries changed, such as `x01=0.02`."""
+    found = phantoms.AFFINE.copy()
+    for place, value in changes.items():
+        found[int(place[1]), int(place[2])] = value
+    return found
+
+
+def scaled(factor):
+    return np.diag([factor] * 3 + [1]) @ phantoms.AFFINE
+
+
+def twice(array):
+    return np.stack([array, array], axis=3)
+
+
+def blank(array):
+    return np.zeros_like(array)
+
+
+def with_infinity(array):
+    return np.where(array == array.max(), np.inf, array)
+
+
+ODD = {
+    "NaN": (lambda a: np.where(a == 0, np.nan, a), {}, "contains NaN or infinite values"),
+    "infinity": (with_infinity, {}, "contains NaN or infinite values"),
+    "beyond single precision": (lambda a: a.astype(float) * 1e300, {}, "contains NaN or infinite"),
+    "colour": (colours, {}, r"holds colour \(RGB\) values, expected one real number per voxel"),
+    "complex": (lambda a: a + 1j * a, {}, "holds complex values, expected one real number"),
+    "blank": (blank, {}, "every voxel is 0, the image is blank"),
+    "constant": (lambda a: blank(a) + 7, {}, "every voxel is 7, the image is blank"),
+    "several volumes": (twice, {}, "expected one 3-D volume, found 4 dimensions"),
+    "single slice": (lambda a: a[:, :, :1], {}, "expected a 3-D volume, found a single slice"),
+    "singular": (None, {"affine": affine(x00=0), "qform": 0}, "in the header is singular"),
+    "two equal axes": (None, {"affine": affine(x00=0, x10=-4), "qform": 0}, "header is singular"),
+    "sheared": (None, {"affine": affine(x01=0.02)}, "the affine in the header is sheared"),
+    "metres": (None, {"affine": scaled(0.001)}, r"is 0\.224 x 0\.256 x 0\.192 mm large"),
+    "micrometres": (None, {"affine": scaled(1000)}, "are its voxel sizes in mm"),
+    "no codes": (None, {"sform": 0, "qform": 0}, "does not say which side is left"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_scan_that_cannot_be_used_is_refused_by_name(tmp_path, rng, name):
+    change, header, sentence = ODD[name]
+    image = phantoms.head(rng)[0]
+    path = saved(change(image) if change else image, tmp_path / "scan.nii.gz", **header)
+    with pytest.raises(InputError, match=sentence) as error:
+        volumes.read_scan(path)
+    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
+def test_a_scan_of_any_real_type_is_read(tmp_path, rng, dtype):
+    image = np.clip(phantoms.head(rng)[0], 0, 255).astype(dtype)
+    found, lesion = volumes.read_scan(saved(image, tmp_path / "scan.nii.gz"))
+    np.testing.assert_array_equal(found.array, image.astype(np.float32))
+    assert found.array.dtype == np.float32 and not lesion.array.any()
+
+
+def test_a_compressed_file_under_a_plain_name(tmp_path, rng):
+    path = phantoms.save(rng.random((4, 4, 4)), tmp_path / "scan.nii.gz")
+    path = path.rename(tmp_path / "scan.nii")
+    with pytest.raises(InputError, match=r"scan\.nii: is compressed .* does not end in \.gz"):
+        volumes.read(path)
+
+
+def test_a_header_that_asks_for_more_than_a_file_can_hold(tmp_path, rng):
+    path = phantoms.save(rng.random((4, 4, 4)), tmp_path / "scan.nii")
+    content = bytearray(path.read_bytes())
+    content[42:48] = np.array([30000, 30000, 30000], "<i2").tobytes()  # dim[1:4]
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"the header says 2\d+ bytes, but the file has only 864"):
+        volumes.read(path)
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPS", "PSR"])
+def test_without_codes_the_orientation_is_the_user_s(tmp_path, rng, codes):
+    lps = rng.random((4, 5, 6)).astype(np.float32)
+    change = nib.orientations.ornt_transform(
+        nib.orientations.axcodes2ornt("LPS"), nib.orientations.axcodes2ornt(codes)
+    )
+    turned = nib.orientations.apply_orientation(lps, change)
+    zooms = np.array([2.0, 3, 4])[np.argsort(change[:, 0])]  # of the axes as stored
+    path = saved(turned, tmp_path / "scan.nii", np.diag([*zooms, 1]), sform=0, qform=0)
+    found = volumes.read(path, assume_orientation=codes)
+    np.testing.assert_array_equal(found.array, lps)
+    np.testing.assert_allclose(found.spacing_mm, [2, 3, 4])
+    centre = found.affine @ [1.5, 2, 2.5, 1]
+    np.testing.assert_allclose(centre[:3], 0, atol=1e-6)
+
+
+def test_what_the_header_says_counts_more_than_what_is_assumed(tmp_path, rng):
+    path = saved(rng.random((4, 5, 6)), tmp_path / "scan.nii", qform=0)
+    said, assumed = volumes.read(path), volumes.read(path, assume_orientation="RAS")
+    np.testing.assert_array_equal(said.array, assumed.array)
+    np.testing.assert_array_equal(said.affine, assumed.affine)
+
+
 def test_other_grid():
     first = volumes.Volume(np.zeros((3, 3, 3)), np.eye(4), "image.nii")
     other_shape = volumes.Volume(np.zeros((3, 3, 4)), np.eye(4), "mask.nii")

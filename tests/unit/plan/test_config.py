@@ -255,6 +255,10 @@ MISTAKES = {
         {"modality": "T2", "datasets": {"ixi": {"brain_mask": "deepbet"}}},
         "datasets.ixi.brain_mask is deepbet, which knows T1 heads only, but modality is T2",
     ),
+    "no orientation": (
+        {"datasets": {"wmh": {"assume_orientation": "RAA"}}},
+        "datasets.wmh.assume_orientation is 'RAA', but must say where the three voxel axes point",
+    ),
     "wrong type": ({"seed": "abc"}, "seed is 'abc', but must be a whole number"),
     "too small": ({"splits": {"folds": 0}}, "splits.folds is 0, but must be at least 1"),
     "fold out of range": (

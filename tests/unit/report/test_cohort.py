@@ -6,6 +6,7 @@ import pytest
 from conftest import write_pack
 from matplotlib import pyplot as plt
 
+from uad.base import exclusion
 from uad.base.errors import InputError
 from uad.imaging import volumes
 from uad.imaging.volumes import Volume
@@ -49,6 +50,19 @@ def test_cohort(tmp_path, rng):
     z = volume.lesion.sum(axis=(1, 2)).argmax()
     np.testing.assert_array_equal(axes[0, 6].images[0].get_array(), volume.image[z].T)
     assert not axes[2, 6].images and axes[2, 6].texts[0].get_text() == "excluded"
+
+
+def test_of_an_excluded_subject_what_can_be_read_is_shown(tmp_path, rng):
+    pack = write_pack(tmp_path / "pack", 1)
+    pack.subjects["lesion_ml"] = 0.0
+    scan = image(tmp_path / "scan.nii.gz", rng.random((6, 7, 8), "f4"))
+    placeholder = tmp_path / "image.nii.gz"
+    with exclusion.recorded([placeholder]):
+        raise InputError("N4 diverged")
+    figure = cohort(["gone"], [scan], [placeholder], [placeholder], pack)
+    panels = figure.axes
+    assert [len(panel.images) for panel in panels] == [1, 1, 1, 0, 0, 0, 0]
+    assert panels[6].texts[0].get_text() == "excluded" and panels[0].get_ylabel() == "gone"
 
 
 def test_a_scan_that_is_missing_is_named(tmp_path):

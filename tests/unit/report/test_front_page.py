@@ -62,8 +62,9 @@ def root(tmp_path):
         text_file(tmp_path / f"packed/{name}/excluded.tsv", "subject\tstatus\n")
         split = "subject\tfold\trole\nA\t0\ttrain\nB\t0\tval\nC\t0\ttest\nD\t0\ttest\nA\t1\ttest\n"
         text_file(tmp_path / f"splits/{name}.tsv", split)
-    roles = "train_test\ttrain_val\tval_test"
-    text_file(tmp_path / "splits/audit.tsv", f"stage\t{roles}\nlisted\t5\t5\t5\nused\t0\t0\t0\n")
+    columns = "dataset\tstage\ttrain_test\ttrain_val\tval_test\tabsent\tabsent_subjects"
+    lines = "ixi\tlisted\t5\t5\t5\t0\tn/a\nixi\tused\t0\t0\t0\t0\tn/a\n"
+    text_file(tmp_path / "splits/audit.tsv", f"{columns}\n{lines}")
     columns = "block,method,d_unhealthy,test_set,dice_best_mean,auprc_mean,paper_dice_mean\n"
     text_file(
         tmp_path / "tables/table1.csv",
@@ -265,13 +266,23 @@ def test_excluded_left_out_and_unreadable(root):
     text = page(root)
     words = [words for state, words in checks(text) if state == "look"]
     assert words[0] == (
-        "ixi: 7 excluded by preprocessing (IXI000, IXI001, IXI002, IXI003, IXI004, …)."
+        "ixi: 7 excluded by preprocessing: IXI000 (low similarity); IXI001 (low similarity); "
+        "IXI002 (low similarity); IXI003 (low similarity); IXI004 (low similarity); … and 2 more."
     )
-    assert words[1] == (
-        "brats21: 1 left out as incomplete or doubled (&lt;x&gt;); 1 unreadable files (f.nii); "
-        "1 excluded by preprocessing (B)."
-    )
+    assert words[1:4] == [
+        "brats21: 1 left out as incomplete or doubled: &lt;x&gt; (no lesion).",
+        "brats21: 1 unreadable files: f.nii (cut).",
+        "brats21: 1 excluded by preprocessing: B (low).",
+    ]
     assert "Every subject" not in text and "<x>" not in text
+
+
+def test_listed_subjects_that_are_not_used_are_named(root):
+    audit = root / "splits/audit.tsv"
+    lines = [f"ixi\tlisted\t0\t0\t0\t2\t{names}\n" for names in ("A B", "B C")]
+    audit.write_text(audit.read_text() + "".join(lines))
+    words = [words for state, words in checks(page(root)) if state == "look"]
+    assert "ixi: 3 subjects of the released lists not used: A; B; C." in words
 
 
 DAMAGE = [b"\xff\xfe\x00", b"", b"one\ttwo\n1\n", b'{"a": ', b"other\n1\n"]
@@ -325,8 +336,8 @@ def test_a_benchmark_that_cannot_be_read_is_named_and_not_counted(root):
 
 
 def test_leaking_splits(root):
-    audit = "stage\ttrain_test\ttrain_val\tval_test\nused\t2\t0\t1\n"
-    text_file(root / "splits/audit.tsv", audit)
+    audit = root / "splits/audit.tsv"
+    audit.write_text(audit.read_text().replace("used\t0\t0\t0", "used\t2\t0\t1"))
     assert ("bad", "Splits leak: 3 times a subject has two roles in a fold.") in checks(page(root))
 
 
