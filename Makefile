@@ -11,12 +11,14 @@
 #   make test-faults    the demo while its jobs and Snakemake are killed
 #   make test-slurm     the SLURM profile on a real SLURM
 #   make setup-hdbet    HD-BET for real heads, in an environment of its own
+#   make setup-deepbet  the same for deepbet
 #   make recover        on a cluster, after Snakemake itself was killed (docs/cluster.md)
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 HDBET := .venv-hdbet
+DEEPBET := .venv-deepbet
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 DEMO := --configfile config/demo.yaml
 DEMO_REPORT := results/demo/report.zip
@@ -26,7 +28,8 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: help demo report new-method try setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm mutants \
+.PHONY: help demo report new-method try setup setup-hdbet setup-deepbet recover test test-fast test-envs \
+  test-faults test-hdbet test-deepbet test-slurm mutants \
   lint format dag docs study plan bench bench-paper bench-gpu bench-memory clean
 
 # The list at the top of this file.
@@ -59,6 +62,8 @@ setup: $(VENV)/.run-packages $(VENV)/.test-packages
 
 setup-hdbet: $(HDBET)/.packages
 
+setup-deepbet: $(DEEPBET)/.packages
+
 # Jobs of this folder that a killed Snakemake left behind are cancelled; then the folder is unlocked.
 # Their names begin with the prefix in slurm/config.yaml.
 ORPHANS = squeue --me --noheader --format='%i|%j|%Z' | awk -F'|' '$$2 ~ /^uad_/ && $$3 == ENVIRON["CURDIR"] {print $$1}'
@@ -70,7 +75,7 @@ recover:
 	$(BIN)/snakemake --profile slurm --unlock
 
 # Tests that take long, or need what not every machine has, are left out.
-CHEAP = "not demo and not envs and not faults and not hdbet and not slurm"
+CHEAP = "not demo and not envs and not faults and not hdbet and not deepbet and not slurm"
 
 test: setup
 	$(BIN)/pytest -n 2 -m $(CHEAP)
@@ -89,6 +94,9 @@ test-envs: setup
 
 test-hdbet: setup setup-hdbet
 	$(BIN)/pytest -m hdbet
+
+test-deepbet: setup setup-deepbet
+	$(BIN)/pytest -m deepbet
 
 # The demo in another folder through thirty kills; compared with one that was left alone.
 test-faults: setup
@@ -158,9 +166,9 @@ $(VENV)/.test-packages: $(VENV)/.run-packages
 	@touch $@
 
 # torch first, in the build that is offered for this machine; the rest may not replace it.
-$(HDBET)/.packages: constraints.txt constraints-hdbet.txt pyproject.toml
-	$(PYTHON) -m venv $(HDBET)
-	$(HDBET)/bin/pip install --quiet --constraint constraints.txt torch
-	$(HDBET)/bin/pip install --quiet --constraint constraints.txt --constraint constraints-hdbet.txt \
-	  $(call PACKAGES,project["optional-dependencies"]["hdbet"])
+$(HDBET)/.packages $(DEEPBET)/.packages: .venv-%/.packages: constraints.txt constraints-%.txt pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --constraint constraints.txt torch
+	$(@D)/bin/pip install --quiet --constraint constraints.txt --constraint constraints-$*.txt \
+	  $(call PACKAGES,project["optional-dependencies"]["$*"])
 	@touch $@

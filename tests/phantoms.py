@@ -5,7 +5,7 @@ import numpy as np
 
 from uad.contract.phantoms import SHAPE, ellipsoid, head, volume
 
-__all__ = ["AFFINE", "SHAPE", "ellipsoid", "head", "save", "volume"]
+__all__ = ["AFFINE", "SHAPE", "atlas", "ellipsoid", "head", "save", "volume"]
 
 # A 4 mm grid that holds a head, LPS order like the SRI24 atlas.
 AFFINE = np.array([[-4.0, 0, 0, 110], [0, -4, 0, 126], [0, 0, 4, -90], [0, 0, 0, 1]])

@@ -21,8 +21,8 @@ OVERLAY = ROOT / "config/demo.yaml"
 NOT_IMPORTED_HERE = {
     "snakemake-executor-plugin-slurm", "snakemake-logger-plugin-rich", "xlrd", "nilearn",
 }  # fmt: skip
-# In .venv-hdbet, with HD-BET.
-OF_HD_BET = {"nnunetv2"}
+# In .venv-hdbet, with HD-BET, and in .venv-deepbet.
+OF_STRIPPERS = {"nnunetv2", "deepbet"}
 
 
 def run(command, folder, **environment):
@@ -41,7 +41,7 @@ def in_checkout(folder, *arguments):
 
 def test_dependencies_are_what_is_imported():
     paths = [*LIBRARY.values(), *(ROOT / "workflow/scripts").glob("*.py")]
-    needed = distributions(closure(paths)[1]) - OF_HD_BET
+    needed = distributions(closure(paths)[1]) - OF_STRIPPERS
     named = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
     assert needed - named == set()
     assert named - needed == NOT_IMPORTED_HERE

@@ -358,6 +358,7 @@ def test_every_rule_says_what_it_needs():
     [
         "register_to_sri24",
         "strip_skull_hd_bet",
+        "strip_skull_deepbet",
         "correct_bias",
         "train_model",
         "reconstruct",
@@ -401,3 +402,37 @@ def test_missing_modality_is_named(checkout):
     )
     assert done.returncode != 0
     assert "modality is T2, but only T1 scans are simulated" in done.stdout + done.stderr
+
+
+def test_example_on_real_brains(checkout):
+    # As docs/real_brains.md has it: 20 healthy subjects and two patients, on the paths of the file.
+    example = ROOT / "docs/examples/real_brains.yaml"
+    overlay = yaml.safe_load(example.read_text())
+    files = [*overlay["atlas"].values()]
+    files += [
+        f"{overlay['datasets']['ixi']['folder']}/IXI{i:03d}-Guys-{i:04d}-T1.nii.gz"
+        for i in range(1, 21)
+    ]
+    files += [
+        f"{overlay['datasets']['brats21']['folder']}/BraTS2021_{i:05d}/BraTS2021_{i:05d}_{what}.nii.gz"
+        for i in (1, 2)
+        for what in ("t1", "seg")
+    ]
+    for file in files:
+        path = checkout.folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    jobs = plan(checkout, configfiles=["config/demo.yaml", example])
+    assert jobs["register_to_sri24"] == jobs["strip_skull"] == 22
+    assert jobs["pretrain"] == 1 and jobs["train_model"] == 4
+    assert jobs["evaluate"] == len(overlay["table"]["rows"])
+    assert not any(rule.startswith("simulate") for rule in jobs)
+
+
+def test_heads_by_deepbet(checkout, tmp_path):
+    changes = stand_ins(tmp_path / "raw", {"ixi": 3, "brats21": 3, "atlas_v2": 3})
+    for dataset in ("ixi", "atlas_v2"):
+        changes["datasets"][dataset]["brain_mask"] = "deepbet"
+    jobs = plan(checkout, "preprocess", configfiles=[checkout.overlay(**changes)])
+    assert jobs["strip_skull_deepbet"] == 6 and jobs["strip_skull"] == 3
+    assert "strip_skull_hd_bet" not in jobs

@@ -129,6 +129,7 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
     _check_datasets(content)
     used = used_datasets(content)
     content["datasets"] = {name: content["datasets"][name] for name in used if name != SYNTHETIC}
+    _check_brain_masks(content)
     _check_pretraining(content)
     config.clear()
     config.update(content)
@@ -371,6 +372,16 @@ def _check_datasets(config):
         if config["splits"][train]["train"] == 0:
             raise InputError(
                 f"configuration: splits.{train}.train is 0, but {model} is trained on {train}"
+            )
+
+
+def _check_brain_masks(config):
+    for name, block in config["datasets"].items():
+        native = block["layout"] == "native"
+        if native and block["brain_mask"] == "deepbet" and config["modality"] != "T1":
+            raise InputError(
+                f"configuration: datasets.{name}.brain_mask is deepbet, which knows T1 heads only, "
+                f"but modality is {config['modality']}; hd_bet takes both"
             )
 
 

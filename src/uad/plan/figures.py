@@ -185,10 +185,14 @@ def costs(plan: Plan) -> list[dict[str, Any]]:
     scored = [model for model in trained if model not in plan.reconstructing]
     run = "{name}/fold-{fold}"
     reconstructed = [f"reconstruct/{run}/{dataset}.tsv" for dataset in plan.test_datasets]
-    with_hd_bet = [name for name in plan.cohort.registered if plan.brain_masks[name] == "hd_bet"]
+    stripped = {
+        way: [name for name in plan.cohort.registered if plan.brain_masks[name] == way]
+        for way in ("hd_bet", "deepbet")
+    }
     return [
         *_of_subjects(plan, "register_to_sri24", plan.cohort.registered),
-        *_of_subjects(plan, "strip_skull_hd_bet", with_hd_bet, gpu=True),
+        *_of_subjects(plan, "strip_skull_hd_bet", stripped["hd_bet"], gpu=True),
+        *_of_subjects(plan, "strip_skull_deepbet", stripped["deepbet"]),
         *_of_subjects(plan, "correct_bias", plan.cohort.registered),
         *_of_folds(plan, "pretrain", plan.pretrained, [f"train_model/{run}.tsv"], True),
         *_of_folds(plan, "train_model", trained, [f"train_model/{run}.tsv"], True),

@@ -403,15 +403,16 @@ class Plan:
         """Whether the wildcard data set's images have no skull."""
         return self.brain_masks[wildcards.dataset] == "threshold"
 
-    def hd_bet_program(self, in_conda: bool) -> Callable:
-        """Command of `strip_skull_hd_bet`, without its arguments.
+    def stripping_program(self, way: str, in_conda: bool) -> Callable:
+        """Command of `strip_skull_<way>`, without its arguments.
 
-        The interpreter is that of the rule's conda environment or of `make setup-hdbet`; any other
-        says what is missing. Where it is decides no result, hence `threads`, as in `save_minutes`.
+        The interpreter is that of the rule's conda environment or of `make setup-hdbet` and the
+        like; any other says what is missing. Where it is decides no result, hence `threads`, as in
+        `save_minutes`.
         """
-        own = self.home / ".venv-hdbet/bin/python"
+        own = self.home / f".venv-{way.replace('_', '')}/bin/python"
         python = "python" if in_conda else own if own.exists() else sys.executable
-        script = self.home / "workflow/scripts/strip_skull_hd_bet.py"
+        script = self.home / f"workflow/scripts/strip_skull_{way}.py"
         return lambda wildcards, threads: shlex.join([str(python), str(script)])
 
     @property

@@ -79,9 +79,9 @@ class DataSet(Block):
         "and qform code 0); `null`: such subjects are excluded",
         default=None,
     )
-    brain_mask: Literal["hd_bet", "atlas", "threshold"] = key(
-        "`hd_bet`: heads, by HD-BET; `atlas`: heads, mask propagated from the atlas; `threshold`: "
-        "stripped input, voxels above the mean",
+    brain_mask: Literal["hd_bet", "deepbet", "atlas", "threshold"] = key(
+        "`hd_bet`: heads, by HD-BET; `deepbet`: T1 heads, by deepbet; `atlas`: heads, mask "
+        "propagated from the atlas; `threshold`: stripped input, voxels above the mean",
         source="Sec. 4.1; code",
     )
 

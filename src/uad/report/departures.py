@@ -71,6 +71,7 @@ def _numbers(key, *methods):
 def _masks(config):
     names = {
         "hd_bet": "HD-BET",
+        "deepbet": "deepbet",
         "atlas": "propagated from the atlas",
         "threshold": "image mean",
     }

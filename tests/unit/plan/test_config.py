@@ -179,13 +179,18 @@ def test_schema_for_editors_is_up_to_date(tmp_path):
     assert (tmp_path / "schema.json").read_text() == SCHEMA.read_text(), "run make docs"
 
 
-@pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / "config").glob("*.yaml")))
-def test_schema_for_editors_fits_configurations_and_overlays(name):
+@pytest.mark.parametrize(
+    "path",
+    sorted([*(ROOT / "config").glob("*.yaml"), *(ROOT / "docs/examples").glob("*.yaml")]),
+    ids=lambda path: path.name,
+)
+def test_schema_for_editors_fits_configurations_and_overlays(path):
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    text = (ROOT / "config" / name).read_text()
-    assert text.startswith("# yaml-language-server: $schema=../workflow/schemas/")
+    text = path.read_text()
+    named = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    assert (path.parent / named).resolve() == SCHEMA
     written = yaml.safe_load(text)
     assert not list(validator.iter_errors(written))
     for wrong in (
@@ -248,7 +253,11 @@ MISTAKES = {
     "unknown top-level key": ({"fold": [1]}, r"unknown key fold \(did you mean folds\?\)"),
     "wrong choice": (
         {"datasets": {"ixi": {"brain_mask": "bet"}}},
-        "datasets.ixi.brain_mask is 'bet', but must be 'hd_bet', 'atlas' or 'threshold'",
+        "datasets.ixi.brain_mask is 'bet', but must be 'hd_bet', 'deepbet', 'atlas' or 'threshold'",
+    ),
+    "deepbet on another contrast": (
+        {"modality": "T2", "datasets": {"ixi": {"brain_mask": "deepbet"}}},
+        "datasets.ixi.brain_mask is deepbet, which knows T1 heads only, but modality is T2",
     ),
     "no orientation": (
         {"datasets": {"wmh": {"assume_orientation": "RAA"}}},
@@ -372,7 +381,8 @@ MISTAKES = {
     ),
     "masks of an earlier version": (
         {"datasets": {"brats21": {"brain_mask": "nonzero"}}},
-        "datasets.brats21.brain_mask is 'nonzero', but must be 'hd_bet', 'atlas' or 'threshold'",
+        "datasets.brats21.brain_mask is 'nonzero', but must be 'hd_bet', 'deepbet', 'atlas' or "
+        "'threshold'",
     ),
     "true for a number": (
         {"threads": {"train": True}},
