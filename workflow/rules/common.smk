@@ -41,6 +41,7 @@ planned(settings.check)(config, [Path(path).parent for path in workflow.overwrit
 
 PLAN = planned(Plan)(config, HOME)
 plan, cohort, figures = map(planned, (PLAN, PLAN.cohort, Figures(PLAN)))
+external = planned(PLAN.external)
 asked = Requests(config)
 growing, gpus, local_gpus = asked.growing, asked.gpus, asked.local_gpus
 paths = PLAN.paths

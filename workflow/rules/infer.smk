@@ -65,3 +65,38 @@ rule score:
         code=plan.model_code("score.py"),
     script:
         "../scripts/score.py"
+
+
+# Maps made elsewhere take the place of a network's.
+rule import_maps:
+    input:
+        unpack(plan.test_packs),
+        splits=plan.splits(),
+        maps=external.maps,
+        ways=external.way_files,
+    output:
+        [
+            path if config["keep_maps"] else temp(path)
+            for path in plan.anomaly_maps("{external}", "{fold}")
+        ],
+    log:
+        paths.log("import_maps/{external}/fold-{fold}"),
+    benchmark:
+        paths.benchmark("import_maps/{external}/fold-{fold}")
+    wildcard_constraints:
+        external="|".join(config["external"]) or "none",
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=4000, runtime=240),
+    params:
+        datasets=PLAN.test_datasets,
+        with_training=[plan.tuned_on_training(dataset) for dataset in PLAN.test_datasets],
+        found=external.found,
+        ways=external.ways,
+        prepared={name: cohort.layout(name) == "prepared" for name in PLAN.datasets},
+        settings=PLAN.downsampling,
+        code=plan.code("import_maps.py"),
+    script:
+        "../scripts/import_maps.py"

@@ -174,18 +174,7 @@ rule downsample:
     resources:
         **growing(mem_mb=2000, runtime=10),
     params:
-        settings={
-            key: config["preprocessing"][key]
-            for key in (
-                "smoothing",
-                "crop",
-                "percentiles",
-                "spacing_mm",
-                "masks",
-                "box",
-                "cut_prepared",
-            )
-        },
+        settings=PLAN.downsampling,
         assume_orientation=cohort.assume_orientation,
         prepared=lambda wildcards: cohort.layout(wildcards.dataset) == "prepared",
         code=plan.code("downsample.py"),

@@ -221,14 +221,14 @@ class RowScore:
         Raises
         ------
         InputError
-            If a model's map is not finite, or the same in the whole brain.
+            If a model's map is not finite, or the same in the whole brain and not zero.
         """
         maps = [of(volume) * volume.weight for of in self._maps.values()]
         for name, values in zip(self._maps, maps):
             inside = values[volume.brain]
             if not np.isfinite(inside).all():
                 said = "has values that are not finite"
-            elif len(inside) and inside.min() == inside.max():
+            elif len(inside) and inside.min() == inside.max() != 0:  # zero: nothing is found
                 said = f"is the same, {inside[0]:g}, in the whole brain"
             else:
                 continue

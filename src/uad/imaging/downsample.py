@@ -16,6 +16,29 @@ from uad.imaging.settings import Downsampling
 from uad.imaging.volumes import Volume, cut
 
 
+def grid(brain: Volume, settings: Downsampling, prepared: bool = False) -> Volume:
+    """Where in the atlas the voxels of a downsampled volume are.
+
+    Parameters
+    ----------
+    brain : Volume
+        Mask at 1 mm.
+    settings, prepared
+        As for `downsample`.
+
+    Returns
+    -------
+    Volume
+        Zeros, on the grid of what `downsample` returns for this mask.
+    """
+    import torchio as tio
+
+    place = cut(brain.empty_mask(), _box(brain, settings, prepared))
+    steps = tio.Compose([tio.CropOrPad(settings.crop), tio.Resample(settings.spacing_mm)])
+    done = steps(tio.LabelMap(tensor=place.array[None], affine=place.affine))
+    return Volume(done.numpy()[0].astype(np.uint8), done.affine, brain.path)
+
+
 def downsample(
     image: Volume, brain: Volume, lesion: Volume, settings: Downsampling, prepared: bool = False
 ) -> tuple[Volume, Volume, Volume]:
@@ -56,11 +79,8 @@ def downsample(
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     torch.set_num_threads(1)
-    if settings.cut_prepared or not prepared:
-        box = bounding_box(brain.array)
-        if settings.box == "released":
-            box = tuple(slice(side.start, max(side.stop - 1, side.start + 1)) for side in box)
-        image, brain, lesion = (cut(volume, box) for volume in (image, brain, lesion))
+    box = _box(brain, settings, prepared)
+    image, brain, lesion = (cut(volume, box) for volume in (image, brain, lesion))
     smoothed = Volume(smooth(image, **vars(settings.smoothing)), image.affine, image.path)
     subject = tio.Subject(
         image=tio.ScalarImage(tensor=smoothed.array[None], affine=image.affine),  # (1, X, Y, Z)
@@ -91,3 +111,13 @@ def downsample(
             ("lesion", lesion, np.uint8),
         )
     )
+
+
+def _box(brain, settings, prepared):
+    """What is cut out before cropping."""
+    if prepared and not settings.cut_prepared:
+        return tuple(slice(0, n) for n in brain.array.shape)
+    box = bounding_box(brain.array)
+    if settings.box == "released":
+        box = tuple(slice(side.start, max(side.stop - 1, side.start + 1)) for side in box)
+    return box

@@ -340,6 +340,17 @@ def write_transform(affine: np.ndarray, path: Path | str) -> None:
         sitk.WriteTransform(_itk_transform(affine), str(temporary))
 
 
+def read_transform(path: Path | str) -> np.ndarray:
+    """Read what `write_transform` wrote: affine, shape (4, 4), RAS."""
+    import SimpleITK as sitk
+
+    transform = sitk.AffineTransform(sitk.ReadTransform(str(path)))
+    lps = np.eye(4)
+    lps[:3, :3] = np.reshape(transform.GetMatrix(), (3, 3))
+    lps[:3, 3] = transform.GetTranslation()
+    return RAS_LPS @ lps @ RAS_LPS
+
+
 def _itk_transform(affine):
     import SimpleITK as sitk
 

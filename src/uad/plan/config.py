@@ -119,6 +119,7 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
     _check_folds(content)
     _check_methods(content)
     _check_slices(content)
+    _check_external(content)
     _check_rows(content)
     _check_table(content)
     _check_checkpoints(content)
@@ -465,6 +466,22 @@ def _check_slices(config):
                 )
 
 
+def _check_external(config):
+    """Maps made elsewhere have names of their own, and those in native space scans to be on."""
+    for name, block in config["external"].items():
+        if name in (*CONTROLS, *config["methods"]):
+            raise InputError(
+                f"configuration: external.{name} has the name of a method or a control; please "
+                "choose another"
+            )
+        prepared = [d for d, of in config["datasets"].items() if of["layout"] == "prepared"]
+        if block["space"] == "native" and prepared:
+            raise InputError(
+                f"configuration: external.{name}.space is native, but {prepared[0]} came "
+                "preprocessed; its maps must be on the atlas or the packed grid"
+            )
+
+
 def _check_rows(config):
     known, sources = config["methods"], config["lesion_sources"]
     for row, block in config["rows"].items():
@@ -479,10 +496,10 @@ def _check_rows(config):
                 )
         for name in block["maps"]:
             method = name.partition("-")[0]
-            if name not in CONTROLS and method not in known:
+            if name not in (*CONTROLS, *config["external"]) and method not in known:
                 raise InputError(
                     f"configuration: rows.{row} has the unknown method {method}; known are "
-                    f"{', '.join([*known, *CONTROLS])}"
+                    f"{', '.join([*known, *CONTROLS, *config['external']])}"
                 )
             if method in PRETRAINING:
                 raise InputError(
@@ -620,7 +637,7 @@ def models(config: dict) -> list[str]:
 
     for row in config["rows"].values():
         for name in row["maps"]:
-            if name not in CONTROLS:
+            if name not in (*CONTROLS, *config["external"]):
                 visit(name)
     return list(needed)
 

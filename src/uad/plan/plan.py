@@ -7,6 +7,7 @@ from the configuration and the names of files; mistakes of the user raise `Input
 import shlex
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace as of
@@ -16,11 +17,13 @@ from uad.base.digests import code_digest, fingerprint, sha256
 from uad.base.errors import InputError
 from uad.base.paths import Paths
 from uad.evaluation.controls import CONTROLS
+from uad.imaging.settings import Downsampling
 from uad.models import methods
 from uad.models.anomalies import SYNTHETIC
 from uad.plan import config as settings
 from uad.plan import published_weights
 from uad.plan.cohort import Cohort
+from uad.plan.external import ExternalMaps
 from uad.report import pages, run_record
 
 # Healthy volumes, to train on and for false positives.
@@ -312,8 +315,13 @@ class Plan:
         """A network's anomaly maps for every data set with test subjects."""
         return [self.paths.anomaly_map(model, fold, dataset) for dataset in self.test_datasets]
 
+    @cached_property
+    def external(self) -> ExternalMaps:
+        """Maps made elsewhere."""
+        return ExternalMaps(self.config, self.paths, self.cohort, self.test_datasets)
+
     def networks_of(self, row: str) -> list[str]:
-        """Models of a row whose maps come from a network."""
+        """Models of a row whose maps are stored: those of networks, and those made elsewhere."""
         return [n for n in self.maps(row) if n not in (*CONTROLS, *self.reconstructing)]
 
     def reconstructing_of(self, row: str) -> list[str]:
@@ -342,7 +350,15 @@ class Plan:
                 for dataset in datasets
                 for model in reconstructing
             ],
-            "models": [self.paths.model(model, fold) for model in networks],
+            "models": [
+                path
+                for model in networks
+                for path in (
+                    self.external.files(model, fold)
+                    if model in self.config["external"]
+                    else [self.paths.model(model, fold)]
+                )
+            ],
         }
 
     def row_files(self, wildcards: Any) -> dict[str, list[str]]:
@@ -398,6 +414,12 @@ class Plan:
     def extracted_by(self, *ways: str) -> str:
         """Wildcard constraint: data sets whose brain masks are made in one of some ways."""
         return "|".join(name for name, way in self.brain_masks.items() if way in ways) or "none"
+
+    @property
+    def downsampling(self) -> dict[str, Any]:
+        """What of `preprocessing` decides the volumes that the networks see."""
+        names = [field.name for field in fields(Downsampling)]
+        return {key: self.config["preprocessing"][key] for key in names}
 
     def comes_stripped(self, wildcards: Any) -> bool:
         """Whether the wildcard data set's images have no skull."""

@@ -214,6 +214,18 @@ class Claims(Block):
 
 
 @dataclass(frozen=True)
+class External(Block):
+    """A block of `external`."""
+
+    folder: str = key("of the maps: `[fold-K/]DATA_SET/SUBJECT`, NIfTI or .npy", min_length=1)
+    space: Literal["packed", "atlas", "native"] = key(
+        "grid of the maps: that of exported images, of the preprocessed ones at 1 mm, or of the "
+        "scans as found",
+        default="packed",
+    )
+
+
+@dataclass(frozen=True)
 class Row(Block):
     """A block of `rows`."""
 
@@ -221,7 +233,7 @@ class Row(Block):
     label: str = key("name in the table; `_` begins a subscript")
     healthy: Literal["ixi", "none"] = key("D_healthy")
     maps: list[str] = key(
-        "models or controls whose anomaly maps are added (eq. 3)", source="Sec. 3", min_length=1
+        "models, controls or `external` maps that are added (eq. 3)", source="Sec. 3", min_length=1
     )
 
 
@@ -286,6 +298,9 @@ class Config(Block):
     residual: Residual = key("anomaly map of the methods that reconstruct")
     evaluation: Evaluation = key("how metrics are computed")
     table: Table = key("what is in Table 1")
+    external: dict[str, External] = key(
+        "anomaly maps made elsewhere, which `rows` may name as they name models", default={}
+    )
     rows: dict[RowName, Row] = key("rows that Table 1 may have", min_length=1)
     bundle: Bundle | None = key("what `snakemake bundle` makes a file of", default=None)
     predict: Predict | None = key("what `snakemake predict` makes maps of", default=None)
