@@ -75,10 +75,11 @@ rule import_maps:
         maps=external.maps,
         ways=external.way_files,
     output:
-        [
+        maps=[
             path if config["keep_maps"] else temp(path)
             for path in plan.anomaly_maps("{external}", "{fold}")
         ],
+        remarks=paths.remarks("{external}", "{fold}"),
     log:
         paths.log("import_maps/{external}/fold-{fold}"),
     benchmark:

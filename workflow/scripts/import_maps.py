@@ -3,6 +3,7 @@
 from functools import partial
 
 from uad.base import digests, logs, settings, tsv
+from uad.base.files import replacing
 from uad.data import packed, splits
 from uad.data.external import Found, maps
 from uad.data.external.maps import Preprocessed
@@ -21,6 +22,7 @@ with logs.job(snakemake.log[0]) as log:
     fold = int(snakemake.wildcards.fold)
     found = [Found(*line) for line in params.found]
     block = settings.build(Downsampling, params.settings, "preprocessing")
+    lines = []
     for i, dataset in enumerate(params.datasets):
         split, with_training = tsv.read(inputs.splits[i]), params.with_training[i]
         paths, remarks = maps.in_order(found, dataset, split, fold, with_training)
@@ -28,7 +30,7 @@ with logs.job(snakemake.log[0]) as log:
         grid = maps.packed_grid(shape, block.spacing_mm)
         of = (grid, params.ways.get(dataset), block, params.prepared.get(dataset))
         remarks += maps.import_maps(
-            snakemake.output[i],
+            snakemake.output.maps[i],
             paths,
             splits.evaluated(split, fold, with_training),
             partial(read, *of),
@@ -40,5 +42,8 @@ with logs.job(snakemake.log[0]) as log:
                 inputs=digests.file_states([*inputs, *paths]),
             ),
         )
-        for remark in remarks:
-            log.warning("%s: %s", dataset, remark)
+        lines += [f"{dataset}: {remark}" for remark in remarks]
+    for line in lines:
+        log.warning(line)
+    with replacing(snakemake.output.remarks) as temporary:
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

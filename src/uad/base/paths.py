@@ -116,6 +116,10 @@ class Paths:
         """A network's anomaly maps of a data set."""
         return f"{self.root}/scores/{model}/fold-{fold}/{dataset}/anomaly_map.npy"
 
+    def remarks(self, external: str, fold: int | str) -> str:
+        """What was noticed about anomaly maps made elsewhere."""
+        return f"{self.root}/scores/{external}/fold-{fold}/remarks.txt"
+
     def metrics(self, row: str, fold: int | str, of: str = "subjects") -> str:
         """Metrics of a row: of test ``subjects``, ``healthy`` ones, all ``pooled``, their
         precision-recall ``curve``, or of healthy ``validation`` subjects."""

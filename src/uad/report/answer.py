@@ -45,7 +45,8 @@ def lines(
 
 def _values(trained):
     """[DICE] of the cDDPM and of the best row, on each test set."""
-    best = trained.loc[trained.groupby("test_set", sort=False)["dice_best_mean"].idxmax()]
+    known = trained.dropna(subset="dice_best_mean")
+    best = known.loc[known.groupby("test_set", sort=False)["dice_best_mean"].idxmax()]
     for title, lines, named in (
         ("[DICE] of the cDDPM", trained[trained["method"] == "cddpm"], False),
         ("[DICE] of the best row", best, True),

@@ -181,6 +181,7 @@ def _write(path, root, run, measured, finished):
         *part("exclusions", nothing, _exclusions, paths, run),
         *part("missing values", nothing, _undefined, paths),
         *part("what was learned", nothing, _learned, paths, run),
+        *part("maps made elsewhere", nothing, _remarks, paths, run),
         *part("leaks", nothing, _leaks, paths),
         *part("trainings", nothing, _trainings, paths, run),
         *part("benchmarks", nothing, _benchmarks, root),
@@ -347,6 +348,16 @@ def _exclusions(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
                 yield Check(LOOK, text, named[:SHOWN], max(len(named) - SHOWN, 0))
     if all(reasons == {} for lost in found.values() for reasons in lost.values()):
         yield Check(GOOD, "Every subject that was found is used.")
+
+
+def _remarks(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
+    """What was noticed about anomaly maps made elsewhere."""
+    names = {name for block in run["rows"].values() for name in block["maps"]}
+    for path in sorted(Path(paths.root).glob("scores/*/fold-*/remarks.txt")):
+        name, fold = path.parts[-3], path.parts[-2].partition("-")[2]
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if lines and name in names and fold in map(str, run["folds"]):
+            yield Check(LOOK, f"Maps of {name}, fold {fold}: {'; '.join(lines)}.")
 
 
 def _leaks(paths: Paths) -> Iterator[Check]:

@@ -139,7 +139,7 @@ class ForestRow(NamedTuple):
 
     label: str
     y: int
-    mean: float
+    mean: float | None
     low: float | None
     high: float | None
     paper: float | None
@@ -225,13 +225,13 @@ def _panel(
     n = max(map(len, values.values()), default=0)
     few = n <= MOST_DOTS
     drawn = [trained["dice_best_mean"].max(), *(v.max() for v in values.values() if few)]
-    axis = _Axis(max(drawn))
+    axis = _Axis(max((value for value in drawn if pd.notna(value)), default=0))
     shown = []
     for number, (name, (_, line)) in enumerate(zip(names, trained.iterrows())):
         mean = line["dice_best_mean"]
         low, high = (intervals[end].get(name) for end in ("low", "high"))
-        known = low is not None and pd.notna(low)
-        dots = values[name].items() if few and name in values else []
+        known = low is not None and pd.notna(low) and pd.notna(mean)
+        dots = values[name].dropna().items() if few and name in values else []
         shown.append(
             ForestRow(
                 _trained_on(_label(rows, name), line["d_unhealthy"]),
@@ -251,7 +251,10 @@ def _panel(
         "few": few,
         "rows": shown,
         "ticks": axis.ticks(),
-        "floors": [(f["method"], axis.at(f["dice_best_mean"])) for _, f in floors.iterrows()],
+        "floors": [
+            (control["method"], axis.at(control["dice_best_mean"]))
+            for _, control in floors.dropna(subset="dice_best_mean").iterrows()
+        ],
         "width": WIDTH,
         "labels": LABELS - 8,
         "height": 18 + LINE * len(shown) + 8,

@@ -198,13 +198,19 @@ def test_maps_are_stored_in_order(tmp_path, rng):
     assert said == [] and found.dtype == np.float32
 
 
-def test_constant_maps_are_named_and_all_of_them_are_refused(tmp_path, rng):
+def test_maps_of_one_value_are_named_and_a_set_of_them_is_refused(tmp_path, rng):
     arrays = rng.random((3, *SHAPE), dtype=np.float32)
-    arrays[1] = 0
-    assert bring(tmp_path, arrays)[1] == ["1 of 3 maps have one value only: S1"]
-    with pytest.raises(InputError, match="every map has one value only"):
-        bring(tmp_path, np.zeros((2, *SHAPE), np.float32))
+    arrays[0], arrays[1] = 0, 2
+    assert bring(tmp_path, arrays)[1] == [
+        "1 of 3 maps have one value only: S1",
+        "1 of 3 maps are zero everywhere: S0",
+    ]
+    with pytest.raises(InputError, match="every map has one value only, and not zero"):
+        bring(tmp_path, np.ones((2, *SHAPE), np.float32))
     assert not (tmp_path / "maps.npy").exists()
+    # Right of a healthy data set: nothing is found.
+    nothing, said = bring(tmp_path, np.zeros((2, *SHAPE), np.float32))
+    assert not nothing.any() and said == ["2 of 2 maps are zero everywhere: S0, S1"]
 
 
 def test_values_that_are_not_finite_are_named(tmp_path, rng):

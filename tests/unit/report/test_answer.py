@@ -42,3 +42,8 @@ def test_what_is_not_in_the_run_is_not_in_its_answer():
 
 def test_without_a_table():
     assert len(answer.lines(RUN, None, [], None)) == 2
+
+
+def test_values_that_are_not_defined():
+    found = answer.lines(RUN, TABLE.assign(dice_best_mean=float("nan")), [], None)
+    assert found[2:] == ["[DICE] of the cDDPM: BRATS –, ATLAS –"]

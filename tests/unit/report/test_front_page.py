@@ -264,6 +264,14 @@ def test_one_control_tells_and_none_cannot(root):
     assert not any("learned" in words for _, words in checks(page(root)))
 
 
+def test_remarks_on_maps_made_elsewhere(root):
+    for name, fold in (("perfect", 0), ("perfect", 1), ("other", 0), ("chance", 0)):
+        words = "" if name == "chance" else "ixi: 2 of 2 maps are zero everywhere: A, B\n"
+        text_file(root / f"scores/{name}/fold-{fold}/remarks.txt", words)
+    found = [words for state, words in checks(page(root)) if state == "look"]
+    assert found == ["Maps of perfect, fold 0: ixi: 2 of 2 maps are zero everywhere: A, B."]
+
+
 def test_failed_jobs(root):
     trace = "2026-01-01 00:00:00,000 Traceback:\n  File\nValueError: no <value>\n"
     text_file(root / "logs/evaluate/cddpm/fold-0.log", trace)

@@ -118,3 +118,13 @@ def test_many_subjects_are_not_drawn_one_by_one(table, intervals):
 def test_a_row_that_the_configuration_no_longer_has(table):
     rows = rows_of(overview.heat_maps(table, {"ae": ROWS["ae"]}, True, PAGES)[0])
     assert rows["sadm_res-brats"].page == "" and rows["AE"].cells[0].text == "20.0"
+
+
+def test_what_is_not_defined_is_not_drawn(table, intervals):
+    nothing = table.assign(dice_best_mean=float("nan"))
+    (panel,) = overview.forests(
+        nothing, intervals, subjects(1).assign(dice_best=float("nan")), ROWS, True
+    )
+    assert all(row.mean is None and row.dots == [] and row.text == "–" for row in panel["rows"])
+    assert panel["floors"] == []
+    assert rows_of(overview.heat_maps(nothing, ROWS, True, PAGES)[0])["AE"].cells[0].text == "–"

@@ -212,26 +212,30 @@ def import_maps(
     Returns
     -------
     list of str
-        Remarks about maps of one value; of a resumed job about those that it has read.
+        Remarks about maps of one value, zero being what a binary map of a healthy brain is; of a
+        resumed job about those that it has read.
 
     Raises
     ------
     InputError
-        If a map has values that are not finite, or if every map has one value only.
+        If a map has values that are not finite, or if every map has one value only, not zero.
     """
-    constant = []
+    constant, zero = [], []
 
     def compute(i: int) -> np.ndarray:
         array = read(subjects[i], paths[i])
         if not np.isfinite(array).all():
             raise InputError(f"{paths[i]}: contains NaN or infinite values")
         if array.min() == array.max():
-            constant.append(subjects[i])
+            (constant if array.flat[0] else zero).append(subjects[i])
         return array
 
     resumable.write_resumable(output, len(paths), shape, np.float32, compute, fingerprint, "maps")
     if constant and len(constant) == len(paths):
         Path(output).unlink()
-        raise InputError(f"{Path(paths[0]).parent}: every map has one value only")
-    said = f"{len(constant)} of {len(paths)} maps have one value only: {_some(constant)}"
-    return [said] if constant else []
+        raise InputError(f"{Path(paths[0]).parent}: every map has one value only, and not zero")
+    return [
+        f"{len(names)} of {len(paths)} maps {said}: {_some(names)}"
+        for names, said in ((constant, "have one value only"), (zero, "are zero everywhere"))
+        if names
+    ]
