@@ -17,6 +17,7 @@ include: "workflow/rules/quality.smk"
 include: "workflow/rules/split.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
+include: "workflow/rules/export.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/bundle.smk"
@@ -31,6 +32,7 @@ localrules:
     all,
     check,
     download,
+    export,
     fetch,
     preprocess,
     train,

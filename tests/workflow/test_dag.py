@@ -436,3 +436,24 @@ def test_heads_by_deepbet(checkout, tmp_path):
     jobs = plan(checkout, "preprocess", configfiles=[checkout.overlay(**changes)])
     assert jobs["strip_skull_deepbet"] == 6 and jobs["strip_skull"] == 3
     assert "strip_skull_hd_bet" not in jobs
+
+
+def test_maps_made_elsewhere(checkout, tmp_path):
+    changes = stand_ins(tmp_path / "raw", dict.fromkeys(COUNTS, 3))
+    changes |= {
+        "external": {"mine": {"folder": str(tmp_path / "maps")}},
+        "rows": {"mine": {"block": "I", "label": "mine", "healthy": "none", "maps": ["mine"]}},
+        "table": {"rows": ["mine", "intensity"], "claims": None},
+        "folds": [0, 1],
+    }
+    path = checkout.overlay(**changes)
+    done = checkout.snakemake("-n", configfiles=[path])
+    assert done.returncode != 0
+    assert f"{tmp_path}/maps: no such folder" in done.stdout + done.stderr
+    (tmp_path / "maps/brats21").mkdir(parents=True)
+    (tmp_path / "maps/brats21/A.nii.gz").touch()
+    jobs = plan(checkout, "table1", configfiles=[path])
+    assert jobs["import_maps"] == 2 and jobs["evaluate"] == 4 and "train_model" not in jobs
+    changes["external"] = {"ae": changes["external"]["mine"]}
+    done = checkout.snakemake("-n", configfiles=[checkout.overlay(**changes)])
+    assert "external.ae has the name of a method" in done.stdout + done.stderr

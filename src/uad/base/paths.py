@@ -102,6 +102,14 @@ class Paths:
         """Page (``html``) or table (``tsv``) of subjects with two roles in a fold."""
         return f"{self.root}/splits/audit.{ending}"
 
+    def nnunet(self, number: int | str, dataset: str) -> str:
+        """A data set in nnU-Net's raw format, for programs outside."""
+        return f"{self.root}/export/nnunet/Dataset{number}_{dataset}"
+
+    def bids(self, dataset: str) -> str:
+        """The same as BIDS derivatives."""
+        return f"{self.root}/export/bids/{dataset}"
+
     # Models and what they make.
 
     def model(self, model: str, fold: int | str, name: str = "model.pt") -> str:
