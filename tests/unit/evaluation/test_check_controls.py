@@ -40,7 +40,8 @@ def chance(rng, subjects, voxels=140_000, box=1):
         values.append(metrics.average_precision(counts))
     return pd.DataFrame(
         {"row": "chance", "test_set": "brats", "subject": [f"S{i}" for i in range(subjects)],
-         "fold": 0, "threshold": 0.5, "auprc": values, "lesion_ml": volumes, "prevalence": volumes / 0.008 / voxels}
+         "fold": 0, "threshold": 0.5, "auprc": values, "lesion_ml": volumes,
+         "prevalence": volumes / 0.008 / voxels}
     )  # fmt: skip
 
 
