@@ -15,9 +15,8 @@ from uad.base.errors import InputError
 from uad.base.paths import PACKED
 from uad.data import packed, splits
 from uad.data.packed import PackedVolume
+from uad.evaluation.complete import AGAIN
 from uad.evaluation.controls import CONTROLS, load
-
-AGAIN = "delete the file and run again"
 
 
 @dataclass(frozen=True)
