@@ -1,8 +1,7 @@
 """Rule collect_cases: slices of the example cases as one row of the table sees them."""
 
 from uad.base import logs
-from uad.evaluation import cases, scored_cases, scores
-from uad.report import joined
+from uad.evaluation import cases, complete, scored_cases, scores
 
 with logs.job(snakemake.log[0]) as log:
     inputs, params = snakemake.input, snakemake.params
@@ -12,7 +11,7 @@ with logs.job(snakemake.log[0]) as log:
     for (test_set, dataset), path in zip(params.test_sets.items(), inputs.metrics):
         cohort, chooses = scores.Cohort(stored[dataset], params.fold), f"sadm_res-{test_set}"
         tested = cohort.subjects("test")
-        metrics = joined.of_test_set(path, chooses, params.fold, test_set, tested)
+        metrics = complete.of_test_set(path, chooses, params.fold, test_set, tested)
         subjects = cases.choose(metrics)
         log.info("%s: chosen are %s", test_set, ", ".join(subjects))
         collected[test_set] = scored_cases.collect(

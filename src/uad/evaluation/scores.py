@@ -15,9 +15,8 @@ from uad.base.errors import InputError
 from uad.base.paths import PACKED
 from uad.data import packed, splits
 from uad.data.packed import PackedVolume
+from uad.evaluation.complete import AGAIN
 from uad.evaluation.controls import CONTROLS, load
-
-AGAIN = "delete the file and run again"
 
 
 @dataclass(frozen=True)
@@ -92,6 +91,8 @@ class Cohort:
         self._split = tsv.read(stored.split)
         order = splits.evaluated(self._split, fold, with_training)
         self._position = {subject: i for i, subject in enumerate(order)}
+        # Training subjects come last in a file, so that nothing else than thresholds minds them.
+        self._counts = {len(order), len(splits.evaluated(self._split, fold, True))}
         self.voxel_ml = float(self._pack.subjects["voxel_ml"].iloc[0])
 
     def volume(self, subject: str) -> PackedVolume:
@@ -120,11 +121,12 @@ class Cohort:
             array = np.load(path, mmap_mode="r")
         except (OSError, ValueError) as error:  # cut short
             raise InputError(f"{path}: cannot be read ({error}); {AGAIN}") from error
-        expected = (len(self._position), *self._pack.image.shape[1:])  # (subjects, Z, X, Y)
-        if (len(array), *array.shape[-3:]) != expected:
+        voxels = self._pack.image.shape[1:]  # (Z, X, Y)
+        if len(array) not in self._counts or array.shape[-3:] != voxels:
             raise InputError(
-                f"{path}: has the shape {array.shape}, which does not fit the {expected[0]} "
-                f"subjects of {expected[1:]} voxels that fold {self.fold} evaluates; {AGAIN}"
+                f"{path}: has the shape {array.shape}, which does not fit the "
+                f"{len(self._position)} subjects of {voxels} voxels that fold {self.fold} "
+                f"evaluates; {AGAIN}"
             )
 
         def of(volume: PackedVolume) -> np.ndarray:

@@ -18,9 +18,8 @@ from uad.base import tsv
 from uad.base.errors import InputError
 from uad.data import splits as roles
 from uad.evaluation import cases as example_cases
-
-AGAIN = "delete the file and run again"
-NAMED = 3  # of what is missing or too much
+from uad.evaluation import complete
+from uad.evaluation.complete import AGAIN
 
 
 class Tested:
@@ -93,7 +92,7 @@ def metrics(
     """
     return pd.concat(
         [
-            _checked(
+            complete.lines(
                 tsv.read(path),
                 path,
                 {"row": row, "fold": fold},
@@ -104,17 +103,6 @@ def metrics(
         ],
         ignore_index=True,
     )
-
-
-def of_test_set(
-    path: str | Path, row: str, fold: int, test_set: str, subjects: Iterable[str]
-) -> pd.DataFrame:
-    """Metrics of one row's test subjects, of one test set and fold; for errors see `metrics`."""
-    table = tsv.read(path)
-    _need(table, path, ["test_set"])
-    keys = [(test_set, subject) for subject in subjects]
-    of = {"row": row, "fold": fold}
-    return _checked(table[table["test_set"] == test_set], path, of, keys)
 
 
 def known(
@@ -130,7 +118,7 @@ def known(
     found = {}
     for name, path in zip(test_sets, paths, strict=True):
         found[name] = table = tsv.read(path)
-        _need(table, path, ["subject"])
+        complete.need(table, path, ["subject"])
         counts = Counter(table["subject"])
         for subject in dict.fromkeys(s for of in tested.subjects[name].values() for s in of):
             if counts[subject] != 1:
@@ -160,11 +148,11 @@ def weights(
     tables = []
     for path, fold, row in _each(paths, folds, rows):
         table = tsv.read(path)
-        _need(table, path, ["d_unhealthy", "beta"])
+        complete.need(table, path, ["d_unhealthy", "beta"])
         if set(table["d_unhealthy"]) != {row.partition("-")[2]}:
             raise InputError(f"{path}: is not of row {row}; {AGAIN}")
         keys = tested.keys("subjects", fold)
-        tables.append(_checked(table, path, {"fold": fold}, keys, many=True))
+        tables.append(complete.lines(table, path, {"fold": fold}, keys, many=True))
     betas = set().union(*(table["beta"] for table in tables))
     for path, table in zip(paths, tables):
         counts = table.groupby(["test_set", "subject"])["beta"].agg(["size", "nunique"])
@@ -204,7 +192,7 @@ def histories(
 def history(path: str | Path, epochs: int) -> pd.DataFrame:
     """One `history.tsv`; for errors see `histories`."""
     table = tsv.read(path)
-    _need(table, path, ["epoch", "val_loss", "seconds"])
+    complete.need(table, path, ["epoch", "val_loss", "seconds"])
     if list(table["epoch"]) != list(range(1, epochs + 1)):
         raise InputError(
             f"{path}: does not have each of the {epochs} epochs of the training once, but "
@@ -277,40 +265,3 @@ def _each(paths, slow, fast):
     """Paths with what they are of, the last changing fastest."""
     names = [(one, other) for one in slow for other in fast]
     return [(path, *name) for path, name in zip(paths, names, strict=True)]
-
-
-def _need(table, path, columns):
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise InputError(f"{path}: has no column {missing[0]}; {AGAIN}")
-
-
-def _checked(table, path, of, expected, many=False):
-    """The table, if it has a line for each expected key and for nothing else.
-
-    `of` says what all lines have in some columns; `many` allows several lines for a key.
-    """
-    columns = ["test_set", "subject"][: len(expected[0])]
-    _need(table, path, [*columns, *of])
-    for column, value in of.items():
-        others = table.loc[table[column] != value, column]
-        if len(others):
-            raise InputError(
-                f"{path}: has lines of {column} {others.iloc[0]} and must have {value} only; "
-                f"{AGAIN}"
-            )
-    counts = Counter(zip(*(table[name] for name in columns)))
-    for problem, keys in {
-        "lacks": [key for key in expected if key not in counts],
-        "has, against the split,": [key for key in counts if key not in set(expected)],
-        "has more than once": [] if many else [key for key, n in counts.items() if n > 1],
-    }.items():
-        if keys:
-            named = ", ".join(" ".join(map(str, key)) for key in keys[:NAMED])
-            more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-            raise InputError(f"{path}: {problem} {named}{more}; {AGAIN}")
-    words = [*columns, "row", "d_unhealthy"]
-    texts = table.drop(columns=words, errors="ignore").select_dtypes(object)
-    if len(texts.columns):
-        raise InputError(f"{path}: column {texts.columns[0]} is not all numbers; {AGAIN}")
-    return table

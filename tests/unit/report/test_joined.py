@@ -9,7 +9,7 @@ import pytest
 
 from uad.base import tsv
 from uad.base.errors import InputError
-from uad.evaluation import cases
+from uad.evaluation import cases, complete
 from uad.report import joined
 
 ROWS, FOLDS = ("sadm_res-brats", "cddpm"), (0, 2)
@@ -170,7 +170,7 @@ def test_a_split_that_lost_lines_is_named(files, keep):
 
 def test_metrics_of_one_test_set(files):
     path, names = files["subjects"][0], ["A10", "A20"]
-    table = joined.of_test_set(path, "sadm_res-brats", 0, "atlas", names)
+    table = complete.of_test_set(path, "sadm_res-brats", 0, "atlas", names)
     assert list(table["subject"]) == names
     for arguments, said in {
         ("cddpm", 0, "atlas", "A10 A20"): "has lines of row sadm_res-brats",
@@ -181,7 +181,7 @@ def test_metrics_of_one_test_set(files):
     }.items():
         *which, subjects = arguments
         with pytest.raises(InputError, match=f"^{path}: {said}"):
-            joined.of_test_set(path, *which, subjects.split())
+            complete.of_test_set(path, *which, subjects.split())
 
 
 @pytest.mark.parametrize("of", ("subjects", "healthy", "pooled", "weights"))
