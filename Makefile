@@ -2,7 +2,11 @@
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make report  the report of a finished run, report.zip
-#   make test    the test suite
+#   make new-method NAME=mine           a method of your own to start from, in own/ (docs/own_method.md)
+#   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1; a minute or two
+#   make test    the test suite; test-fast without the demo
+#   make study          the paper's claims on more simulated scans (docs/study.md)
+#   make bench          speed, against usual libraries (docs/benchmarks.md)
 #   make mutants        whether the tests notice single faults in the library
 #   make test-faults    the demo while its jobs and Snakemake are killed
 #   make test-slurm     the SLURM profile on a real SLURM
@@ -22,14 +26,19 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: demo report setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm mutants \
+.PHONY: help demo report new-method try setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm mutants \
   lint format dag docs study plan bench bench-paper bench-gpu bench-memory clean
 
+# The list at the top of this file.
+help:
+	@sed -n 's/^#   //p' Makefile
+
+# Snakemake prints a panel of what runs; all else that it says is in .snakemake/log.
 demo: $(VENV)/.run-packages
-	$(BIN)/snakemake --cores all --scheduler greedy $(DEMO)
+	@$(BIN)/snakemake --cores all --scheduler greedy --logger rich $(DEMO)
 	@# The report only when a result is newer.
 	@if [ ! -e $(DEMO_REPORT) ] || [ -n "$$(find results/demo/index.html results/demo/tables results/demo/figures results/demo/qc -newer $(DEMO_REPORT))" ]; \
-	then $(BIN)/snakemake $(DEMO) --report $(DEMO_REPORT); fi
+	then $(BIN)/snakemake $(DEMO) --quiet all --report $(DEMO_REPORT); fi
 	@$(FRONT) $(DEMO_REPORT)
 	@echo "Start with results/demo/index.html   report: $(DEMO_REPORT)"
 
@@ -37,6 +46,14 @@ demo: $(VENV)/.run-packages
 report: $(VENV)/.run-packages
 	$(BIN)/snakemake $(if $(OVERLAY),--configfile $(OVERLAY)) --report report.zip
 	$(FRONT) report.zip
+
+new-method: $(VENV)/.run-packages
+	@PYTHONPATH=src $(BIN)/python -m uad.contract.new $(NAME)
+
+TRY := --configfile config/demo.yaml config/try.yaml
+try: setup
+	PYTHONPATH=src $(BIN)/python -m uad.contract $(OVERLAY)
+	$(BIN)/snakemake --cores all --scheduler greedy table1 $(TRY) $(OVERLAY)
 
 setup: $(VENV)/.run-packages $(VENV)/.test-packages
 

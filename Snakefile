@@ -42,6 +42,7 @@ rule all:
 
 onsuccess:
     host.cancel_timers()
+    say_answer()
     end_check()
 
 

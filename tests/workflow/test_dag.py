@@ -125,6 +125,36 @@ def test_released_lists(checkout, tmp_path):
     assert all(f"/{name}.csv" in inputs for name in LISTS)
 
 
+def test_released_configuration(checkout, tmp_path):
+    """As the authors' code: every stage II model has reconstructions of its own."""
+    overlay = released(checkout, tmp_path)
+    jobs = plan(checkout, configfiles=["config/released.yaml", overlay])
+    assert jobs["train_drifting"] == 3 * 5 and jobs["train_model"] == (MODELS - 3) * 5
+    assert jobs["reconstruct"] == (RECONSTRUCTING + 3) * 5 * 4
+    assert jobs["synthesize"] == 1  # the test set; anomalies in healthy slices validate
+
+
+def test_released_configuration_on_simulated_scans(checkout):
+    done = checkout.snakemake(
+        "-n", "--quiet", "rules", "--config", "results=results/demo-released",
+        "splits={scheme: clean}", configfiles=["config/released.yaml", "config/demo.yaml"],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = job_counts(done.stdout)
+    assert jobs["train_drifting"] == 3 * 2 and jobs["evaluate"] == ROWS * 2
+
+
+def test_one_fold_needs_the_lists_of_that_fold_only(checkout, tmp_path):
+    overlay = released(checkout, tmp_path)
+    for role in ("train", "val"):
+        for fold in range(1, 5):
+            (tmp_path / f"lists/IXI_{role}_fold{fold}.csv").unlink()
+    done = checkout.snakemake("-n", "--config", "folds=[0]", configfiles=[overlay])
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = checkout.snakemake("-n", "--config", "folds=[0, 1]", configfiles=[overlay])
+    assert "IXI_train_fold1.csv: this released split list is missing" in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("missing", ["folder", "list"])
 def test_missing_released_lists_are_named(checkout, tmp_path, missing):
     overlay = released(checkout, tmp_path)

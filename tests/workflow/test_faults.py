@@ -184,12 +184,6 @@ def damage(how, image, lesion):
     if how == "truncated":
         image.write_bytes(image.read_bytes()[:5000])
         return image, "cannot be read as NIfTI, the file is damaged"
-    if how == "text":
-        image.write_text("this is not an image")
-        return image, "cannot be read as NIfTI"
-    if how == "series":
-        phantoms.save(np.stack([array, array], axis=3), image)
-        return image, "expected one 3-D volume, found 4 dimensions"
     if how == "NaN":
         phantoms.save(np.where(array == 0, np.nan, array), image)
         return image, "contains NaN or infinite values"
@@ -199,17 +193,9 @@ def damage(how, image, lesion):
     if how == "mask of another shape":
         phantoms.save(mask[:-1], lesion)
         return lesion, f"of {image}; both must be on one grid"
-    if how == "mask elsewhere":
-        moved = np.eye(4)
-        moved[0, 3] = 3
-        phantoms.save(mask, lesion, moved @ phantoms.AFFINE)
-        return lesion, f"of {image}; both must be on one grid"
     if how == "inverted mask":
         phantoms.save(1 - mask, lesion)
         return lesion, "the mask may be inverted"
-    if how == "scan as mask":
-        phantoms.save(array, lesion)
-        return lesion, "hold no whole number"
     raise ValueError(how)
 
 
@@ -237,20 +223,17 @@ def with_scans(real, dataset, n):
         real.files[dataset].append(paths)
 
 
-def label_of(dataset, path):
-    return next(iter(datasets.find(dataset, [path.name], "").subjects))
-
-
-OF_SCANS = ("truncated", "text", "series", "NaN", "blank")
-OF_MASKS = ("mask of another shape", "mask elsewhere", "inverted mask", "scan as mask")
+def label_of(dataset, paths):
+    return next(iter(datasets.find(dataset, [path.name for path in paths], "").subjects))
 
 
 def test_damaged_files_cost_their_subjects_and_nothing_else(real):
-    damages = [*OF_SCANS, *OF_MASKS]
+    # One of each kind; test_volumes.py and test_masks.py have the others.
+    damages = ["truncated", "NaN", "mask of another shape", "inverted mask"]
     with_scans(real, "atlas_v2", len(damages) + 2)
     blamed = {}
-    for how, (image, lesion) in zip(damages, real.files["atlas_v2"]):
-        blamed[label_of("atlas_v2", image)] = damage(how, image, lesion)
+    for how, paths in zip(damages, real.files["atlas_v2"]):
+        blamed[label_of("atlas_v2", paths)] = damage(how, *paths)
     packed, page = "results/packed/atlas_v2", "results/qc/atlas_v2.html"
     targets = [f"{packed}/subjects.tsv", page, "results/figures/cohort_atlas_v2.png"]
     done = real.snakemake(*targets, configfiles=[coarse(real)])

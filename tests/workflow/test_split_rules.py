@@ -105,7 +105,7 @@ def write_metrics(run, scheme, config, perfect=1):
                     of = split["ixi" if table == "healthy" else test_set]
                     tested = splits.subjects(of, fold, "test")
                     for subject in [None] if table == "pooled" else tested:
-                        line = {**values, "test_set": test_set, "fold": fold}
+                        line = {**values, "row": row, "test_set": test_set, "fold": fold}
                         lines.append(line if subject is None else {**line, "subject": subject})
                 path = folder / f"metrics/{row}/fold-{fold}{ending}.tsv"
                 tsv.write(pd.DataFrame(lines), path)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -36,13 +37,14 @@ def planned(found):
 planned(host.check)(sys.platform, sys.executable, HOME)
 host.offer_library(HOME / "src")
 with_defaults(config, HOME / "config/config.yaml")
-planned(settings.check)(config)
+planned(settings.check)(config, [Path(path).parent for path in workflow.overwrite_configfiles])
 
 PLAN = planned(Plan)(config, HOME)
 plan, cohort, figures = map(planned, (PLAN, PLAN.cohort, Figures(PLAN)))
 asked = Requests(config)
 growing, gpus, local_gpus = asked.growing, asked.gpus, asked.local_gpus
 paths = PLAN.paths
+BEGAN = time.time()
 simulated = bool(config["simulation"])
 # What ends a run after its last job is part of this Snakefile, not of one that has it as a module.
 HOOKS = Path(workflow.main_snakefile).resolve() == HOME.resolve() / "Snakefile"
@@ -112,3 +114,10 @@ def write_failed_page():
         logger.info(f"Partial results and errors: {paths.failed_page}")
     except Exception as error:  # also where this environment lacks pandas or matplotlib
         logger.info(f"No page about this failure: {error}")
+
+
+def say_answer():
+    """What came out, at the end of a run that wrote the front page."""
+    written = Path(paths.answer)
+    if written.exists() and written.stat().st_mtime > BEGAN:
+        logger.info(f"{written.read_text(encoding='utf-8')}{paths.front_page}")

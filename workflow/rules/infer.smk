@@ -5,7 +5,7 @@ rule reconstruct:
     input:
         packed=lambda wildcards: paths.packed(wildcards.dataset),
         split=paths.split("{dataset}"),
-        model=paths.model("{model}", "{fold}"),
+        model=plan.reconstructing_model,
     output:
         paths.reconstruction("{model}", "{fold}", "{dataset}"),
     log:
@@ -21,10 +21,11 @@ rule reconstruct:
     params:
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
+        outside=plan.outside,
         with_training=lambda wildcards: plan.tuned_on_training(wildcards.dataset),
         seed=config["seed"],
-        test=plan.test_block,
-        code=plan.model_code("reconstruct.py"),
+        test=plan.reconstructing_block,
+        code=plan.reconstructing_code,
     script:
         "../scripts/reconstruct.py"
 
@@ -60,6 +61,7 @@ rule score:
         test=plan.test_block,
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
+        outside=plan.outside,
         code=plan.model_code("score.py"),
     script:
         "../scripts/score.py"

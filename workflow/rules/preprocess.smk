@@ -124,6 +124,7 @@ rule correct_bias:
         **growing(mem_mb=2000, runtime=10),
     params:
         settings=config["preprocessing"]["bias_field"],
+        stripped=plan.comes_stripped,
         code=plan.code("correct_bias.py"),
     script:
         "../scripts/correct_bias.py"
@@ -149,9 +150,18 @@ rule downsample:
     params:
         settings={
             key: config["preprocessing"][key]
-            for key in ("smoothing", "crop", "percentiles", "spacing_mm")
+            for key in (
+                "smoothing",
+                "crop",
+                "percentiles",
+                "spacing_mm",
+                "masks",
+                "box",
+                "cut_prepared",
+            )
         },
         assume_orientation=cohort.assume_orientation,
+        prepared=lambda wildcards: cohort.layout(wildcards.dataset) == "prepared",
         code=plan.code("downsample.py"),
     script:
         "../scripts/downsample.py"

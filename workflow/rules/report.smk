@@ -59,7 +59,7 @@ rule plot_splits:
 
 rule plot_training:
     input:
-        plan.of_models("history.tsv"),
+        plan.of_models("history.tsv", PLAN.learning),
     output:
         report(
             paths.figure("training.png"),
@@ -76,7 +76,7 @@ rule plot_training:
         **growing(mem_mb=1000, runtime=10),
     params:
         **shown("plot_training.py"),
-        epochs=PLAN.epochs,
+        epochs={model: PLAN.epochs[model] for model in PLAN.learning},
         folds=PLAN.folds,
     script:
         "../scripts/plot_training.py"
@@ -360,7 +360,7 @@ rule figures:
         figures.all(),
         paths.figure("splits.png"),
         paths.leaks(),
-        paths.figure("training.png"),
+        [paths.figure("training.png")] if PLAN.learning else [],
         [paths.method_page(method) for method in PLAN.trained],
 
 
@@ -427,6 +427,7 @@ rule front_page:
             category="0 Overview",
             labels={"result": "front page"},
         ),
+        answer=paths.answer,
         costs=paths.table("costs.tsv"),
     log:
         paths.log("front_page"),

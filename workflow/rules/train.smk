@@ -13,7 +13,10 @@ rule train_model:
     benchmark:
         paths.benchmark("train_model/{model}/fold-{fold}")
     wildcard_constraints:
-        model="|".join(name for name in PLAN.models if name not in PLAN.pretrained) or "none",
+        model="|".join(
+            name for name in PLAN.models if name not in (*PLAN.pretrained, *PLAN.drifting)
+        )
+        or "none",
     conda:
         "../../envs/torch.yaml"
     threads: config["threads"]["train"]
@@ -25,6 +28,8 @@ rule train_model:
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
         save_minutes=plan.save_minutes,
+        outside=plan.outside,
+        synthetic=plan.synthetic,
         seed=config["seed"],
         code=plan.training_code,
     script:
@@ -35,6 +40,18 @@ rule train_model:
 use rule train_model as pretrain with:
     wildcard_constraints:
         model="|".join(PLAN.pretrained) or "none",
+
+
+# Stage II as in the released code, where the frozen encoder is not quite frozen: what has become of
+# the upstream model is stored too, and reconstructs for the rows of this one.
+use rule train_model as train_drifting with:
+    output:
+        model=paths.model("{model}", "{fold}"),
+        history=paths.model("{model}", "{fold}", "history.tsv"),
+        about=paths.model("{model}", "{fold}", "about.json"),
+        upstream=paths.model("{model}", "{fold}", "upstream.pt"),
+    wildcard_constraints:
+        model="|".join(PLAN.drifting) or "none",
 
 
 rule train:

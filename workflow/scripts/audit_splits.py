@@ -10,7 +10,8 @@ with logs.job(snakemake.log[0]):
     listed = {}
     if params.released is not None:
         listed = {
-            name: released.rows(params.released, name, params.folds) for name in params.datasets
+            name: released.rows(params.released, name, params.folds, params.needed)
+            for name in params.datasets
         }
     lines = dict(zip(params.datasets, map(joined.record, inputs.inventories)))
     same = leakage.Same(inventory.twins(lines, "image"))

@@ -26,11 +26,13 @@ with logs.job(snakemake.log[0]) as log:
                 persons = table["subject"].map(datasets.person).drop_duplicates()
                 rows = released.paper_rows(inputs.lists[0], dataset, persons, params.folds)
             else:
-                rows = released.rows(Path(inputs.lists[0]).parent, dataset, params.folds)
-            split = drawing.from_lists(rows, table["subject"], params.purge_leakage)
+                rows = released.rows(
+                    Path(inputs.lists[0]).parent, dataset, params.folds, params.needed
+                )
+            split = drawing.from_lists(rows, table["subject"], params.purge_leakage, params.needed)
     except InputError as error:
         raise InputError(
             f"{module.TITLE}: {error}; {len(excluded)} were left out or excluded, "
             f"{inputs.excluded} says why"
         ) from error
-    tsv.write(split, snakemake.output.split)
+    tsv.write(split, snakemake.output.split, sealed=True)

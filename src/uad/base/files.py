@@ -1,4 +1,7 @@
-"""Files that are complete or absent: written under a temporary name, then renamed."""
+"""Files that are complete or absent: written under a temporary name, then renamed.
+
+The content is on the disk before the name is, so that a power cut leaves no file of zeros.
+"""
 
 import glob
 import json
@@ -44,9 +47,17 @@ def replacing(path: Path | str) -> Iterator[Path]:
     try:
         with naming(path):
             yield temporary
+            settle(temporary)
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def settle(path: Path | str) -> None:
+    """Wait until the content of a file is on the disk."""
+    # Of any descriptor: not all that is renamed was written through a file object of ours.
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
 
 
 def discard(path: Path | str) -> None:

@@ -160,6 +160,11 @@ class Paths:
         return f"{self.root}/index.html"
 
     @property
+    def answer(self) -> str:
+        """The same in a few lines, for the terminal."""
+        return f"{self.root}/answer.txt"
+
+    @property
     def failed_page(self) -> str:
         """The same of a run that stopped with an error."""
         return f"{self.root}/failed.html"

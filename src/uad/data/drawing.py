@@ -8,7 +8,7 @@ released lists overlap, repeat rows and share subjects between roles; `from_list
 anyway, unchanged or purged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -105,7 +105,10 @@ def of_sessions(
 
 
 def from_lists(
-    rows: Sequence[tuple[str, int, str]], subjects: Sequence[str], purge_leakage: bool
+    rows: Sequence[tuple[str, int, str]],
+    subjects: Sequence[str],
+    purge_leakage: bool,
+    needed: Collection[int] | None = None,
 ) -> pd.DataFrame:
     """The folds of published lists.
 
@@ -121,6 +124,8 @@ def from_lists(
     purge_leakage : bool
         A subject with several roles in a fold keeps one: test before val before train. Else it
         keeps them all, and the table says so in a column `shared`.
+    needed : collection of int, optional
+        Folds that must have subjects for all of their roles; by default all that are listed.
 
     Returns
     -------
@@ -130,7 +135,7 @@ def from_lists(
     Raises
     ------
     InputError
-        If a role that is listed has no subject left.
+        If a role that is listed in a needed fold has no subject left.
     """
     listed = pd.DataFrame(of_sessions(rows, subjects), columns=COLUMNS)
     split = listed.drop_duplicates(ignore_index=True)
@@ -148,7 +153,7 @@ def from_lists(
     log.info("%d packed subjects are not listed", len(set(subjects) - set(listed["subject"])))
     left = set(zip(split["fold"], split["role"]))
     for (fold, role), lines in listed.groupby(["fold", "role"]):
-        if (fold, role) not in left:
+        if (fold, role) not in left and (needed is None or fold in needed):
             reason = " with no other role" if purge_leakage else ""
             raise InputError(
                 f"fold {fold} has no {role} subject: of the {len(lines)} rows of the lists none "

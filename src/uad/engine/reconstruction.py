@@ -11,7 +11,7 @@ import torch
 
 from uad.base import devices, resumable, seeding
 from uad.data import packed
-from uad.engine import checkpoints, jobs
+from uad.engine import checkpoints
 from uad.engine.jobs import Evaluated, Job
 
 
@@ -47,7 +47,7 @@ def reconstruct(
         with devices.autocast(job.device, method.precision):
             return method.reconstruct(image, rng).cpu().numpy()
 
-    fitting = jobs.fingerprint(data, job, [model_path], test=test, seed=seed)
+    fitting = data.fingerprint(job, [model_path], test=test, seed=seed)
     resumable.write_resumable(
         output, len(subjects), shape, np.float16, compute, fitting, "reconstruct"
     )

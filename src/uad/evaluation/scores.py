@@ -17,6 +17,8 @@ from uad.data import packed, splits
 from uad.data.packed import PackedVolume
 from uad.evaluation.controls import CONTROLS, load
 
+AGAIN = "delete the file and run again"
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -96,15 +98,45 @@ class Cohort:
         """One subject's volume."""
         return self._pack.volume(subject)
 
+    def subjects(self, *roles: str) -> list[str]:
+        """Subjects with one of some roles, each once."""
+        found = [s for role in roles for s in splits.subjects(self._split, self.fold, role)]
+        return list(dict.fromkeys(found))
+
     def volumes(self, *roles: str) -> Iterator[PackedVolume]:
         """Volumes of the subjects with one of some roles, each once."""
-        subjects = [s for role in roles for s in splits.subjects(self._split, self.fold, role)]
-        return (self._pack.volume(s) for s in dict.fromkeys(subjects))
+        return (self._pack.volume(subject) for subject in self.subjects(*roles))
 
     def look_up(self, path: Any) -> Callable[[PackedVolume], np.ndarray]:
-        """What a file holds of a volume: arrays are in the order of `splits.evaluated`."""
-        array = np.load(path, mmap_mode="r")
-        return lambda volume: array[self._position[volume.subject]]
+        """What a file holds of a volume: arrays are in the order of `splits.evaluated`.
+
+        Raises
+        ------
+        InputError
+            At once if the file is damaged or of other subjects or voxels, later if a value is not
+            finite.
+        """
+        try:
+            array = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:  # cut short
+            raise InputError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+        expected = (len(self._position), *self._pack.image.shape[1:])  # (subjects, Z, X, Y)
+        if (len(array), *array.shape[-3:]) != expected:
+            raise InputError(
+                f"{path}: has the shape {array.shape}, which does not fit the {expected[0]} "
+                f"subjects of {expected[1:]} voxels that fold {self.fold} evaluates; {AGAIN}"
+            )
+
+        def of(volume: PackedVolume) -> np.ndarray:
+            values = array[self._position[volume.subject]]
+            if not np.isfinite(values).all():
+                raise InputError(
+                    f"{path}: subject {volume.subject} has values that are not finite; {AGAIN}, "
+                    "and train the model again if they come back"
+                )
+            return values
+
+        return of
 
     def reconstruction(self, model: str) -> Callable[[PackedVolume], np.ndarray]:
         """Mean over the noise levels of a model's reconstructions, float32 (Z, X, Y)."""
@@ -138,7 +170,7 @@ class _Residual:
 
         levels = torch.from_numpy(np.array(self._levels(volume), np.float32))  # (levels, Z, X, Y)
         image = torch.from_numpy(volume.image)
-        return residuals.anomaly_map(image, levels.mean(dim=0), volume.brain, **self._residual)
+        return residuals.anomaly_map(image, levels.mean(dim=0), volume.weight, **self._residual)
 
 
 class RowScore:
@@ -166,7 +198,9 @@ class RowScore:
         controls: list | None = None,
     ):
         self.cohort = cohort
-        self._maps = [cohort.anomaly_map(name, residual) for name in maps if name not in CONTROLS]
+        self._maps = {
+            name: cohort.anomaly_map(name, residual) for name in maps if name not in CONTROLS
+        }
         if controls is None:
             controls = [
                 load(name).build(
@@ -183,15 +217,27 @@ class RowScore:
 
         Models' maps are masked here too, so that voxels outside the brain do not matter. Those of
         controls are taken as they are: `perfect` has to be perfect.
+
+        Raises
+        ------
+        InputError
+            If a model's map is not finite, or the same in the whole brain.
         """
-        maps = [of(volume) * volume.brain for of in self._maps]
-        score = sum(maps + [control(volume) for control in self.controls])
-        if not np.isfinite(score).all():
+        maps = [of(volume) * volume.weight for of in self._maps.values()]
+        for name, values in zip(self._maps, maps):
+            inside = values[volume.brain]
+            if not np.isfinite(inside).all():
+                said = "has values that are not finite"
+            elif len(inside) and inside.min() == inside.max():
+                said = f"is the same, {inside[0]:g}, in the whole brain"
+            else:
+                continue
             raise InputError(
                 f"{self.cohort.dataset}, subject {volume.subject}, fold {self.cohort.fold}: the "
-                "anomaly map has values that are not finite"
+                f"anomaly map of {name} {said}; look at the losses of its training, and train it "
+                "again"
             )
-        return score
+        return sum(maps + [control(volume) for control in self.controls])
 
     def of(self, *roles: str) -> Iterator[tuple[PackedVolume, np.ndarray]]:
         """Pairs of volume and score of the subjects with one of some roles."""

@@ -17,13 +17,14 @@ from uad.imaging.volumes import Volume, cut
 
 
 def downsample(
-    image: Volume, brain: Volume, lesion: Volume, settings: Downsampling
+    image: Volume, brain: Volume, lesion: Volume, settings: Downsampling, prepared: bool = False
 ) -> tuple[Volume, Volume, Volume]:
     """Cut to the brain, smooth, crop, scale intensities and resample.
 
-    1. cut to the bounding box of the mask,
+    1. cut to the bounding box of the mask (`box`); not the authors' prepared data, which are cut
+       already, unless `cut_prepared`,
     2. curvature flow (`smoothing`),
-    3. crop or zero-pad about the box's centre to `crop` voxels,
+    3. crop or zero-pad about the centre to `crop` voxels,
     4. clip to percentiles taken inside the brain and scale to [0, 1],
     5. resample: cubic B-spline without anti-aliasing for the image, nearest for the masks.
 
@@ -35,11 +36,14 @@ def downsample(
     image, brain, lesion : Volume
         One grid, 1 mm; `brain` must not be empty.
     settings : uad.imaging.settings.Downsampling
+    prepared : bool
+        Whether these are the authors' prepared data.
 
     Returns
     -------
     tuple of Volume
-        Image (float32), brain and lesion (uint8, 0 or 1), each of `crop` / `spacing_mm` voxels.
+        Image (float32), brain and lesion (uint8, 0 or 1, or as they came), each of `crop` /
+        `spacing_mm` voxels.
 
     Raises
     ------
@@ -52,8 +56,11 @@ def downsample(
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     torch.set_num_threads(1)
-    box = bounding_box(brain.array)
-    image, brain, lesion = (cut(volume, box) for volume in (image, brain, lesion))
+    if settings.cut_prepared or not prepared:
+        box = bounding_box(brain.array)
+        if settings.box == "released":
+            box = tuple(slice(side.start, max(side.stop - 1, side.start + 1)) for side in box)
+        image, brain, lesion = (cut(volume, box) for volume in (image, brain, lesion))
     smoothed = Volume(smooth(image, **vars(settings.smoothing)), image.affine, image.path)
     subject = tio.Subject(
         image=tio.ScalarImage(tensor=smoothed.array[None], affine=image.affine),  # (1, X, Y, Z)

@@ -88,7 +88,7 @@ def register_subject(
         found["status"] = conflict
     return Registered(
         resample(image, atlas, affine, "linear"),
-        resample(lesion, atlas, affine, "nearest"),
+        resample_mask(lesion, atlas, affine, settings.lesions),
         affine,
         found,
     )
@@ -216,8 +216,7 @@ def resample(moving: Volume, atlas: Volume, affine: np.ndarray, interpolation: s
     affine : ndarray, shape (4, 4)
         As returned by `register`.
     interpolation : {"linear", "nearest"}
-        Labels need ``"nearest"``: the released code warps them linearly and keeps everything above
-        zero, which inflates small lesions.
+        Masks have `resample_mask`.
 
     Returns
     -------
@@ -232,6 +231,23 @@ def resample(moving: Volume, atlas: Volume, affine: np.ndarray, interpolation: s
     warped = sitk.Resample(to_sitk(moving), grid, _itk_transform(affine), how, 0.0)
     array = np.ascontiguousarray(sitk.GetArrayFromImage(warped).T)
     return Volume(array, atlas.affine, moving.path)
+
+
+def resample_mask(mask: Volume, atlas: Volume, affine: np.ndarray, interpolation: str) -> Volume:
+    """Carry a mask, 0 or 1, onto the atlas grid.
+
+    Parameters
+    ----------
+    mask, atlas : Volume
+    affine : ndarray, shape (4, 4)
+    interpolation : {"nearest", "linear"}
+        ``"linear"`` keeps everything above zero, as the released code does, which inflates small
+        lesions.
+    """
+    if interpolation == "nearest":
+        return resample(mask, atlas, affine, "nearest")
+    share = resample(mask.like(mask.array.astype(np.float32)), atlas, affine, "linear")
+    return share.like((share.array > 0).astype(mask.array.dtype))
 
 
 def coarsen(volume: Volume, resolution_mm: float) -> Volume:

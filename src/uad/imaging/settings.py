@@ -1,7 +1,7 @@
 """Block `preprocessing` of the configuration; standard library only."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from uad.base.settings import Block, Bounds, Count, key
 
@@ -48,6 +48,12 @@ class Registration(Block):
         min_length=2,
         max_length=2,
     )
+    lesions: Literal["nearest", "linear"] = key(
+        "how lesion masks are carried to the atlas: by `nearest` neighbours; or `linear`, as in "
+        "the authors' scripts, everything above zero being lesion, which inflates it",
+        default="nearest",
+        source="here",
+    )
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,13 @@ class BiasField(Block):
     shrink_factor: int = key("the field is estimated on every n-th voxel", source="code", ge=1)
     iterations: list[Count] = key("most iterations per level", source="code", min_length=1)
     tolerance: float = key("convergence threshold", source="code", gt=0)
+    weights: Literal["binary", "smoothed"] = key(
+        "voxels that the field is estimated from: those of the `binary` brain mask; or, as in the "
+        "authors' scripts, by weights, the mask `smoothed` with a sigma of 1 mm (not of images "
+        "that come without skull, whose weights the scripts do not find)",
+        default="binary",
+        source="here",
+    )
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,24 @@ class Downsampling(Block):
     )
     spacing_mm: int = key(
         "of the volumes that the networks see", unit="mm", source="Sec. 4.1", ge=1
+    )
+    masks: Literal["binary", "fractional"] = key(
+        "brain masks of the authors' prepared data, which were warped linearly: `binary`, all "
+        "above zero; or `fractional`, as they are when they multiply scores in the authors' code",
+        default="binary",
+        source="here",
+    )
+    box: Literal["whole", "released"] = key(
+        "what is cut out before cropping: the `whole` bounding box of the brain mask; or, as in "
+        "the authors' scripts (`released`), without its last plane along each axis",
+        default="whole",
+        source="here",
+    )
+    cut_prepared: bool = key(
+        "cut the authors' prepared data, which come cut, to the bounding box once more; their "
+        "loader does not",
+        default=False,
+        source="code",
     )
 
 

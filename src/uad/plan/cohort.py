@@ -218,7 +218,9 @@ class Cohort:
         """
         splits = self.config["splits"]
         if splits["scheme"] == "released":
-            return released.paths(splits["released"]["folder"], dataset, splits["folds"])
+            return released.paths(
+                splits["released"]["folder"], dataset, splits["folds"], self.config["folds"]
+            )
         if splits["scheme"] == "paper" and dataset == "atlas_v2":
             return [f"{self.resources}/atlas_v2_paper_split.txt"]
         return []
@@ -226,6 +228,13 @@ class Cohort:
     def all_split_lists(self) -> list[str]:
         """Of every data set."""
         return [path for dataset in self.names for path in self.split_lists(dataset)]
+
+    def needed_folds(self, wildcards: Any, threads: int) -> list[int]:
+        """Folds that run: of others the lists may be missing, or name nobody who is there.
+
+        `threads`, as in `not_usable`: one more fold splits nothing anew.
+        """
+        return self.config["folds"]
 
     def split_scheme(self, wildcards: Any) -> str:
         """How the wildcard data set is split: a drawn split where there are no lists."""

@@ -22,6 +22,7 @@ from uad.data import datasets, released
 from uad.evaluation.controls import CONTROLS
 from uad.models import methods
 from uad.models.methods import PRETRAINING
+from uad.models.settings import Anomalies
 from uad.plan import schema
 from uad.simulation import names as simulated
 
@@ -39,6 +40,7 @@ SYNTHETIC = "draem"
 AXES = {"R": "x", "L": "x", "A": "y", "P": "y", "S": "z", "I": "z"}
 
 INTEGER = re.compile(r"[-+]?[0-9]+")
+METHOD = re.compile(r"[a-z][a-z0-9_]*")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 # What pydantic's errors mean, by their type.
@@ -63,13 +65,21 @@ SENTENCES = {
 }
 
 
-def check(config: dict) -> None:
+def check(config: dict, folders: Iterable[Path] = ()) -> None:
     """Complete a configuration in place; raise `InputError` at the first mistake in it.
 
     Keys that are not named get their defaults. Every method's `training` is the common block with
     the method's own changes. Left are the rows that `table` names, and the data sets that they are
     trained or tested on. Numbers that are text, as Snakemake leaves those in the lists and blocks
     of `--config` and YAML those like 1e-4, become numbers.
+
+    Code of methods outside the project is told to `uad.models.methods`.
+
+    Parameters
+    ----------
+    config : dict
+    folders : iterable of Path
+        Of the files that it comes from, where its `code` may be beside the current folder.
     """
     content = _plain(config)
     _check_renamed(content)
@@ -84,12 +94,21 @@ def check(config: dict) -> None:
     for name, block in content["splits"].items():
         if name not in own:
             content["splits"][name] = _checked(schema.Split, block, f"splits.{name}")
+    methods.use(_outside(content["methods"], [*folders, HOME]))
+    known_methods = methods.known()
     for name, block in content["methods"].items():
-        _check_known(name, modules.names(methods.__path__), "methods")
+        _check_known(name, known_methods, "methods")
         changes = block.get("training", {})
         if isinstance(changes, dict):
             block["training"] = {**content["training"], **changes}
+        if any(field.name == "anomalies" for field in fields(_of_method(name))):
+            shared = {field.name: content["synthetic"][field.name] for field in fields(Anomalies)}
+            changes = block.get("anomalies", {})
+            block["anomalies"] = {**shared, **changes} if isinstance(changes, dict) else changes
         content["methods"][name] = _checked(_of_method(name), block, f"methods.{name}")
+        if content["methods"][name]["code"] is None:
+            del content["methods"][name]["code"]
+    _check_method_names(content["methods"])
     _check_texts(content)
     _check_lesion_sources(content)
     _check_orientations(content["datasets"])
@@ -140,9 +159,15 @@ def _adapter(cls: type) -> TypeAdapter:
     return TypeAdapter(cls)
 
 
-@cache
+_blocks: dict[type, type[schema.Method]] = {}
+
+
 def _of_method(name: str) -> type[schema.Method]:
-    return schema.of_method(name)
+    """The block of a method, made once of each `Params`: a name may stand for another later."""
+    params = methods.load(name).Params
+    if params not in _blocks:
+        _blocks[params] = schema.of_method(name)
+    return _blocks[params]
 
 
 def _checked(cls: type, block: Any, place: str = "") -> dict:
@@ -174,7 +199,7 @@ def _read_text(block: dict, error: dict) -> bool:
     text, kind = error["input"], error["type"]
     if not isinstance(text, str):
         return False
-    if kind == "bool_type" and text in ("true", "false"):
+    if kind in ("bool_type", "literal_error") and text in ("true", "false"):
         value = text == "true"
     elif kind in ("int_type", "float_type", "literal_error") and INTEGER.fullmatch(text):
         value = int(text)
@@ -245,6 +270,37 @@ def _check_known(name, known, place):
 
 
 # What keys have to do with each other.
+
+
+def _outside(blocks: dict[str, dict], folders: Iterable[Path]) -> dict[str, str]:
+    """Code of the methods that are not in the project: here, or in the first folder that has it."""
+    found = {}
+    for name, block in blocks.items():
+        code = block.get("code")
+        if code is None:
+            continue
+        if not isinstance(code, str) or not code:
+            raise InputError(
+                f"configuration: methods.{name}.code is {json.dumps(code)}, but must be the path "
+                "of a Python file or folder"
+            )
+        if name in methods.built_in():
+            raise InputError(
+                f"configuration: methods.{name}.code is {code!r}, but {name} is a method of the "
+                "project; give yours another name"
+            )
+        places = [Path(code), *(folder / code for folder in folders)]
+        found[name] = str(next(filter(Path.exists, places), places[0]))
+    return found
+
+
+def _check_method_names(blocks):
+    for name in blocks:
+        if not METHOD.fullmatch(name) or name in CONTROLS:
+            raise InputError(
+                f"configuration: methods.{name}: a method's name is a lower-case letter and then "
+                f"lower-case letters, digits or _, and not {', '.join(CONTROLS)}"
+            )
 
 
 def _check_repeated(content):
@@ -362,6 +418,12 @@ def _check_methods(config):
             raise InputError(
                 f"configuration: methods.{name}.upstream is {upstream!r}, which is not a method "
                 "that reconstructs"
+            )
+        drifting = block.get("frozen") == "drifting"
+        if drifting and (upstream is None or "encoder" not in config["methods"][upstream]):
+            raise InputError(
+                f"configuration: methods.{name}.frozen is 'drifting', but its upstream, "
+                f"{upstream}, has no encoder that could drift"
             )
         pretrained = block["pretrained"]
         if pretrained is not None and "/" not in pretrained and pretrained not in config["methods"]:
@@ -559,13 +621,14 @@ def training_datasets(model: str, config: dict) -> tuple[str, str]:
     """Data sets that a model trains and validates on.
 
     Without a source a method learns from healthy volumes. `draem` trains on them too and adds
-    synthetic anomalies slice by slice; it validates on the synthetic volumes made once.
+    synthetic anomalies slice by slice; it validates on the synthetic volumes made once, or, as it
+    trains, on healthy ones (`synthetic.validation`).
     """
     source = model.partition("-")[2]
     if not source:
         return "ixi", "ixi"
     if source == "draem":
-        return "ixi", "draem"
+        return "ixi", {"test": "draem", "training": "ixi"}[config["synthetic"]["validation"]]
     return config["lesion_sources"][source], config["lesion_sources"][source]
 
 

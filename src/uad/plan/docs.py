@@ -95,9 +95,10 @@ def _shown(value: Any) -> str:
 
 def editor_schema() -> dict:
     """JSON schema of a configuration or an overlay: names, types, bounds and meanings."""
-    known = modules.names(methods.__path__)
+    known = methods.built_in()
     classes = {"": schema.Config, "split": schema.Split}
     classes |= {name: schema.of_method(name) for name in known}
+    classes["a method elsewhere"] = schema.Method
     found, definitions = TypeAdapter.json_schemas(
         [(name, "validation", TypeAdapter(cls)) for name, cls in classes.items()],
         ref_template="#/$defs/{model}",
@@ -108,15 +109,21 @@ def editor_schema() -> dict:
     for name in modules.names(datasets.__path__):
         definitions["Splits"]["properties"][name] = blocks["split"]
     definitions["Splits"]["additionalProperties"] = False
+    # Of a method elsewhere only the keys that every method has are known.
+    elsewhere = blocks.pop("a method elsewhere")["$ref"].rpartition("/")[2]
+    definitions[elsewhere]["additionalProperties"] = True
     top["properties"]["methods"] |= {
         "properties": {name: blocks[name] for name in known},
-        "additionalProperties": False,
+        "additionalProperties": {"$ref": f"#/$defs/{elsewhere}"},
     }
+    top = _for_editors(top)
+    # A name that is none of the project's methods is a slip, unless its code is named.
+    top["properties"]["methods"]["additionalProperties"]["required"] = ["code"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of the workflow, or an overlay",
         "$comment": "Made by `make docs` from the classes beside the code; do not edit.",
-        **_for_editors(top),
+        **top,
         "$defs": _for_editors(definitions),
     }
 

@@ -192,7 +192,9 @@ def costs(plan: Plan) -> list[dict[str, Any]]:
         *_of_subjects(plan, "correct_bias", plan.cohort.registered),
         *_of_folds(plan, "pretrain", plan.pretrained, [f"train_model/{run}.tsv"], True),
         *_of_folds(plan, "train_model", trained, [f"train_model/{run}.tsv"], True),
-        *_of_folds(plan, "reconstruct", plan.reconstructing, reconstructed, True),
+        *_of_folds(
+            plan, "reconstruct", [*plan.reconstructing, *plan.drifting], reconstructed, True
+        ),
         *_of_folds(plan, "score", scored, [f"score/{run}.tsv"], True),
         *_of_folds(plan, "evaluate", plan.config["rows"], [f"evaluate/{run}.tsv"]),
     ]

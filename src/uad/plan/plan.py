@@ -12,10 +12,11 @@ from pathlib import Path
 from types import SimpleNamespace as of
 from typing import Any
 
-from uad.base.digests import code_digest, docstring, fingerprint, sha256
+from uad.base.digests import code_digest, fingerprint, sha256
 from uad.base.paths import Paths
 from uad.evaluation.controls import CONTROLS
 from uad.models import methods
+from uad.models.anomalies import SYNTHETIC
 from uad.plan import config as settings
 from uad.plan import published_weights
 from uad.plan.cohort import Cohort
@@ -44,6 +45,8 @@ class Plan:
         Those that only give others the weights they start from.
     reconstructing : list of str
         Those that make pseudo-healthy volumes.
+    drifting : list of str
+        Those whose upstream model drifts while they are trained, and reconstructs as it has become.
     trained : list of str
         Methods of the models.
     test_sets : dict of str to str
@@ -65,6 +68,7 @@ class Plan:
         starts = {block["pretrained"] for block in config["methods"].values()}
         self.pretrained = [model for model in self.models if model in starts]
         self.reconstructing = [m for m in self.models if self.block(m)["reconstructs"]]
+        self.drifting = [m for m in self.models if self.block(m).get("frozen") == "drifting"]
         self.trained = list(dict.fromkeys(map(settings.method, self.models)))
         self.test_sets = settings.test_sets(config)
         self.test_datasets = [*self.test_sets.values(), HEALTHY]
@@ -110,6 +114,11 @@ class Plan:
             script, *methods.sources(settings.method(wildcards.model))
         )
 
+    def reconstructing_code(self, wildcards: Any) -> str:
+        """The same for the script that runs the method of the wildcard model's reconstructions."""
+        method = settings.method(self._reconstructed_by(wildcards.model))
+        return self.code("reconstruct.py", *methods.sources(method))
+
     def dataset_code(self, script: str) -> Callable:
         """The same for a script that asks the wildcard data set's module."""
         return lambda wildcards: self.code(script, f"uad.data.datasets.{wildcards.dataset}")
@@ -127,7 +136,13 @@ class Plan:
     @cached_property
     def all_code(self) -> dict:
         """Digests of all code; not at the start, since every job plans anew."""
-        return run_record.code(self.home)
+        outside = {name: code_digest(*methods.sources(name)) for name in self._outside}
+        return run_record.code(self.home) | ({"methods": outside} if outside else {})
+
+    @property
+    def _outside(self):
+        """Methods of the models whose code is not in the project."""
+        return [name for name in self.trained if name not in methods.built_in()]
 
     # Training.
 
@@ -140,6 +155,15 @@ class Plan:
     def test_block(self, wildcards: Any) -> dict:
         """What of it only matters after training."""
         return methods.test_params(settings.method(wildcards.model), self.block(wildcards.model))
+
+    def synthetic(self, wildcards: Any) -> dict | None:
+        """How synthetic anomalies are drawn, for a model that is trained on some."""
+        source = wildcards.model.partition("-")[2]
+        return self.config["synthetic"] if source in SYNTHETIC else None
+
+    def anomalies(self) -> dict:
+        """The same for the synthetic test set."""
+        return {key: of for key, of in self.config["synthetic"].items() if key != "validation"}
 
     def training_data(self, wildcards: Any) -> dict[str, Any]:
         """What a model trains and validates on, its upstream model, and weights it starts from."""
@@ -161,9 +185,23 @@ class Plan:
         return files
 
     @property
+    def learning(self) -> list[str]:
+        """Models with weights that are trained by gradient."""
+        return [model for model, epochs in self.epochs.items() if epochs]
+
+    @property
     def epochs(self) -> dict[str, int]:
         """How many epochs each model is trained for."""
         return {model: self.block(model)["training"]["epochs"] for model in self.models}
+
+    def outside(self, wildcards: Any, threads: int) -> dict[str, str]:
+        """Where the code of the wildcard model's method is, and of the one it stands on, if it is
+        not in the project.
+
+        The digest of that code decides, not its place: see `save_minutes`.
+        """
+        method = settings.method(wildcards.model)
+        return methods.outside(method, self.block(wildcards.model)["upstream"])
 
     def save_minutes(self, wildcards: Any, threads: int) -> float:
         """How often the state of a training is saved.
@@ -184,6 +222,20 @@ class Plan:
         """Whether thresholds are tuned on training subjects too, as by the released code."""
         return self.config["evaluation"]["threshold"] == "released" and dataset != HEALTHY
 
+    def _reconstructed_by(self, model: str) -> str:
+        """The model whose method makes a model's reconstructions: its upstream one if it drifts."""
+        return self.block(model)["upstream"] if model in self.drifting else model
+
+    def reconstructing_model(self, wildcards: Any) -> str:
+        """File of the model that makes the wildcard model's reconstructions."""
+        name = "upstream.pt" if wildcards.model in self.drifting else "model.pt"
+        return self.paths.model(wildcards.model, wildcards.fold, name)
+
+    def reconstructing_block(self, wildcards: Any) -> dict:
+        """What of the block of its method only matters after training."""
+        model = self._reconstructed_by(wildcards.model)
+        return methods.test_params(settings.method(model), self.block(model))
+
     def splits(self, datasets: Iterable[str] | None = None) -> list[str]:
         """Splits of data sets, by default of those with test subjects."""
         return [self.paths.split(n) for n in (self.test_datasets if datasets is None else datasets)]
@@ -197,8 +249,9 @@ class Plan:
         upstream = self.block(wildcards.model)["upstream"]
         if upstream is None:
             return []
+        made_by = wildcards.model if wildcards.model in self.drifting else upstream
         return [
-            self.paths.reconstruction(upstream, wildcards.fold, dataset)
+            self.paths.reconstruction(made_by, wildcards.fold, dataset)
             for dataset in self.test_datasets
         ]
 
@@ -221,6 +274,8 @@ class Plan:
         scored again if one of them is newer.
         """
         networks, reconstructing = self.networks_of(row), self.reconstructing_of(row)
+        # A reconstruction of a row is by what its network has made of the upstream model, if so.
+        drifted = {self.block(m)["upstream"]: m for m in networks if m in self.drifting}
         return {
             "packed": [path for dataset in datasets for path in self.paths.packed(dataset)],
             "splits": self.splits(datasets),
@@ -230,7 +285,7 @@ class Plan:
                 for model in networks
             ],
             "reconstructions": [
-                self.paths.reconstruction(model, fold, dataset)
+                self.paths.reconstruction(drifted.get(model, model), fold, dataset)
                 for dataset in datasets
                 for model in reconstructing
             ],
@@ -283,7 +338,7 @@ class Plan:
 
     def docstring_of(self, method: str) -> str:
         """The docstring of a method's module, which is its page."""
-        return docstring(f"uad.models.methods.{method}")
+        return methods.docstring(method)
 
     # Preprocessing.
 

@@ -9,12 +9,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_type_hints
 
+from uad.base.errors import InputError
 from uad.base.settings import Block, Bounds, Count, Positive, key
 from uad.engine.settings import Training
 from uad.evaluation.settings import Evaluation
 from uad.imaging.settings import Preprocessing
 from uad.models import methods
-from uad.models.settings import Residual
+from uad.models.settings import Residual, Synthetic
 
 Name = Annotated[str, Bounds(pattern=r"^[a-z0-9]+$")]
 ClaimName = Annotated[str, Bounds(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -140,7 +141,10 @@ class Splits(Block):
 class Method(Block):
     """What every method's block of `methods` has beside its own keys (`Params`)."""
 
-    reconstructs: bool = key("whether it makes pseudo-healthy images")
+    code: str | None = key(
+        "Python file or folder of a method that is not in the project, or `null`", default=None
+    )
+    reconstructs: bool = key("whether it makes pseudo-healthy images", default=False)
     upstream: str | None = key(
         "method of the same fold that this one stands on, or `null`", default=None
     )
@@ -267,6 +271,11 @@ class Config(Block):
     training: Training = key(
         "of every method; each method's `training` block may change some of it"
     )
+    synthetic: Synthetic = key(
+        "synthetic anomalies: of the D_unhealthy `draem`, and of `draem_net` unless its own block "
+        "says otherwise",
+        default=Synthetic(),
+    )
     methods: dict[str, dict] = key("one block per trained method")
     residual: Residual = key("anomaly map of the methods that reconstruct")
     evaluation: Evaluation = key("how metrics are computed")
@@ -280,9 +289,16 @@ def of_method(name: str) -> type[Method]:
     Raises
     ------
     InputError
-        If there is no such method.
+        If there is no such method, or one of its keys has the name of one that every method has.
     """
     params = methods.load(name).Params
+    common = {field.name for field in dataclasses.fields(Method)}
+    for field in dataclasses.fields(params):
+        if field.name in common:
+            raise InputError(
+                f"methods.{name}: its Params has the key {field.name}, but every method has a key "
+                "of that name already"
+            )
     types = get_type_hints(params, include_extras=True)
     own = [
         (

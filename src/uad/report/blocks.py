@@ -31,6 +31,8 @@ class Context:
         Rows that get a star and a footnote (`config.random_extractors`).
     released_threshold : bool
         Whether thresholds were tuned as by the released code; a footnote.
+    undefined : list of str
+        Why values are missing (`table1.undefined`); warnings at the top of every table.
     """
 
     labels: Mapping[str, str]
@@ -38,6 +40,7 @@ class Context:
     leaks: str = ""
     random_extractors: Collection[str] = ()
     released_threshold: bool = False
+    undefined: Sequence[str] = ()
 
     @property
     def random_extractor(self) -> str:
@@ -47,7 +50,7 @@ class Context:
     @property
     def warnings(self) -> list[str]:
         """Warnings other than the one that data are simulated."""
-        return [self.leaks] if self.leaks else []
+        return [*filter(None, [self.leaks]), *self.undefined]
 
 
 class Cell(NamedTuple):

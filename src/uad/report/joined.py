@@ -1,7 +1,9 @@
 """Results of several jobs as one table, if each holds exactly what the splits say.
 
 Whatever puts files of rows and folds side by side reads them here. A file that was cut, doubled or
-taken from another fold would only move a mean; here it ends the job with a sentence that names it.
+taken from another row or fold would only move a mean; here it ends the job with a sentence that
+names it. Lines that are lost where no split can tell, such as points of a curve, are missed by the
+seal of the file (`uad.base.tsv`).
 """
 
 import json
@@ -71,7 +73,7 @@ def metrics(
     tested: Tested,
     of: str = "subjects",
 ) -> pd.DataFrame:
-    """Metrics of every row and fold in one table, with the row's name in `row`.
+    """Metrics of every row and fold in one table.
 
     Parameters
     ----------
@@ -86,17 +88,33 @@ def metrics(
     Raises
     ------
     InputError
-        If a file does not have exactly the test sets and subjects of the fold's split.
+        If a file is of another row or fold, or does not have exactly the test sets and subjects of
+        the fold's split.
     """
     return pd.concat(
         [
-            _checked(tsv.read(path), path, fold, tested.keys(of, fold), many=of == "curve").assign(
-                row=row
+            _checked(
+                tsv.read(path),
+                path,
+                {"row": row, "fold": fold},
+                tested.keys(of, fold),
+                of == "curve",
             )
             for path, row, fold in _each(paths, rows, folds)
         ],
         ignore_index=True,
     )
+
+
+def of_test_set(
+    path: str | Path, row: str, fold: int, test_set: str, subjects: Iterable[str]
+) -> pd.DataFrame:
+    """Metrics of one row's test subjects, of one test set and fold; for errors see `metrics`."""
+    table = tsv.read(path)
+    _need(table, path, ["test_set"])
+    keys = [(test_set, subject) for subject in subjects]
+    of = {"row": row, "fold": fold}
+    return _checked(table[table["test_set"] == test_set], path, of, keys)
 
 
 def known(
@@ -145,7 +163,8 @@ def weights(
         _need(table, path, ["d_unhealthy", "beta"])
         if set(table["d_unhealthy"]) != {row.partition("-")[2]}:
             raise InputError(f"{path}: is not of row {row}; {AGAIN}")
-        tables.append(_checked(table, path, fold, tested.keys("subjects", fold), many=True))
+        keys = tested.keys("subjects", fold)
+        tables.append(_checked(table, path, {"fold": fold}, keys, many=True))
     betas = set().union(*(table["beta"] for table in tables))
     for path, table in zip(paths, tables):
         counts = table.groupby(["test_set", "subject"])["beta"].agg(["size", "nunique"])
@@ -266,17 +285,20 @@ def _need(table, path, columns):
         raise InputError(f"{path}: has no column {missing[0]}; {AGAIN}")
 
 
-def _checked(table, path, fold, expected, many=False):
+def _checked(table, path, of, expected, many=False):
     """The table, if it has a line for each expected key and for nothing else.
 
-    `many` allows several lines for a key.
+    `of` says what all lines have in some columns; `many` allows several lines for a key.
     """
     columns = ["test_set", "subject"][: len(expected[0])]
-    _need(table, path, [*columns, "fold"])
-    others = table.loc[table["fold"] != fold, "fold"]
-    if len(others):
-        wrong = others.iloc[0]
-        raise InputError(f"{path}: has lines of fold {wrong} and must have {fold} only; {AGAIN}")
+    _need(table, path, [*columns, *of])
+    for column, value in of.items():
+        others = table.loc[table[column] != value, column]
+        if len(others):
+            raise InputError(
+                f"{path}: has lines of {column} {others.iloc[0]} and must have {value} only; "
+                f"{AGAIN}"
+            )
     counts = Counter(zip(*(table[name] for name in columns)))
     for problem, keys in {
         "lacks": [key for key in expected if key not in counts],
@@ -287,7 +309,8 @@ def _checked(table, path, fold, expected, many=False):
             named = ", ".join(" ".join(map(str, key)) for key in keys[:NAMED])
             more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
             raise InputError(f"{path}: {problem} {named}{more}; {AGAIN}")
-    texts = table.drop(columns=[*columns, "d_unhealthy"], errors="ignore").select_dtypes(object)
+    words = [*columns, "row", "d_unhealthy"]
+    texts = table.drop(columns=words, errors="ignore").select_dtypes(object)
     if len(texts.columns):
         raise InputError(f"{path}: column {texts.columns[0]} is not all numbers; {AGAIN}")
     return table

@@ -47,9 +47,10 @@ def table2(
             found |= {f"{metric}_{end}": interval[end] for end in ("mean", "low", "high")}
             if metric in statistics.PUBLISHED:
                 paper = f"paper_{statistics.PUBLISHED[metric]}"
+                estimator = statistics.AS_PUBLISHED[metric]
                 distance = statistics.distance(
-                    interval,
-                    line[f"{metric}_std"],
+                    whole.loc[(row, test_set, estimator)],
+                    line[f"{estimator}_std"],
                     line[f"{paper}_mean"],
                     line[f"{paper}_std"],
                     simulated,
@@ -130,6 +131,7 @@ def write_html(
         "table2.html.j2",
         title="Table 2. Intervals and tests",
         simulated=context.simulated,
+        warnings=context.undefined,
         random_extractor=context.random_extractor,
         fewest=statistics.FEWEST,
         headings=[h for name in NAMES.values() for h in (name, "SADM_res − row", "p")],

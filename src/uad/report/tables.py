@@ -94,6 +94,7 @@ def write_all(
         leaks=leaks(inputs["splits"], folds),
         random_extractors=comparison.random_extractors,
         released_threshold=comparison.threshold == "released",
+        undefined=table1.undefined(subjects),
     )
     empty = table1.empty_references(subjects, rows)
     kept = table1.lesions_kept(subjects, quality)

@@ -293,6 +293,25 @@ def test_missing_folder_and_lists_are_named(leaky, tmp_path):
     assert len(released.paths(leaky, "ixi", 5)) == 11
 
 
+def test_folds_that_do_not_run_need_neither_lists_nor_subjects(tmp_path):
+    for role, fold, number in (("train", 0, 0), ("val", 0, 10), ("train", 2, 9), ("val", 2, 10)):
+        name = f"IXI{number:03d}-Guys-0001_t1.nii.gz"
+        write_list(tmp_path / f"IXI_{role}_fold{fold}.csv", [name])
+    write_list(tmp_path / "IXI_test.csv", ["IXI050-HH-0001_t1.nii.gz"])
+    assert len(released.paths(tmp_path, "ixi", 3, [0])) == 5  # of fold 2 too, which are there
+    with pytest.raises(InputError, match=r"IXI_train_fold1\.csv: .* is missing"):
+        released.paths(tmp_path, "ixi", 3, [0, 1])
+    rows = released.rows(tmp_path, "ixi", 3, [0])
+    assert {fold for _, fold, _ in rows} == {0, 2}
+    there = ["IXI000", "IXI010", "IXI050"]
+    with pytest.raises(InputError, match="fold 2 has no train subject"):
+        drawing.from_lists(rows, there, False)
+    split = drawing.from_lists(rows, there, False, needed=[0])
+    assert sorted(split.loc[split["fold"] == 0, "role"]) == ["test", "train", "val"]
+    with pytest.raises(InputError, match="fold 0 has no val subject"):
+        drawing.from_lists(rows, ["IXI000", "IXI050"], False, needed=[0])
+
+
 FAULTS = {
     "no column": (",name\n0,patient01\n", "has no column img_name"),
     "empty": ("", "has no column img_name"),
@@ -335,4 +354,5 @@ def test_page_without_leaks_has_no_warning(tmp_path):
     leak_page.write_html(leak_page.table({"ixi": split}, {}), False, tmp_path / "a.html")
     page = (tmp_path / "a.html").read_text()
     assert 'class="warning"' not in page and "released lists" not in page.split("<tbody>")[1]
-    assert page.count("<tr><td>") == 1 and page.count('<td class="n">0</td>') == 3
+    # Three pairs of roles, and listed subjects that are not used.
+    assert page.count("<tr><td>") == 1 and page.count('<td class="n">0</td>') == 4

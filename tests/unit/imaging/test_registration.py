@@ -293,3 +293,24 @@ def test_header_with_two_opinions_of_left_is_flagged(tmp_path):
     assert volumes.header_conflict(tmp_path / "flipped.nii") == (
         "header contradicts itself: sform says LAS, qform RAS"
     )
+
+
+def test_linear_warp_inflates_lesions():
+    """As measured: 1.4 times at a radius of 5 voxels, where nearest neighbours keep the volume.
+
+    Balls, carried to positions between voxels: everything above zero counts as lesion.
+    """
+    grid = np.stack(np.meshgrid(*[np.arange(24)] * 3, indexing="ij"), axis=-1)
+    ball = (((grid - 11.5) ** 2).sum(axis=-1) < 5**2).astype(np.uint8)
+    lesion = Volume(ball, np.diag([-1.0, -1, 1, 1]))
+    atlas = Volume(np.zeros(ball.shape, np.float32), lesion.affine)
+    inflated = {"nearest": [], "linear": []}
+    for shift in np.random.default_rng(0).uniform(-0.5, 0.5, (20, 3)):
+        affine = np.eye(4)
+        affine[:3, 3] = shift
+        for how, found in inflated.items():
+            warped = registration.resample_mask(lesion, atlas, affine, how)
+            assert warped.array.dtype == np.uint8 and set(np.unique(warped.array)) == {0, 1}
+            found.append(warped.array.sum() / ball.sum())
+    assert np.mean(inflated["nearest"]) == pytest.approx(1, abs=0.02)
+    assert np.mean(inflated["linear"]) == pytest.approx(1.4, abs=0.1)

@@ -90,6 +90,10 @@ def test_checked_values_stay_as_they_were_written(paper_config):
     config.check(checked)
     for block in paper_config["methods"].values():
         block["training"] = {**paper_config["training"], **block["training"]}
+    common = paper_config["synthetic"]
+    paper_config["methods"]["draem_net"]["anomalies"] = {
+        name: common[name] for name in ("threshold", "operators", "texture")
+    }
     used = config.used_datasets(paper_config)
     # Parameters of jobs are compared as text: 1 is not 1.0, and the order counts.
     paper_config["datasets"] = {
@@ -805,3 +809,28 @@ def test_the_cddpms_protocol_on_simulated_scans(paper_config):
 )
 def test_training_data_of_a_model(paper_config, model, expected):
     assert config.training_datasets(model, paper_config) == expected
+
+
+# Synthetic anomalies, and what drifts.
+
+
+def test_draem_net_has_the_common_anomalies_and_its_own_changes(paper_config):
+    paper_config["synthetic"] |= {"operators": "seven", "texture": "binary"}
+    paper_config["methods"]["draem_net"]["anomalies"] = {"texture": "noise"}
+    config.check(paper_config)
+    assert paper_config["methods"]["draem_net"]["anomalies"] == {
+        "threshold": "fixed", "operators": "seven", "texture": "noise",
+    }  # fmt: skip
+
+
+def test_only_an_encoder_drifts(paper_config):
+    paper_config["methods"]["unet_res"] |= {"frozen": "drifting", "upstream": "ddpm"}
+    with pytest.raises(InputError, match=r"methods\.unet_res\.frozen .* ddpm, has no encoder"):
+        config.check(paper_config)
+
+
+@pytest.mark.parametrize("text", ["true", "false", "healthy"])
+def test_drop_last_from_the_command_line(paper_config, text):
+    paper_config["training"]["drop_last"] = text
+    config.check(paper_config)
+    assert paper_config["training"]["drop_last"] == {"true": True, "false": False}.get(text, text)

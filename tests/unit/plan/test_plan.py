@@ -248,3 +248,47 @@ def test_every_path_below_the_results_is_written_once():
             continue
         for text in re.findall(rf'f?"[^"\n]*(?:\}}|^)/?(?:{folders})/[^"\n]*"', path.read_text()):
             raise AssertionError(f"{path.name}: {text}")
+
+
+# As in the released code.
+
+
+def test_a_drifting_upstream_model_reconstructs_for_its_rows():
+    """Its own reconstructions for each stage II model; those of the cDDPM for all other rows."""
+    plan = plan_of(methods={"unet_res": {"frozen": "drifting"}})
+    assert plan.drifting == ["unet_res-draem", "unet_res-brats", "unet_res-atlas"]
+    own = "results/demo/reconstructions/unet_res-brats/fold-0/brats21/reconstruction.npy"
+    model = of(model="unet_res-brats", fold="0")
+    assert plan.upstream_reconstructions(model)[0] == own
+    drifted = "results/demo/models/unet_res-brats/fold-0/upstream.pt"
+    assert plan.reconstructing_model(model) == drifted
+    assert plan.reconstructing_block(model) == {"test_levels": [500]}
+    assert plan.scored_files("sadm_res-brats", 0, ["brats21"])["reconstructions"] == [own]
+    cddpm = own.replace("unet_res-brats", "cddpm")
+    for row in ("cddpm", "sadm-brats"):
+        assert plan.scored_files(row, 0, ["brats21"])["reconstructions"] == [cddpm]
+    code = plan.reconstructing_code(of(model="cddpm"))
+    assert plan.reconstructing_code(model) == code
+    assert plan.row_parameters(of(row="sadm_res-brats"))["reconstructing"] == ["cddpm"]
+
+
+def test_an_upstream_model_in_evaluation_mode_reconstructs_once_for_all(plan):
+    assert plan.drifting == []
+    model = of(model="cddpm", fold="0")
+    assert plan.reconstructing_model(model) == "results/demo/models/cddpm/fold-0/model.pt"
+    assert plan.scored_files("sadm_res-brats", 0, ["brats21"])["reconstructions"] == [
+        "results/demo/reconstructions/cddpm/fold-0/brats21/reconstruction.npy"
+    ]
+
+
+def test_synthetic_anomalies_concern_those_that_see_them(plan):
+    """Models trained on them and the test set; how they validate does not concern the test set."""
+    other = plan_of(synthetic={"validation": "training", "texture": "binary"})
+    for model in ("unet-brats", "cddpm", "draem_net"):
+        assert plan.synthetic(of(model=model)) is None
+    assert other.synthetic(of(model="unet-draem"))["texture"] == "binary"
+    assert other.anomalies() == {**plan.anomalies(), "texture": "binary"}
+    files = other.training_data(of(model="unet-draem", fold="0"))
+    assert files["val"] == files["train"] == other.paths.packed("ixi")
+    block = other.training_block(of(model="draem_net"))
+    assert block["anomalies"]["texture"] == "binary"
