@@ -2,6 +2,7 @@
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make report  the report of a finished run, report.zip
+#   make demo-released  the demo as the authors' released code
 #   make test    the test suite
 #   make mutants        whether the tests notice single faults in the library
 #   make test-faults    the demo while its jobs and Snakemake are killed
@@ -22,7 +23,7 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: demo report setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm mutants \
+.PHONY: demo demo-released report setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm mutants \
   lint format dag docs study plan bench bench-paper bench-gpu bench-memory clean
 
 demo: $(VENV)/.run-packages
@@ -32,6 +33,11 @@ demo: $(VENV)/.run-packages
 	then $(BIN)/snakemake $(DEMO) --report $(DEMO_REPORT); fi
 	@$(FRONT) $(DEMO_REPORT)
 	@echo "Start with results/demo/index.html   report: $(DEMO_REPORT)"
+
+# As the released code in all but the split lists, which simulated scans are not in.
+demo-released: $(VENV)/.run-packages
+	$(BIN)/snakemake --cores all --scheduler greedy --configfile config/released.yaml config/demo.yaml \
+	  --config results=results/demo-released "splits={scheme: clean}"
 
 # Of another table: make report OVERLAY=config/cddpm.yaml
 report: $(VENV)/.run-packages
