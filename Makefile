@@ -2,6 +2,7 @@
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make report  the report of a finished run, report.zip
+#   make demo-released  the demo as the authors' released code
 #   make new-method NAME=mine           a method of your own to start from, in own/ (docs/own_method.md)
 #   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1; a minute or two
 #   make test    the test suite; test-fast without the demo
@@ -28,7 +29,7 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: help demo report new-method try setup setup-hdbet setup-deepbet recover test test-fast test-envs \
+.PHONY: help demo demo-released report new-method try setup setup-hdbet setup-deepbet recover test test-fast test-envs \
   test-faults test-hdbet test-deepbet test-slurm mutants \
   lint format dag docs study plan bench bench-paper bench-gpu bench-memory clean
 
@@ -44,6 +45,11 @@ demo: $(VENV)/.run-packages
 	then $(BIN)/snakemake $(DEMO) --quiet all --report $(DEMO_REPORT); fi
 	@$(FRONT) $(DEMO_REPORT)
 	@echo "Start with results/demo/index.html   report: $(DEMO_REPORT)"
+
+# As the released code in all but the split lists, which simulated scans are not in.
+demo-released: $(VENV)/.run-packages
+	$(BIN)/snakemake --cores all --scheduler greedy --configfile config/released.yaml config/demo.yaml \
+	  --config results=results/demo-released "splits={scheme: clean}"
 
 # Of another table: make report OVERLAY=config/cddpm.yaml
 report: $(VENV)/.run-packages

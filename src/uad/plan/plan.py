@@ -488,4 +488,5 @@ class Plan:
 
     def levels(self) -> list[int]:
         """Reconstructions per volume that are kept, of each model that makes some."""
-        return [len(self.block(model).get("test_levels", [1])) for model in self.reconstructing]
+        made_by = map(self._reconstructed_by, [*self.reconstructing, *self.drifting])
+        return [len(self.block(model).get("test_levels", [1])) for model in made_by]

@@ -314,3 +314,21 @@ def test_linear_warp_inflates_lesions():
             found.append(warped.array.sum() / ball.sum())
     assert np.mean(inflated["nearest"]) == pytest.approx(1, abs=0.02)
     assert np.mean(inflated["linear"]) == pytest.approx(1.4, abs=0.1)
+
+
+def test_lesions_are_warped_as_the_configuration_says(monkeypatch, atlas, tmp_path):
+    """Whatever the registration finds: here a shift by a third of a voxel."""
+    head, _ = atlas
+    affine = np.eye(4)
+    affine[:3, 3] = head.spacing_mm / 3
+    monkeypatch.setattr(registration, "register", lambda *a: (affine, {"status": "ok"}))
+    monkeypatch.setattr(registration, "header_conflict", lambda path: None)
+    lesion = head.like(phantoms.head(np.random.default_rng(0))[2].astype(np.uint8))
+    found = {}
+    for how in ("nearest", "linear"):
+        settings = dataclasses.replace(FAST, lesions=how)
+        warped = registration.register_subject(head, lesion, head, head, settings).lesion
+        assert warped.array.dtype == np.uint8
+        found[how] = warped.array.sum()
+    assert found["nearest"] == pytest.approx(lesion.array.sum(), rel=0.1)
+    assert found["linear"] > 1.2 * found["nearest"]

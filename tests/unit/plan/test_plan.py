@@ -272,6 +272,7 @@ def test_a_drifting_upstream_model_reconstructs_for_its_rows():
     code = plan.reconstructing_code(of(model="cddpm"))
     assert plan.reconstructing_code(model) == code
     assert plan.row_parameters(of(row="sadm_res-brats"))["reconstructing"] == ["cddpm"]
+    assert len(plan.levels()) == len(plan.reconstructing) + 3  # kept, and so on the disk
 
 
 def test_an_upstream_model_in_evaluation_mode_reconstructs_once_for_all(plan):
