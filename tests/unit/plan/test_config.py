@@ -529,7 +529,7 @@ CLAIMS = {
         a_claim(kind="not_below", margin=5), "claims.one.margin is 5, but must be less than 1"
     ),
     "itself": (a_claim(than=["cddpm"]), "one compares cddpm with itself"),
-    "weight of one map": (a_claim(kind="best_weight"), "only rows of sadm_res|of rows of sadm_res"),
+    "weight of one map": (a_claim(kind="best_weight"), "of table.references only that add a"),
     "weight of another metric": (
         a_claim(kind="best_weight", row="sadm_res-brats", metric="auprc"), "not for the auprc of"
     ),
