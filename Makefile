@@ -3,7 +3,7 @@
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make report  the report of a finished run, report.zip
 #   make new-method NAME=mine           a method of your own to start from, in own/ (docs/own_method.md)
-#   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1; a minute or two
+#   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1
 #   make test    the test suite
 #   make mutants        whether the tests notice single faults in the library
 #   make test-faults    the demo while its jobs and Snakemake are killed
