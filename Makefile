@@ -4,7 +4,7 @@
 #   make report  the report of a finished run, report.zip
 #   make demo-released  the demo as the authors' released code
 #   make new-method NAME=mine           a method of your own to start from, in own/ (docs/own_method.md)
-#   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1; a minute or two
+#   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1
 #   make test    the test suite; test-fast without the demo
 #   make study          the paper's claims on more simulated scans (docs/study.md)
 #   make bench          speed, against usual libraries (docs/benchmarks.md)

@@ -9,14 +9,30 @@ import yaml
 from conftest import ROOT, rule_texts
 from plan import job_counts, stand_ins, submissions
 
+from uad.plan import config as settings
+from uad.plan.figures import Figures
+from uad.plan.overlays import with_defaults
+from uad.plan.plan import Plan
 from uad.simulation import names
 
 # 2560 in all, a few more than there are.
 COUNTS = {"ixi": 654, "brats21": 1251, "atlas_v2": 655}
 MOST_SUBMISSIONS = 3000
 
+
+def paper():
+    """The plan of `config/config.yaml`, and its figures."""
+    config = {}
+    with_defaults(config, ROOT / "config/config.yaml")
+    settings.check(config)
+    of_config = Plan(config, ROOT)
+    return of_config, Figures(of_config)
+
+
+PAPER, FIGURES = paper()
 # Of the configuration: methods, models of the table, those among them that reconstruct, its rows.
-METHODS, MODELS, RECONSTRUCTING, ROWS = 13, 16, 6, 25
+METHODS, MODELS = len(PAPER.trained), len(PAPER.models) - len(PAPER.pretrained)
+RECONSTRUCTING, ROWS = len(PAPER.reconstructing), len(PAPER.config["rows"])
 
 
 def plan(checkout, *targets, configfiles=()):
@@ -42,11 +58,12 @@ def test_paper(checkout, tmp_path):
     assert jobs["measure_quality"] == n and jobs["quality_page"] == 3
     assert jobs["pretrain"] == 5  # SparK, for the encoder of each fold's cDDPM
     assert jobs["train_model"] == MODELS * 5
-    # Per fold, test set and the healthy one; that of the cDDPM is shared by nine rows.
+    # Per fold, test set and the healthy one; that of the cDDPM is shared by all rows that use it.
     assert jobs["reconstruct"] == RECONSTRUCTING * 5 * 4
     assert jobs["score"] == (MODELS - RECONSTRUCTING) * 5
     assert jobs["evaluate"] == ROWS * 5
-    assert jobs["collect_cases"] == ROWS - 3 and jobs["weigh_maps"] == 3 * 5
+    assert jobs["collect_cases"] == len(FIGURES.scored)
+    assert jobs["weigh_maps"] == len(FIGURES.weighted) * 5
     assert jobs["describe_method"] == METHODS  # controls have no card
     assert jobs["front_page"] == jobs["record_provenance"] == jobs["write_methods"] == 1
     assert not any(rule.startswith("simulate") for rule in jobs)

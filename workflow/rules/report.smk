@@ -139,7 +139,7 @@ rule collect_cases:
 
 rule plot_cases:
     input:
-        paths.cases("sadm_res-{test_set}"),
+        lambda wildcards: paths.cases(figures.chosen_by[wildcards.test_set]),
     output:
         report(
             paths.figure("cases_{test_set}.png"),
@@ -156,8 +156,8 @@ rule plot_cases:
         **growing(mem_mb=1000, runtime=10),
     params:
         **shown("plot_cases.py"),
-        row=lambda wildcards: f"sadm_res-{wildcards.test_set}",
-        title=lambda wildcards: f"SADM_res trained and tested on {wildcards.test_set.upper()}",
+        row=lambda wildcards: figures.chosen_by[wildcards.test_set],
+        title=figures.case_title,
     script:
         "../scripts/plot_cases.py"
 

@@ -127,6 +127,8 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
         _check_claims(read_claims(content["table"]["claims"]), content)
     if content["table"]["rows"] is not None:
         content["rows"] = {name: content["rows"][name] for name in content["table"]["rows"]}
+    left = [name for name in content["table"]["references"] if name in content["rows"]]
+    content["table"]["references"] = left
     _check_datasets(content)
     used = used_datasets(content)
     content["datasets"] = {name: content["datasets"][name] for name in used if name != SYNTHETIC}
@@ -310,7 +312,8 @@ def _check_method_names(blocks):
 
 def _check_repeated(content):
     lists = {"folds": content["folds"]}
-    lists |= {f"table.{key}": content["table"][key] or [] for key in ("rows", "test_sets")}
+    keys = ("rows", "test_sets", "references")
+    lists |= {f"table.{key}": content["table"][key] or [] for key in keys}
     lists["lesion_sources"] = list(content["lesion_sources"].values())
     for key, values in lists.items():
         for value in values:
@@ -524,7 +527,7 @@ def _check_checkpoints(config):
 
 
 def _check_table(config):
-    for key, known in (("rows", "rows"), ("test_sets", "lesion_sources")):
+    for key, known in (("rows", "rows"), ("test_sets", "lesion_sources"), ("references", "rows")):
         for name in config["table"][key] or ():
             if name not in config[known]:
                 raise InputError(
@@ -586,11 +589,13 @@ def _check_claims(found, config):
                         )
             if row in others:
                 raise InputError(f"configuration: {place} compares {row} with itself")
-            varied = method(row) == "sadm_res" and claim["metric"] == "dice_best"
+            varied = row not in config["rows"] or row in weighted(config)
+            varied = varied and claim["metric"] == "dice_best"
             if claim["kind"] == "best_weight" and not varied:
                 raise InputError(
                     f"configuration: {place} is about weights, which are varied for the dice_best "
-                    f"of rows of sadm_res only, not for the {claim['metric']} of {row}"
+                    "of table.references only that add a residual map and one of a network, not "
+                    f"for the {claim['metric']} of {row}"
                 )
 
 
@@ -649,6 +654,23 @@ def weight_files(config: dict) -> dict[str, str]:
         pretrained = config["methods"][method(model)]["pretrained"]
         if pretrained is not None and pretrained not in config["methods"]:
             found[method(model)] = pretrained
+    return found
+
+
+def weighted(config: dict) -> list[str]:
+    """References that add two maps, the residual of a reconstruction and one of a network.
+
+    How the two are weighed is varied (paper Fig. 5).
+    """
+
+    def reconstructs(name: str) -> bool:
+        return name not in CONTROLS and config["methods"][method(name)]["reconstructs"]
+
+    found = []
+    for row in config["table"]["references"]:
+        maps = config["rows"][row]["maps"]
+        if len(maps) == 2 and not set(maps) & set(CONTROLS):
+            found += [row] * (sum(map(reconstructs, maps)) == 1)
     return found
 
 

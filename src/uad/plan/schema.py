@@ -167,6 +167,15 @@ class Table(Block):
     test_sets: list[str] = key(
         "names out of `lesion_sources`, in this order", source="Sec. 4.1", min_length=1
     )
+    references: list[RowName] = key(
+        "rows that the others of their block are compared with in Table 2; where a block has none, "
+        "its rows are compared with all of them",
+        default=[],
+        source="here",
+    )
+    all_pairs: bool = key(
+        "compare each row with each other too, in `tables/pairs.tsv`", default=False
+    )
     published: str | None = key(
         "file of published values to compare with, per cent, or `null`", default=None
     )
@@ -229,7 +238,11 @@ class External(Block):
 class Row(Block):
     """A block of `rows`."""
 
-    block: Literal["I", "II", "III", "control"] = key("of Table 1")
+    block: str = key(
+        "of Table 1: `I`, `II` and `III` are the paper's, `control` is compared with nothing, any "
+        "other text is a heading; in the order in which rows name them",
+        min_length=1,
+    )
     label: str = key("name in the table; `_` begins a subscript")
     healthy: Literal["ixi", "none"] = key("D_healthy")
     maps: list[str] = key(

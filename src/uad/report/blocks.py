@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+# Headings of the paper's blocks and of the controls; of others the name is the heading.
 BLOCKS = {
     "I": "I. Unsupervised",
     "II": "II. Self-supervised",
@@ -93,7 +94,7 @@ def blocks(
     """
     return [
         Block(
-            BLOCKS[block],
+            BLOCKS.get(block, block),
             [
                 _row(lines, context, cells(lines))
                 for _, lines in part.groupby(["method", "d_unhealthy"], sort=False)

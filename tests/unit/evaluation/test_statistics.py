@@ -144,8 +144,10 @@ def test_holm_by_hand():
 def test_comparisons_against_scipy(rng):
     values = {row: rng.random((30, 2)) for row in ROWS}
     values["sadm-brats"] = values["sadm_res-brats"] - 0.1 * rng.random((30, 1))
-    found = statistics.comparisons(metrics(values), ROWS).query("metric == 'dice_best'")
-    assert set(found["reference"]) == {"sadm_res-brats"}  # and no row of another block
+    found = statistics.comparisons(metrics(values), ROWS, ["sadm_res-brats", "cddpm"])
+    found = found.query("metric == 'dice_best'")
+    # The cDDPM is alone in its block, which has a reference: itself.
+    assert set(found["reference"]) == {"sadm_res-brats"}
     found = found.set_index("row")
     assert list(found.index) == ["unet-brats", "sadm-brats"] and set(found["n"]) == {30}
     ours = values["sadm_res-brats"].mean(axis=1)
@@ -164,10 +166,43 @@ def test_wilcoxon_by_hand():
     assert np.isnan(statistics.wilcoxon(np.array([])))
 
 
-def test_without_sadm_res_there_is_nothing_to_compare(rng):
+def test_without_references_there_is_nothing_to_compare(rng):
     rows = {"cddpm": {"block": "I"}}
-    found = statistics.comparisons(metrics({"cddpm": rng.random((3, 1))}), rows)
+    found = statistics.comparisons(metrics({"cddpm": rng.random((3, 1))}), rows, [])
     assert len(found) == 0 and "p_holm" in found
+
+
+MORE = {**ROWS, "mine": {"block": "Ours"}, "other": {"block": "Ours"}, "perfect": {
+    "block": "control"}}  # fmt: skip
+
+
+def test_rows_of_a_block_without_a_reference_are_compared_with_all(rng):
+    """As a family of their own: a row that somebody adds changes no p value of the paper's."""
+    table = metrics({row: rng.random((20, 2)) for row in MORE})
+    references = ["cddpm", "sadm_res-brats"]
+    found = statistics.comparisons(table, MORE, references)
+    pairs = set(zip(found["reference"], found["row"]))
+    own = {(reference, row) for reference in references for row in ("mine", "other")}
+    assert pairs == own | {("sadm_res-brats", "unet-brats"), ("sadm_res-brats", "sadm-brats")}
+    paper = statistics.comparisons(table, ROWS, references)
+    key = ["reference", "row", "test_set", "metric"]
+    same = found.set_index(key).loc[pd.MultiIndex.from_frame(paper[key])]
+    assert same["p_holm"].tolist() == paper["p_holm"].tolist()
+    # Two rows are compared with each reference.
+    family = found.query("reference == 'cddpm' and metric == 'auprc'")
+    assert family["p_holm"].tolist() == list(statistics.holm(family["p"]))
+
+
+def test_all_pairs_are_one_family(rng):
+    table = metrics({row: rng.random((20, 2)) for row in MORE})
+    found = statistics.pairs(table, MORE).query("metric == 'dice_val'")
+    assert len(found) == 6 * 5 / 2 and "perfect" not in {*found["reference"], *found["row"]}
+    assert found["p_holm"].tolist() == list(statistics.holm(found["p"]))
+    first = found.iloc[0]
+    means = table.groupby(["row", "subject"])["dice_val"].mean().unstack(0)
+    assert (first["reference"], first["row"]) == ("cddpm", "unet-brats")
+    expected = stats.wilcoxon(means["cddpm"], means["unet-brats"]).pvalue
+    assert first["p"] == pytest.approx(expected)
 
 
 # The paper.

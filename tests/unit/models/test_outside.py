@@ -1,14 +1,18 @@
 """Methods outside the project: files, folders and packages; their code decides, not its place."""
 
+import re
 import sys
+from dataclasses import fields
 
 import pytest
 import torch
+from conftest import ROOT
 
 from uad.base import digests
 from uad.base.digests import code_digest
 from uad.base.errors import InputError
 from uad.contract import new
+from uad.engine.settings import Training
 from uad.models import methods
 
 PLAIN = '''"""Plain: a method of one file."""
@@ -176,3 +180,17 @@ def test_a_new_method_overwrites_nothing(tmp_path):
     with pytest.raises(InputError, match="mine.yaml exists already; nothing was written"):
         new.write("mine", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+
+
+def test_the_tutorial_counts_the_lines_that_are_written(tmp_path):
+    page = (ROOT / "docs/own_method.md").read_text()
+    for path in new.write("mine", tmp_path):
+        assert f"own/{path.name} ({len(path.read_text().splitlines())} lines)" in page
+
+
+def test_the_tutorial_names_the_settings_and_keys_that_there_are():
+    page = (ROOT / "docs/own_method.md").read_text()
+    table = page.partition("| Key of `methods.mine` |")[2].partition("\n\n")[0]
+    known = {field.name for field in fields(Training)} | set(methods.FOR_THE_RUN)
+    named = set(re.findall(r"`([a-z_]+)`", table)) - {"true", "cddpm", "spark"}
+    assert named and named <= known, named - known

@@ -1,5 +1,6 @@
 """The plan, asked directly: models, inputs of jobs, figures, costs; no dry run."""
 
+import copy
 import itertools
 import re
 from types import SimpleNamespace
@@ -9,6 +10,9 @@ from conftest import ROOT
 
 from uad.base.errors import InputError
 from uad.base.paths import PREPROCESSED, Paths
+from uad.contract import new
+from uad.evaluation.controls import CONTROLS
+from uad.models import methods
 from uad.plan import config as settings
 from uad.plan.figures import Figures, costs
 from uad.plan.overlays import with_defaults
@@ -38,8 +42,14 @@ def plan():
 def test_models_come_after_what_they_stand_on(plan):
     assert plan.models.index("spark") < plan.models.index("cddpm")
     assert plan.models.index("cddpm") < plan.models.index("unet_res-brats")
-    assert plan.pretrained == ["spark"] and len(plan.models) == 17
-    assert plan.reconstructing == ["ae", "vae", "dae", "ddpm", "pddpm", "cddpm"]
+    assert plan.pretrained == ["spark"]
+    rows = plan.config["rows"].values()
+    named = {name for row in rows for name in row["maps"] if name not in CONTROLS}
+    assert set(plan.models) == named | {"spark"}
+    paper = {"ae", "vae", "dae", "ddpm", "pddpm", "cddpm"}
+    assert [name for name in plan.reconstructing if name in paper] == [
+        "ae", "vae", "dae", "ddpm", "pddpm", "cddpm",
+    ]  # fmt: skip
 
 
 def test_fewer_rows_need_fewer_models():
@@ -167,12 +177,16 @@ def test_cases_of_a_row_depend_on_that_row_and_on_the_choice(plan):
     ]
 
 
-def test_other_rows_leave_the_jobs_of_a_row_alone(plan):
-    """A row that is added to a finished table must rerun none of these."""
-    more = plan_of(
-        rows={"extra": {"block": "I", "label": "X", "healthy": "ixi", "maps": ["ddpm", "rd"]}}
-    )
-    assert "extra" in more.config["rows"]
+ADDED = {"block": "I", "label": "X", "healthy": "ixi"}
+
+
+@pytest.mark.parametrize("maps", [["ddpm", "rd"], ["own"]])
+def test_other_rows_leave_the_jobs_of_a_row_alone(plan, maps, tmp_path):
+    """A row that is added to a finished table must rerun none of these, nor a method."""
+    code, _ = new.write("own", tmp_path)
+    changes = {"rows": {"extra": ADDED | {"maps": maps}}, "methods": {"own": {"code": str(code)}}}
+    more = plan_of(**changes)
+    assert "extra" in more.config["rows"] and ("own" in more.models) == (maps == ["own"])
     for row, fold in itertools.product(plan.config["rows"], "01"):
         wildcards = of(row=row, fold=fold)
         for function in ("row_files", "row_parameters"):
@@ -180,9 +194,83 @@ def test_other_rows_leave_the_jobs_of_a_row_alone(plan):
         ours, theirs = Figures(plan), Figures(more)
         assert ours.case_files(wildcards) == theirs.case_files(wildcards)
         assert ours.parts(wildcards) == theirs.parts(wildcards)
+        for script in ("evaluate.py", "collect_cases.py"):
+            assert plan.row_code(script)(wildcards) == more.row_code(script)(wildcards)
     for model, fold in itertools.product(plan.models, "01"):
         wildcards = of(model=model, fold=fold)
-        assert plan.training_data(wildcards) == more.training_data(wildcards)
+        for function in ("training_data", "training_block", "test_block", "training_code"):
+            assert getattr(plan, function)(wildcards) == getattr(more, function)(wildcards)
+        for script in ("reconstruct.py", "score.py"):
+            assert plan.model_code(script)(wildcards) == more.model_code(script)(wildcards)
+
+
+def test_a_method_elsewhere_is_told_to_its_jobs_and_to_those_that_stand_on_it(tmp_path):
+    code, _ = new.write("own", tmp_path)
+    plan = plan_of(
+        rows={"own": ADDED | {"maps": ["own"]}, "top": ADDED | {"maps": ["top"]}},
+        methods={
+            "own": {"code": str(code), "reconstructs": True},
+            "top": {"code": str(code), "upstream": "own"},
+        },
+    )
+    told = {"own": str(code)}
+    assert plan.outside(of(model="own"), 1) == told
+    assert plan.outside(of(model="top"), 1) == told | {"top": str(code)}
+    assert plan.outside(of(model="unet_res-brats"), 1) == {}
+    assert plan.docstring_of("own").startswith("Own: one line")
+    # The code decides, not where it is.
+    before = plan.training_code(of(model="own")), plan.training_block(of(model="own"))
+    other = code.with_name("moved.py")
+    code.rename(other)
+    moved = plan_of(
+        rows={"own": ADDED | {"maps": ["own"]}},
+        methods={"own": {"code": str(other), "reconstructs": True}},
+    )
+    after = moved.training_code(of(model="own")), moved.training_block(of(model="own"))
+    assert after == before
+    assert set(moved.all_code["methods"]) == {"own"} and "methods" not in plan_of().all_code
+
+
+def test_code_is_found_beside_the_overlay_that_names_it(tmp_path):
+    code, _ = new.write("own", tmp_path)
+    config = {"rows": {"own": ADDED | {"maps": ["own"]}}, "methods": {"own": {"code": "own.py"}}}
+    with_defaults(config, ROOT / "config/config.yaml")
+    settings.check(copy.deepcopy(config), [tmp_path])
+    assert methods.outside("own") == {"own": str(code)}
+    with pytest.raises(InputError, match="methods.own.code is 'own.py', but must be a Python file"):
+        settings.check(config)
+
+
+@pytest.mark.parametrize(
+    ("block", "sentence"),
+    [
+        ({"unet": {"code": "x.py"}}, "methods.unet.code is 'x.py', but unet is a method of the pr"),
+        ({"own": {"code": 1}}, "methods.own.code is 1, but must be the path of a Python file"),
+        ({"own": {"code": []}}, "methods.own.code is .., but must be the path of a Python file"),
+        ({"own": {}}, "unknown key methods.own"),
+    ],
+)
+def test_code_that_cannot_be_is_named(block, sentence):
+    with pytest.raises(InputError, match=sentence):
+        plan_of(methods=block)
+
+
+@pytest.mark.parametrize("name", ["Own", "chance", "own-brats"])
+def test_names_of_methods(name, tmp_path):
+    code, _ = new.write("own", tmp_path)
+    with pytest.raises(InputError, match=f"methods.{name}: a method's name is a lower-case letter"):
+        plan_of(methods={name: {"code": str(code)}})
+
+
+def test_its_keys_are_checked_as_those_of_the_others(tmp_path):
+    code, _ = new.write("own", tmp_path)
+    with pytest.raises(InputError, match="methods.own.width is 0, but must be at least 1"):
+        plan_of(methods={"own": {"code": str(code), "width": 0}})
+    with pytest.raises(InputError, match=r"methods.own.widht .did you mean width.."):
+        plan_of(methods={"own": {"code": str(code), "widht": 3}})
+    code.write_text(code.read_text().replace("width: int", "upstream: int"))
+    with pytest.raises(InputError, match="methods.own: its Params has the key upstream, but every"):
+        plan_of(methods={"own": {"code": str(code)}})
 
 
 # Costs.

@@ -51,7 +51,8 @@ def parts():
     subjects = pd.DataFrame(lines)
     known = dict.fromkeys(("brats", "atlas"), pd.DataFrame({"subject": SUBJECTS}))
     intervals = statistics.intervals(subjects, known, seed=1)
-    comparisons = statistics.comparisons(subjects, ROWS)
+    references = ["cddpm", *(row for row in ROWS if row.startswith("sadm_res"))]
+    comparisons = statistics.comparisons(subjects, ROWS, references)
     first = table1.table1(subjects, ROWS, ROOT / "workflow/resources/table1_paper.csv")
     second = table2.table2(first, intervals, comparisons, simulated=False)
     return first, second, intervals, comparisons
@@ -177,6 +178,14 @@ def page(parts, second, context, path):
     return " ".join(path.read_text().split()), agreement
 
 
+def test_a_row_of_another_block_is_shown_against_the_same_training_data(parts):
+    compared = [("cddpm", "mine"), ("sadm_res-brats", "mine-brats"), ("cddpm", "mine-brats")]
+    comparisons = pd.DataFrame(compared, columns=["reference", "row"])
+    assert table2._reference(comparisons, "mine") == "cddpm"
+    assert table2._reference(comparisons, "mine-brats") == "sadm_res-brats"
+    assert table2._reference(comparisons, "other") is None
+
+
 def test_page(parts, tmp_path):
     first, second, intervals, comparisons = parts
     real = replace(CONTEXT, simulated=False)
@@ -184,6 +193,7 @@ def test_page(parts, tmp_path):
     assert "<h2>BRATS (15 subjects)</h2>" in text and "imulated" not in text
     assert "100.0 [100.0, 100.0]" in text
     assert "smallest third (2 to 6) ml<br>n = 5" in text
+    assert '<td class="n">SADM<sub>res</sub> (BRATS)</td>' in text  # the reference of a row
     line = agreement.query("test_set == 'brats' and metric == 'dice_best'").iloc[0]
     assert f"τ<sub>b</sub>) {line['tau_b']:.2f}" in text
     assert f"{line['within']} of {line['n_rows']} rows within, {line['above']} above" in text

@@ -34,6 +34,7 @@ COMPARISON = tables.Comparison(
     threshold="released",
     registered=["brats"],
     random_extractors=["cddpm"],
+    references=["cddpm", "sadm_res-brats"],
 )
 OUTPUTS = {
     "csv": "table1.csv",
@@ -132,6 +133,28 @@ def test_everything_is_written(inputs, tmp_path):
     assert "would have a [DICE] of 92.8 in BRATS.</p>" in caption.replace(" </p>", "</p>")
     for name in ("html", "html3"):
         assert "tuned on training and validation subjects" in texts[name]
+
+
+def test_all_pairs_on_request(inputs, tmp_path, monkeypatch):
+    assert "pairs" not in write(inputs, tmp_path / "out")
+    monkeypatch.setitem(OUTPUTS, "pairs", "pairs.tsv")
+    write(inputs, tmp_path / "more")
+    pairs = tsv.read(tmp_path / "more/pairs.tsv")
+    assert len(pairs) == 3 * len(set(pairs["metric"])) == 9  # of three rows; no control
+    # The other tables are as they were.
+    for name in ("table2.csv", "comparisons.tsv"):
+        assert (tmp_path / "more" / name).read_text() == (tmp_path / "out" / name).read_text()
+
+
+def test_a_block_of_any_name_is_a_heading(inputs, tmp_path):
+    rows = {**ROWS, "unet-brats": ROWS["unet-brats"] | {"block": "Ours & theirs"}}
+    outputs = {name: tmp_path / "out" / file for name, file in OUTPUTS.items()}
+    tables.write_all(inputs, outputs, replace(COMPARISON, rows=rows))
+    for name in ("html", "html2", "html3"):
+        assert ">Ours &amp; theirs</th>" in outputs[name].read_text()
+    assert "Ours \\& theirs" in outputs["tex"].read_text()
+    found = tsv.read(outputs["comparisons"]).query("row == 'unet-brats'")
+    assert set(found["reference"]) == {"cddpm", "sadm_res-brats"}
 
 
 def test_without_published_values(inputs, tmp_path):
