@@ -55,7 +55,7 @@ def check_contrast(image: Volume, brain: Volume, atlas_brain: Volume) -> None:
         for low, high in (np.percentile(template, shares) for shares in TISSUES)
     )
     least = LEAST_CONTRAST * max(abs(dark), abs(middle), abs(bright))
-    if not (bright - middle >= least and middle - dark >= least):
+    if not (bright - middle > least and middle - dark > least):
         raise InputError(
             f"{image.path}: does not look T1-weighted: medians where the atlas has fluid, grey and "
             f"white matter are {dark:.3g}, {middle:.3g} and {bright:.3g}, and must rise"
