@@ -25,6 +25,9 @@ from uad.predict import bundle, result
 
 ROW = "sadm_res-brats"
 DEMO_CONFIG = ROOT / "config/demo.yaml"
+# Dice on a scan against Dice on the networks' grid. Voxels of 3 mm do not follow a lesion's rim:
+# what they keep of the reference has a Dice of 0.87 and 0.94 with it (two scans).
+NATIVE = 0.03
 
 
 def snakemake(folder, *arguments):
@@ -41,7 +44,7 @@ def make_bundle(path, **changes):
     """A bundle without models, as far as planning reads it."""
     manifest = {
         "row": ROW, "folds": [0], "modality": "T1", "brain_mask": "atlas", "revision": "abc",
-        "models": {"cddpm": {}, "unet_res-brats": {}}, **changes,
+        "threads": 1, "models": {"cddpm": {}, "unet_res-brats": {}}, **changes,
     }  # fmt: skip
     models = {}
     for i, name in enumerate(bundle.model_files(manifest)):
@@ -173,10 +176,9 @@ def check_prediction(demo, dataset, brain_mask, sealed, folder):
     shutil.copy(scan, folder / "scans/renamed.nii.gz")
     words = {"scans": folder / "scans", "bundle": sealed, "out": folder / "maps"}
     atlas = block(head=demo / "atlas/T1.nii", brain=demo / "atlas/T1_brain.nii")
-    threads = json.dumps({"train": 1, "infer": 1})
     done = snakemake(
         folder, "predict", "--cores", "2", "--notemp", "--config",
-        f"predict={block(**words, brain_mask=brain_mask)}", f"atlas={atlas}", f"threads={threads}",
+        f"predict={block(**words, brain_mask=brain_mask)}", f"atlas={atlas}",
         "accelerator=cpu",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -192,11 +194,11 @@ def check_prediction(demo, dataset, brain_mask, sealed, folder):
     native = nib.load(f"{stem}_anomalymap.nii.gz").get_fdata(dtype=np.float32)
     mean = maps.mean(axis=0)
     expected = metrics.best_dice(metrics.count(mean, volume.lesion))[0]
-    assert abs(metrics.best_dice(metrics.count(native, inside))[0] - expected) < 0.02
+    assert abs(metrics.best_dice(metrics.count(native, inside))[0] - expected) < NATIVE
     for name, cut in result.thresholds(manifest).items():
         mask = nib.load(f"{stem}_desc-{name}_anomaly_mask.nii.gz").get_fdata() > 0
         np.testing.assert_array_equal(mask, native > np.float32(cut))
-        assert abs(metrics.dice(mask, inside) - metrics.dice(mean > cut, volume.lesion)) < 0.02
+        assert abs(metrics.dice(mask, inside) - metrics.dice(mean > cut, volume.lesion)) < NATIVE
     record = json.loads((stem.parent / "sub-renamed_prediction.json").read_text())
     assert all((stem.parent / name).exists() for name in record["files"])
     assert (stem.parent / "sub-renamed_prediction.html").stat().st_size < 2_000_000

@@ -1,7 +1,7 @@
 """From scans that a user names to maps on these scans (`snakemake predict`, docs/predict.md).
 
 The steps are those of the workflow. A scan that cannot be scored gets a reason instead of a map
-(`uad.predict.refusals`); the others are done all the same.
+(`uad.base.exclusion`); the others are done all the same.
 """
 
 prediction = planned(planned(Prediction)(PLAN))
@@ -53,10 +53,9 @@ rule strip_scan_hd_bet:
         local_gpus=local_gpus,
         code=plan.code("strip_skull_hd_bet.py"),
     shell:
-        "if grep -q '^{{\"refused\"' {input.image:q}; then cp {input.image:q} {output.mask:q}; else"
-        " {params.program} --image {input.image:q} --mask {output.mask:q} --weights {params.weights:q}"
+        "{params.program} --image {input.image:q} --mask {output.mask:q} --weights {params.weights:q}"
         " --accelerator {params.accelerator} --local-gpus {params.local_gpus} --threads {threads}"
-        " --log {log:q}; fi"
+        " --log {log:q}"
 
 
 rule prepare_scan:
@@ -92,7 +91,7 @@ rule score_scan:
         prediction.log("score_scan/{scan}"),
     conda:
         "../../envs/torch.yaml"
-    threads: config["threads"]["infer"]
+    threads: prediction.manifest["threads"]
     resources:
         **growing(mem_mb=8000, runtime=60),
         gpu=gpus,

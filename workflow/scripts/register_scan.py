@@ -1,10 +1,10 @@
 """Rule register_scan: carry a scan to the atlas, or say why that cannot be done."""
 
-from uad.base import files, logs
+from uad.base import exclusion, files, logs
 from uad.base.errors import InputError
 from uad.imaging import registration, volumes
 from uad.imaging.settings import Registration
-from uad.predict import bundle, checks, refusals, scans
+from uad.predict import bundle, checks, scans
 
 with logs.job(snakemake.log[0]) as log:
     inputs, outputs = snakemake.input, snakemake.output
@@ -13,16 +13,14 @@ with logs.job(snakemake.log[0]) as log:
     registration.set_up(manifest["seed"])
     grid = manifest["atlas"]["shape"], manifest["atlas"]["spacing_mm"]
     head, brain = volumes.read_atlas(inputs.atlas_head, inputs.atlas_brain, *grid)
-
-    def register() -> None:
+    atlas = brain if snakemake.params.how == "threshold" else head
+    settings = Registration(**manifest["preprocessing"]["registration"])
+    with exclusion.recorded(outputs):
+        checks.check_file(inputs.scan)
         reason = scans.conflicting_name(inputs.scan, manifest["modality"])
         if reason:
             raise InputError(f"{inputs.scan}: {reason}")
-        checks.check_file(inputs.scan)
         image, lesion = volumes.read_scan(inputs.scan)
-        checks.check_content(image)
-        atlas = brain if snakemake.params.how == "threshold" else head
-        settings = Registration(**manifest["preprocessing"]["registration"])
         result = registration.register_subject(image, lesion, atlas, brain, settings)
         log.info("%s", result.quality)
         if result.quality["status"] != "ok":
@@ -30,5 +28,3 @@ with logs.job(snakemake.log[0]) as log:
         volumes.write(result.image, outputs.image)
         registration.write_transform(result.affine, outputs.transform)
         files.write_json(result.quality, outputs.quality)
-
-    refusals.run(register, [], outputs)

@@ -1,29 +1,23 @@
 """Rule score_scan: a scan's anomaly maps by every fold of a bundle."""
 
 import tempfile
-from types import SimpleNamespace
 
 import numpy as np
 
-from uad.base import devices, logs
+from uad.base import devices, exclusion, logs
 from uad.base.files import replacing
-from uad.predict import bundle, maps, refusals
+from uad.predict import bundle, maps
 
-with logs.job(snakemake.log[0]):
+with logs.job(snakemake.log[0]), tempfile.TemporaryDirectory() as folder:
     prepared, params = snakemake.input.prepared, snakemake.params
-
-    def score() -> None:
+    device = devices.claim(params.accelerator, params.local_gpus)
+    manifest = bundle.unpack(snakemake.input.bundle, folder)
+    with exclusion.recorded(snakemake.output):
+        exclusion.pass_on(prepared)
         with np.load(prepared) as stored:
             # (X, Y, Z) -> (Z, X, Y)
             image, brain = (stored[name].transpose(2, 0, 1) for name in ("image", "brain"))
-        machine = SimpleNamespace(
-            device=devices.claim(params.accelerator, params.local_gpus), threads=snakemake.threads
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            manifest = bundle.unpack(snakemake.input.bundle, folder)
-            scores, healthy = maps.compute(image, brain > 0, manifest, folder, machine)
+        scores, healthy = maps.compute(image, brain > 0, manifest, folder, device)
         made = {} if healthy is None else {"reconstruction": healthy}
         with replacing(snakemake.output[0]) as temporary, open(temporary, "wb") as file:
             np.savez(file, maps=scores, **made)
-
-    refusals.run(score, [prepared], snakemake.output)

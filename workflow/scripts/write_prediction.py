@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from uad.base import files, logs
+from uad.base import exclusion, files, logs
 from uad.imaging import volumes
-from uad.predict import bundle, checks, page, prepare, refusals, result
+from uad.predict import bundle, checks, page, prepare, result
 
 with logs.job(snakemake.log[0]) as log:
     inputs, outputs = snakemake.input, snakemake.output
@@ -16,7 +16,7 @@ with logs.job(snakemake.log[0]) as log:
     name = Path(stem).name
     record = {"scan": name, "file": inputs.scan, "bundle": manifest["row"]}
     result.remove(stem)
-    refused = refusals.reason(inputs.scored)
+    refused = exclusion.reason(inputs.scored)
     if refused:
         record["refused"] = refused
         page.write_refused(outputs.page, record, manifest)

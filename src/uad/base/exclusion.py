@@ -61,3 +61,11 @@ def reason(path: str | Path) -> str | None:
         if file.read(len(BEGINS)) != BEGINS:
             return None
     return json.loads(Path(path).read_text(encoding="utf-8"))["status"]
+
+
+def pass_on(*paths: str | Path) -> None:
+    """Raise the reason of the first placeholder among files that `volumes.read` does not read."""
+    for path in paths:
+        why = reason(path)
+        if why:
+            raise InputError(why)

@@ -127,6 +127,8 @@ class Bundling:
             "label": config["rows"][row]["label"],
             "modality": config["modality"],
             "seed": config["seed"],
+            # Sums depend on it in their last digits.
+            "threads": config["threads"]["infer"],
             "folds": plan.folds,
             "maps": plan.maps(row),
             "models": {

@@ -1,7 +1,7 @@
 """Whether a scan is one that a bundle was made for: reasons to refuse it, and warnings.
 
-A reason is an `InputError` with one sentence. What registration finds wrong is in its own quality
-(`uad.imaging.registration.quality`); here is what it cannot see.
+A reason is an `InputError` with one sentence. Here is what reading (`uad.imaging.volumes`),
+registration (its `quality`) and the check of the brain mask (`uad.imaging.masks`) do not see.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,6 @@ import numpy as np
 from uad.base.errors import InputError
 from uad.imaging.volumes import Volume
 
-# A head's brain without its cut-off parts, ml: adults have 950 to 1800.
-BRAIN_ML = (600, 2300)
 # T1-weighted: tissue that is brighter in the atlas is brighter in the scan too. Medians of the
 # atlas brain's darkest tenth (fluid), its middle (grey matter) and its brightest quarter (white
 # matter) must differ by this share of the largest; lesions move medians little.
@@ -40,30 +38,6 @@ def check_file(path: Path | str) -> None:
         )
 
 
-def check_content(scan: Volume) -> None:
-    """Raise `InputError` for an empty or constant image."""
-    low, high = float(scan.array.min()), float(scan.array.max())
-    if low == high:
-        what = "is empty (all zero)" if low == 0 else f"has the same value everywhere ({low:g})"
-        raise InputError(f"{scan.path}: {what}")
-
-
-def check_brain(image: Volume, brain: Volume) -> None:
-    """Raise `InputError` unless a brain mask has the size of one.
-
-    Parameters
-    ----------
-    image, brain : Volume
-        Registered scan, for its name, and brain mask, on the atlas grid.
-    """
-    ml = np.count_nonzero(brain.array) * brain.voxel_ml
-    if not BRAIN_ML[0] <= ml <= BRAIN_ML[1]:
-        raise InputError(
-            f"{image.path}: the brain found has {ml:.0f} ml at the size of the atlas; between "
-            f"{BRAIN_ML[0]} and {BRAIN_ML[1]} ml are plausible"
-        )
-
-
 def check_contrast(image: Volume, brain: Volume, atlas_brain: Volume) -> None:
     """Raise `InputError` unless a brain looks T1-weighted.
 
@@ -81,7 +55,7 @@ def check_contrast(image: Volume, brain: Volume, atlas_brain: Volume) -> None:
         for low, high in (np.percentile(template, shares) for shares in TISSUES)
     )
     least = LEAST_CONTRAST * max(abs(dark), abs(middle), abs(bright))
-    if not (bright - middle >= least and middle - dark >= least):
+    if not (bright - middle > least and middle - dark > least):
         raise InputError(
             f"{image.path}: does not look T1-weighted: medians where the atlas has fluid, grey and "
             f"white matter are {dark:.3g}, {middle:.3g} and {bright:.3g}, and must rise"

@@ -7,7 +7,6 @@ to the byte.
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -29,7 +28,7 @@ def compute(
     brain: np.ndarray,
     manifest: Mapping,
     folder: Path | str,
-    machine: SimpleNamespace,
+    device: torch.device,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Anomaly maps of every fold.
 
@@ -42,8 +41,7 @@ def compute(
         Of the bundle.
     folder : path-like
         Where its models are unpacked; other files are made there.
-    machine : SimpleNamespace
-        `device` and `threads`.
+    device : torch.device
 
     Returns
     -------
@@ -61,15 +59,15 @@ def compute(
     split = pd.DataFrame([(NAME, fold, "test") for fold in manifest["folds"]])
     tsv.write(split.set_axis(["subject", "fold", "role"], axis=1), paths.split(NAME))
     data = Evaluated(paths.packed(NAME), paths.split(NAME), with_training=False)
-    scored = [_score(data, manifest, paths, fold, machine) for fold in manifest["folds"]]
+    scored = [_score(data, manifest, paths, fold, device) for fold in manifest["folds"]]
     maps, means = zip(*scored)
     made = [mean for mean in means if mean is not None]
     return np.stack(maps), np.mean(made, axis=0, dtype=np.float32) if made else None
 
 
-def _score(data, manifest, paths, fold, machine):
+def _score(data, manifest, paths, fold, device):
     """Map of one fold, and its mean reconstruction or None."""
-    job = Job(fold=fold, device=machine.device, threads=machine.threads, code="")
+    job = Job(fold=fold, device=device, threads=manifest["threads"], code="")
     models = manifest["models"]
     stored = Stored(NAME, data.files, data.split)
     for model, about in models.items():

@@ -6,9 +6,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from uad.base import settings
+from uad.base import exclusion, settings
 from uad.base.files import replacing
-from uad.imaging import brain_masks, downsample, intensity, quality, registration, volumes
+from uad.imaging import (
+    brain_masks,
+    downsample,
+    intensity,
+    masks,
+    quality,
+    registration,
+    volumes,
+)
 from uad.imaging.settings import Downsampling
 from uad.imaging.volumes import Volume
 from uad.predict import checks
@@ -43,7 +51,9 @@ def find_brain(image: Volume, atlas_brain: Volume, how: str) -> Volume:
         mask = brain_masks.from_atlas(image.array, atlas_brain.array > 0)
     else:
         mask = brain_masks.from_threshold(image.array)
-    return image.like(mask.astype(np.uint8))
+    mask = image.like(mask.astype(np.uint8))
+    volumes.check_not_empty(mask)
+    return mask
 
 
 def prepare(
@@ -74,8 +84,7 @@ def prepare(
         If what is in the mask is no brain that the bundle was made for.
     """
     volumes.check_same_grid(image, mask)
-    volumes.check_not_empty(mask)
-    checks.check_brain(image, mask)
+    masks.check_brain(mask, atlas_brain)
     if modality == "T1":
         checks.check_contrast(image, mask, atlas_brain)
     array, (low, high) = intensity.correct_bias(image, mask, **preprocessing["bias_field"])
@@ -119,6 +128,7 @@ def save(prepared: Prepared, path: Path | str) -> None:
 
 def load(path: Path | str) -> Prepared:
     """Read what `save` wrote."""
+    exclusion.pass_on(path)
     with np.load(path) as stored:
         image = Volume(stored["image"], stored["affine"], str(path))
         mask = Volume(stored["mask"], stored["mask_affine"], str(path))
