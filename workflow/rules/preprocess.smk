@@ -118,6 +118,7 @@ rule strip_skull_deepbet:
     conda:
         "../../envs/deepbet.yaml"
     threads: 1
+    priority: 1
     resources:
         **growing(mem_mb=3000, runtime=10),
     params:
