@@ -27,6 +27,9 @@ if config["predict"]:
 
     include: "workflow/rules/predict.smk"
 
+    localrules:
+        predict,
+
 
 localrules:
     all,
@@ -39,7 +42,6 @@ localrules:
     table1,
     figures,
     bundle,
-    predict,
 
 
 rule all:

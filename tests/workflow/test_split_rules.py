@@ -8,6 +8,7 @@ import yaml
 from conftest import ROOT, write_list
 
 from uad.base import tsv
+from uad.base.files import write_json
 from uad.data import leakage, splits
 from uad.simulation import names
 
@@ -51,6 +52,9 @@ def run(checkout, tmp_path):
         tsv.write(pd.DataFrame({"subject": labels, **table}), folder / "subjects.tsv")
         excluded = {"subject": ["IXI999"] if dataset == "ixi" else [], "status": "is blank"}
         tsv.write(pd.DataFrame(excluded), folder / "excluded.tsv")
+        write_json(
+            {"contents": {"image": {}}}, checkout.folder / f"results/inventory/{dataset}.json"
+        )
     for name in ("T1.nii", "T1_brain.nii"):
         (tmp_path / name).touch()
     checkout.lists = lists

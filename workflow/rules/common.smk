@@ -78,6 +78,8 @@ wildcard_constraints:
     method="|".join(PLAN.trained) or "none",
     row="|".join(config["rows"]),
     fold=r"\d+",
+    number=r"\d{3}",  # of a data set of nnU-Net
+    external="|".join(config["external"]) or "none",
     test_set="|".join(PLAN.test_sets),
     scan="[A-Za-z0-9_/-]+",  # of simulated files; no dot, so that none leads out of its folder
     site=r"R\d+",

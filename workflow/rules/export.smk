@@ -11,7 +11,6 @@ rule export_nnunet:
         paths.log("export_nnunet/{number}_{dataset}"),
     wildcard_constraints:
         dataset="|".join(PLAN.split_datasets),
-        number=r"\d{3}",
     conda:
         "../../envs/imaging.yaml"
     threads: 1

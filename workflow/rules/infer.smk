@@ -84,8 +84,6 @@ rule import_maps:
         paths.log("import_maps/{external}/fold-{fold}"),
     benchmark:
         paths.benchmark("import_maps/{external}/fold-{fold}")
-    wildcard_constraints:
-        external="|".join(config["external"]) or "none",
     conda:
         "../../envs/imaging.yaml"
     threads: 1

@@ -342,6 +342,7 @@ rule tabulate_deviations:
                 "datasets",
                 "preprocessing",
                 "splits",
+                "synthetic",
                 "methods",
                 "residual",
                 "evaluation",

@@ -223,14 +223,15 @@ class RowScore:
         Raises
         ------
         InputError
-            If a model's map is not finite, or the same in the whole brain and not zero.
+            If a model's map is not finite, or the same in the whole brain; but a stored map may be
+            zero, as a segmentation is where it finds nothing.
         """
         maps = [of(volume) * volume.weight for of in self._maps.values()]
         for name, values in zip(self._maps, maps):
             inside = values[volume.brain]
             if not np.isfinite(inside).all():
                 said = "has values that are not finite"
-            elif len(inside) and inside.min() == inside.max() != 0:  # zero: nothing is found
+            elif _says_nothing(inside, may_be_zero=name in self.cohort.stored.maps):
                 said = f"is the same, {inside[0]:g}, in the whole brain"
             else:
                 continue
@@ -244,6 +245,13 @@ class RowScore:
     def of(self, *roles: str) -> Iterator[tuple[PackedVolume, np.ndarray]]:
         """Pairs of volume and score of the subjects with one of some roles."""
         return ((volume, self(volume)) for volume in self.cohort.volumes(*roles))
+
+
+def _says_nothing(values, may_be_zero):
+    """Whether a map is the same in the whole brain."""
+    if not len(values) or values.min() != values.max():
+        return False
+    return values[0] != 0 or not may_be_zero
 
 
 class ReconstructionError:

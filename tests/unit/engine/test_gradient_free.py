@@ -50,7 +50,7 @@ def test_a_fit_is_trained_stored_and_scored(name, tmp_path):
     for key, value in stored["network"].items():
         assert torch.equal(value, again["network"][key])
     evaluated = Evaluated(inputs["train"], inputs["train_split"], False)
-    job = Job(fold=0, device=torch.device("cpu"), threads=1, code="code")
+    job = Job(fold=0, device=torch.device("cpu"), threads=1, params={"code": "code"})
     test = methods.test_params(name, block)
     scoring.score(evaluated, tmp_path / "out/model.pt", test, None, job, tmp_path / "maps.npy")
     maps = np.load(tmp_path / "maps.npy")

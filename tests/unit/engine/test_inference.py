@@ -80,13 +80,17 @@ def test_content_is_that_of_the_scan_not_its_last_digits():
     rng = np.random.default_rng(0)
     brain = rng.random((4, 8, 8)) < 0.314
     image = np.where(brain, 0.5, 0).astype(np.float32)
-    volume = packed.PackedVolume("a", image, brain, brain)
+
+    def of(subject, image, brain=brain):
+        return packed.PackedVolume(subject, image, brain, brain, brain)
+
+    volume = of("a", image)
     found = reconstruction.content(volume)
     assert found == (round(100 * brain.mean()), 50)
-    other = packed.PackedVolume("b", image * np.float32(1 + 1e-6), brain, brain)
+    other = of("b", image * np.float32(1 + 1e-6))
     assert reconstruction.content(other) == found
-    assert reconstruction.content(packed.PackedVolume("a", 2 * image, brain, brain)) != found
-    assert reconstruction.content(packed.PackedVolume("a", image, ~brain & False, brain)) == (0, 0)
+    assert reconstruction.content(of("a", 2 * image)) != found
+    assert reconstruction.content(of("a", image, ~brain & False)) == (0, 0)
 
 
 def test_networks_compute_in_the_precision_of_their_training(job):
