@@ -303,6 +303,18 @@ def test_cddpm_protocol_on_simulated_scans(checkout):
     assert "synthesize" not in jobs and "plot_cases" not in jobs
 
 
+def test_public_start_on_simulated_scans(checkout):
+    done = checkout.snakemake(
+        "-n", "--quiet", "rules", "--config", "results=results/demo-public",
+        configfiles=["config/public.yaml", "config/demo.yaml"],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = job_counts(done.stdout)
+    assert jobs["train_model"] == 8 * 2 and jobs["pretrain"] == 2 and jobs["evaluate"] == 11 * 2
+    assert jobs["simulate_mslub"] == 5 and jobs["make_splits"] == 2
+    assert "simulate_brats21" not in jobs and "synthesize" not in jobs
+
+
 def test_cddpm_protocol_on_real_data(checkout, tmp_path):
     rows = cddpm_rows(checkout)
     counts = {"ixi": 7, "brats21": 5, "atlas_v2": 4, "mslub": 3, "wmh": 6}

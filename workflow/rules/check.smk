@@ -17,9 +17,9 @@ rule inventory:
         dataset="|".join(PLAN.datasets),
     conda:
         "../../envs/imaging.yaml"
-    threads: config["threads"]["infer"]
+    threads: 16  # processes; fewer where there are fewer cores
     resources:
-        **growing(mem_mb=4000, runtime=60),
+        **growing(mem_mb=6000, runtime=60),
     params:
         known=cohort.known,
         cases=cohort.cases,

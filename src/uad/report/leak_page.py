@@ -114,9 +114,9 @@ def _cells(line: pd.Series) -> list[Cell]:
     cells = []
     for role in splits.ROLES:
         repeated = line[f"repeated_{role}"]
-        cells.append(Cell(line[role], [f"+ {repeated} repeated"] if repeated else []))
+        cells.append(Cell(str(line[role]), [f"+ {repeated} repeated"] if repeated else []))
     for name in (*PAIRS, "absent"):
         names = line[f"{name}_subjects"].split()
         three = [" ".join(names[i : i + 3]) for i in range(0, len(names), 3)]
-        cells.append(Cell(line[name], three))
+        cells.append(Cell(str(line[name]), three))
     return cells

@@ -173,8 +173,8 @@ def harm(paths, folds, **changes):
 
 WITHOUT_LESIONS = dict.fromkeys(
     ["dice_best", "dice_best_released", "dice_val", "auprc", "auroc", "dice_fpr1", "dice_fpr5",
-     "dice_fpr10", "lesion_recall", "lesion_precision", "hd95_mm", "volume_error_ml", "dice_pooled_best",
-     "auprc_pooled"], float("nan"),
+     "dice_fpr10", "lesion_recall", "lesion_precision", "hd95_mm", "volume_error_ml",
+     "dice_pooled_best", "auprc_pooled"], float("nan"),
 ) | {"lesion_ml": 0.0}  # fmt: skip
 WITHOUT_THRESHOLD = dict.fromkeys(
     ["threshold", "dice_val", "lesion_recall", "lesion_precision", "hd95_mm", "volume_error_ml",
