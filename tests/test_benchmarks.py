@@ -14,6 +14,8 @@ from conftest import ROOT
 
 CONFIG = {
     "folds": [0, 1],
+    "external": {},
+    "checkpoints": {},
     "training": {"epochs": 10, "batch_size": 4, "slices_per_volume": 1, "drop_last": True},
     "splits": {
         "ixi": {"train": 9, "val": 1, "test": 2},

@@ -111,7 +111,7 @@ def test_file_names_are_quoted_in_shell_commands():
     assert set(commands) == {"strip_skull_hd_bet", "strip_skull_deepbet", "strip_scan_hd_bet"}
     for name, command in commands.items():
         words = re.findall(r"\{([\w.]+)(:q)?\}", command)
-        assert len(words) == command.count("{") == (8 if name == "strip_skull_hd_bet" else 5)
+        assert len(words) == command.count("{") == (5 if name == "strip_skull_deepbet" else 8)
         assert {word for word, quoted in words if not quoted} <= plain, name
     types = get_type_hints(schema.Config)
     assert get_args(types["accelerator"]) == ("auto", "cpu", "cuda")

@@ -10,8 +10,14 @@ with logs.job(snakemake.log[0]) as log:
     dataset, inputs, params = snakemake.wildcards.dataset, snakemake.input, snakemake.params
     module = datasets.load(dataset)
     table, excluded = tsv.read(inputs.subjects), tsv.read(inputs.excluded)
+    rows = None
+    if params.scheme == "paper":
+        persons = table["subject"].map(datasets.person).drop_duplicates()
+        rows = released.paper_rows(inputs.lists[0], dataset, persons, params.folds)
+    elif params.scheme == "released":
+        rows = released.rows(Path(inputs.lists[0]).parent, dataset, params.folds, params.needed)
     try:
-        if params.scheme == "clean":
+        if rows is None:
             split = drawing.clean(
                 subjects=table["subject"],
                 strata=table[module.STRATUM] if module.STRATUM else [""] * len(table),
@@ -22,13 +28,6 @@ with logs.job(snakemake.log[0]) as log:
                 rng=seeding.generator(params.seed, "split", dataset),
             )
         else:
-            if params.scheme == "paper":
-                persons = table["subject"].map(datasets.person).drop_duplicates()
-                rows = released.paper_rows(inputs.lists[0], dataset, persons, params.folds)
-            else:
-                rows = released.rows(
-                    Path(inputs.lists[0]).parent, dataset, params.folds, params.needed
-                )
             split = drawing.from_lists(rows, table["subject"], params.purge_leakage, params.needed)
     except InputError as error:
         raise InputError(

@@ -26,7 +26,6 @@ def test_the_page_of_an_earlier_run_is_put_aside_with_a_warning(paths):
         lines=[],
         atlas=None,
         remarks=[],
-        atlas=None,
     )
     before = Path(paths.front_page).read_text()
     earlier_page.put_aside(paths)
