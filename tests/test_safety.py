@@ -108,7 +108,7 @@ def test_file_names_are_quoted_in_shell_commands():
     commands = {
         name: text.partition("shell:")[2] for name, text in rule_texts() if "shell:" in text
     }
-    assert set(commands) == {"strip_skull_hd_bet"}
+    assert set(commands) == {"strip_skull_hd_bet", "strip_scan_hd_bet"}
     for name, command in commands.items():
         words = re.findall(r"\{([\w.]+)(:q)?\}", command)
         assert len(words) == command.count("{") == 8
