@@ -13,6 +13,8 @@ from pathlib import Path
 
 from snakemake.cli import main as snakemake
 
+from uad.predict.settings import BRAIN_MASKS
+
 # Laid out alike in a checkout and where the package is installed.
 HOME = Path(__file__).parents[2]
 
@@ -47,7 +49,7 @@ def predict() -> None:
     command.add_argument("--bundle", required=True, help="file that snakemake bundle wrote")
     command.add_argument(
         "--brain-mask",
-        choices=("hd_bet", "atlas", "threshold"),
+        choices=BRAIN_MASKS,
         help="how brains are found; threshold for scans without a skull (default: as the bundle's)",
     )
     command.add_argument("--atlas", help="folder with T1.nii and T1_brain.nii of the atlas")

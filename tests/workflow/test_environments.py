@@ -28,6 +28,7 @@ CONDA_NAMES = {"snakemake-minimal": "snakemake"}  # the others are called as on 
 BY_NAME = {
     "training_code": ["uad.models.methods", "uad.models.anomalies"],
     "model_code": ["uad.models.methods"],
+    "methods_code": ["uad.models.methods"],
     "dataset_code": ["uad.data.datasets"],
     "row_code": ["uad.evaluation.controls"],
 }

@@ -10,7 +10,7 @@ Lesion-wise detection and surface distance are of a binary prediction and work i
 boxes. Arguments are always in the order (prediction or score, lesion).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -275,3 +275,32 @@ def largest(mask: np.ndarray) -> int:
     """Voxels of the largest 26-connected component of a mask (Z, X, Y); 0 for an empty one."""
     labels, n = ndimage.label(mask, TOUCHING)
     return int(np.bincount(labels.ravel())[1:].max()) if n else 0
+
+
+def extent(
+    score: np.ndarray, brain: np.ndarray, cuts: Mapping[str, float], voxel_ml: float
+) -> dict:
+    """How much of a volume lies above thresholds: what a healthy brain is known by to `predict`.
+
+    Parameters
+    ----------
+    score : ndarray of float32, shape (Z, X, Y)
+        Zero outside the brain.
+    brain : ndarray of bool, shape (Z, X, Y)
+    cuts : mapping of str to float
+        Thresholds by name; the first is that of the components.
+    voxel_ml : float
+
+    Returns
+    -------
+    dict
+        `above_<name>_ml`, volume above each threshold; `largest_ml`, the largest 26-connected
+        component above the first; `score_max` and `score_mean` in the brain.
+    """
+    first = next(iter(cuts.values()))
+    return {
+        **{f"above_{k}_ml": np.count_nonzero(score > cut) * voxel_ml for k, cut in cuts.items()},
+        "largest_ml": largest(score > first) * voxel_ml,
+        "score_max": float(score[brain].max()),
+        "score_mean": float(score[brain].mean()),
+    }

@@ -158,7 +158,11 @@ def _evaluate_test_set(
     curve = curves.precision_recall(counts).assign(prevalence=counts.positives / brain)
     curve.insert(0, "fold", fold)
     validation = [
-        {"subject": v.subject, "fold": fold, **extent(s, v.brain, cuts, healthy.cohort.voxel_ml)}
+        {
+            "subject": v.subject,
+            "fold": fold,
+            **metrics.extent(s, v.brain, cuts, healthy.cohort.voxel_ml),
+        }
         for v, s in healthy.of("val")
     ]
     found = (lines, healthy_lines, [pooled_line], curve, validation)
@@ -167,35 +171,6 @@ def _evaluate_test_set(
         without = [*AT_THRESHOLD, "fp_ml", "above_val_ml", "largest_ml"]
         tables = [_without(table, without) for table in tables]
     return tables if counts.positives else [_without(table, OF_LESIONS) for table in tables]
-
-
-def extent(
-    score: np.ndarray, brain: np.ndarray, cuts: Mapping[str, float], voxel_ml: float
-) -> dict:
-    """How much of a volume lies above thresholds: what a healthy brain is known by to `predict`.
-
-    Parameters
-    ----------
-    score : ndarray of float32, shape (Z, X, Y)
-        Zero outside the brain.
-    brain : ndarray of bool, shape (Z, X, Y)
-    cuts : mapping of str to float
-        Thresholds by name; the first is that of the components.
-    voxel_ml : float
-
-    Returns
-    -------
-    dict
-        `above_<name>_ml`, volume above each threshold; `largest_ml`, the largest 26-connected
-        component above the first; `score_max` and `score_mean` in the brain.
-    """
-    first = next(iter(cuts.values()))
-    return {
-        **{f"above_{k}_ml": np.count_nonzero(score > cut) * voxel_ml for k, cut in cuts.items()},
-        "largest_ml": metrics.largest(score > first) * voxel_ml,
-        "score_max": float(score[brain].max()),
-        "score_mean": float(score[brain].mean()),
-    }
 
 
 def _without(table, columns):

@@ -9,6 +9,7 @@ from uad.models import methods
 from uad.plan import config as settings
 from uad.plan.plan import HEALTHY, Plan
 from uad.predict import bundle, scans
+from uad.predict.settings import BRAIN_MASKS
 
 
 class Prediction:
@@ -30,6 +31,11 @@ class Prediction:
         self.bundle, self.out = block["bundle"], block["out"].rstrip("/")
         self.manifest = bundle.read(self.bundle)
         self.brain_mask = block["brain_mask"] or self.manifest["brain_mask"]
+        if self.brain_mask not in BRAIN_MASKS:
+            raise InputError(
+                f"{self.bundle}: its brains were found by {self.brain_mask}; please set "
+                f"predict.brain_mask to one of {', '.join(BRAIN_MASKS)}"
+            )
         self.scans, self.left_out = scans.find(block["scans"], self.manifest["modality"])
 
     def check(self) -> None:

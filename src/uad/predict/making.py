@@ -62,7 +62,7 @@ def healthy(tables: Sequence[Path | str], test_set: str) -> list[dict]:
     Returns
     -------
     list of dict
-        `fold` and the measures of `row_metrics.extent`, sorted, so that no order is left.
+        `fold` and the measures of `metrics.extent`, sorted, so that no order is left.
     """
     found = pd.concat([tsv.read(path) for path in tables]).query("test_set == @test_set")
     found = found.drop(columns=["test_set", "subject"])

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from nibabel.affines import apply_affine
 
 from uad.base.files import replacing
-from uad.evaluation.row_metrics import extent
+from uad.evaluation.metrics import extent
 from uad.imaging.registration import RAS_LPS
 from uad.imaging.volumes import Volume
 from uad.predict import conformal, native, regions

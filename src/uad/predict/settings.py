@@ -5,6 +5,9 @@ from typing import Literal
 
 from uad.base.settings import Block, key
 
+# Ways to find a scan's brain; those of `datasets.<name>.brain_mask` that prediction knows.
+BRAIN_MASKS = ("hd_bet", "atlas", "threshold")
+
 
 @dataclass(frozen=True)
 class Bundle(Block):
@@ -22,7 +25,7 @@ class Predict(Block):
     )
     bundle: str = key("file that `snakemake bundle` wrote", min_length=1)
     out: str = key("folder of maps, pages and summary", min_length=1)
-    brain_mask: Literal["hd_bet", "atlas", "threshold"] | None = key(
+    brain_mask: Literal[BRAIN_MASKS] | None = key(
         "as `datasets.<name>.brain_mask`; `threshold` for scans without a skull; `null`: as the "
         "bundle's healthy volumes",
         default=None,

@@ -358,15 +358,19 @@ def test_scripts_use_what_their_step_needs():
     trains = {"train_model", "import_checkpoint"}  # the latter writes a history
     assert users(*(f"engine.{name}" for name in training)) == trains
     assert users("data.slices", "data.augmentation") == trains
-    assert users("engine.reconstruction") == {"reconstruct"}
-    assert users("engine.scoring") == {"score"}
-    assert users("models.residuals", "models.median") == {"evaluate", "collect_cases", "weigh_maps"}
+    assert users("engine.reconstruction") == {"reconstruct", "score_scan"}
+    assert users("engine.scoring") == {"score", "score_scan"}
+    assert users("models.residuals", "models.median") == {
+        "evaluate", "collect_cases", "weigh_maps", "score_scan",
+    }  # fmt: skip
     assert users("models.anomalies.draem") == {"synthesize"}
     assert users("data.leakage") == {"audit_splits", "compare"}
     networks = [p for p in (digests.LIBRARY / "models").rglob("*.py") if p.stem != "__init__"]
     names = {".".join(p.relative_to(digests.LIBRARY).with_suffix("").parts) for p in networks}
     # Others load them by name.
-    assert users(*names) == {"evaluate", "collect_cases", "weigh_maps", "synthesize"}
+    assert users(*names) == {
+        "evaluate", "collect_cases", "weigh_maps", "synthesize", "score_scan",
+    }  # fmt: skip
 
 
 def test_no_sentence_counts_for_what_trains():
