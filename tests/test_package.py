@@ -21,6 +21,8 @@ OVERLAY = ROOT / "config/demo.yaml"
 NOT_IMPORTED_HERE = {"snakemake-executor-plugin-slurm", "xlrd", "nilearn"}
 # In .venv-hdbet, with HD-BET.
 OF_HD_BET = {"nnunetv2"}
+# For those who check a method of their own (`uad.contract`); in the extra `test`.
+OF_CONTRACT = {"pytest"}
 
 
 def run(command, folder, **environment):
@@ -39,7 +41,8 @@ def in_checkout(folder, *arguments):
 
 def test_dependencies_are_what_is_imported():
     paths = [*LIBRARY.values(), *(ROOT / "workflow/scripts").glob("*.py")]
-    needed = distributions(closure(paths)[1]) - OF_HD_BET
+    needed = distributions(closure(paths)[1]) - OF_HD_BET - OF_CONTRACT
+    assert set(PROJECT["optional-dependencies"]["test"]) >= OF_CONTRACT
     named = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
     assert needed - named == set()
     assert named - needed == NOT_IMPORTED_HERE
