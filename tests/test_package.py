@@ -23,6 +23,8 @@ NOT_IMPORTED_HERE = {
 }  # fmt: skip
 # In .venv-hdbet, with HD-BET, and in .venv-deepbet.
 OF_STRIPPERS = {"nnunetv2", "deepbet"}
+# For those who check a method of their own (`uad.contract`); in the extra `test`.
+OF_CONTRACT = {"pytest"}
 
 
 def run(command, folder, **environment):
@@ -41,8 +43,8 @@ def in_checkout(folder, *arguments):
 
 def test_dependencies_are_what_is_imported():
     paths = [*LIBRARY.values(), *(ROOT / "workflow/scripts").glob("*.py")]
-    needed = distributions(closure(paths)[1]) - OF_STRIPPERS
-    needed -= {"pytest"}  # of `uad.contract`, whose users have it
+    needed = distributions(closure(paths)[1]) - OF_STRIPPERS - OF_CONTRACT
+    assert set(PROJECT["optional-dependencies"]["test"]) >= OF_CONTRACT
     named = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
     assert needed - named == set()
     assert named - needed == NOT_IMPORTED_HERE

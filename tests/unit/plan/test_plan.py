@@ -231,6 +231,37 @@ def test_a_method_elsewhere_is_told_to_its_jobs_and_to_those_that_stand_on_it(tm
     assert set(moved.all_code["methods"]) == {"own"} and "methods" not in plan_of().all_code
 
 
+def test_what_has_no_epochs_is_in_no_figure_of_the_training():
+    code = str(ROOT / "examples/methods/voxel_atlas.py")
+    block = {"code": code, "smooth": 1, "prior": 2, "training": {"epochs": 0}}
+    plan = plan_of(rows={"own": ADDED | {"maps": ["own"]}}, methods={"own": block})
+    assert "own" in plan.models and plan.epochs["own"] == 0
+    assert plan.learning == [model for model in plan.models if model != "own"]
+
+
+def test_references_choose_the_cases(plan):
+    """Not the names of rows: with another reference, the figures are of that one."""
+    figures = Figures(plan)
+    assert figures.chosen_by == {
+        name: f"sadm_res-{name}" for name in ("brats", "atlas", "draem")
+    }  # fmt: skip
+    assert figures.case_title(of(test_set="brats")) == "SADM_res trained and tested on BRATS"
+    other = Figures(plan_of(table={"references": ["cddpm", "sadm-brats"], "claims": None}))
+    assert other.chosen_by == {"brats": "sadm-brats"} and other.weighted == ["sadm-brats"]
+    assert set(other.curves) == {"cddpm", "sadm-brats", "unet-brats"}
+    assert other.by_volume == {"brats": ["cddpm", "sadm-brats"]}
+    assert Figures(plan_of(table={"references": [], "claims": None})).case_sets == []
+
+
+def test_references_must_be_rows_and_those_left_out_are_no_mistake():
+    with pytest.raises(InputError, match="table.references names nobody, but rows has only"):
+        plan_of(table={"references": ["nobody"]})
+    with pytest.raises(InputError, match="table.references names cddpm more than once"):
+        plan_of(table={"references": ["cddpm", "cddpm"]})
+    plan = plan_of(table={"rows": ["unet-brats", "cddpm"]})
+    assert plan.config["table"]["references"] == ["cddpm"]
+
+
 def test_code_is_found_beside_the_overlay_that_names_it(tmp_path):
     code, _ = new.write("own", tmp_path)
     config = {"rows": {"own": ADDED | {"maps": ["own"]}}, "methods": {"own": {"code": "own.py"}}}
