@@ -4,7 +4,7 @@
         --brains FILE ... --misfits FILE ...   real scans: heads, stripped brains, what is no T1
     python benchmarks/registration.py measure OUT --simulated 12
     python benchmarks/registration.py exact OUT --simulated 4       searches against the truth
-    python benchmarks/registration.py report OUT   tables, and the figure docs/registration.svg
+    python benchmarks/registration.py report OUT   tables and figure of docs/registration.md
 
 The scans are no part of the project. What is measured on a scan is one file in OUT, and is measured
 once. One thread; run it alone where times matter.
@@ -25,7 +25,9 @@ from uad.imaging import registration, volumes
 from uad.imaging.registration import SIMILARITY_MM, coarsen
 from uad.imaging.settings import Registration
 from uad.imaging.volumes import Volume
+from uad.plan import docs
 
+PAGE = Path("docs/registration.md")
 SEED = 2024
 STUDY = {"ixi": 60, "brats21": 40, "atlas_v2": 40}  # scans of config/study.yaml, to draw from
 IN_PLACE_MM = 5  # mean distance in the brain from the reference up to which a pose is right
@@ -375,9 +377,10 @@ def errors(folder):
 
 
 def report(args):
-    """Print the tables; draw both distributions."""
+    """Put the tables into the page; draw both distributions."""
     rows = read_all(args.out)
-    print(separation(rows), of_scans(rows), errors(args.out), sep="\n\n")
+    parts = {"gate": separation(rows), "scans": of_scans(rows), "exact": errors(args.out)}
+    docs.fill_in(PAGE, parts)
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 3), layout="constrained")
@@ -390,7 +393,7 @@ def report(args):
                 axis.plot(found, at, "|", color=colour, label=None if i else label)
         axis.set(xlabel=measure, yticks=[0, 1], yticklabels=["real", "simulated"], ylim=(-0.5, 1.5))
     axes[0].legend(frameon=False)
-    figure.savefig("docs/registration.svg", metadata={"Date": None})
+    figure.savefig(PAGE.with_suffix(".svg"), metadata={"Date": None})
 
 
 def main():

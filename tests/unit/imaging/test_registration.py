@@ -23,7 +23,7 @@ LIMITS = Registration(
     **yaml.safe_load((ROOT / "config/config.yaml").read_text())["preprocessing"]["registration"]
 )
 FAST = dataclasses.replace(
-    LIMITS, resolution_mm=3, iterations=[100, 50], shrink_factors=[2, 1], smoothing_sigmas=[1, 0]
+    LIMITS, resolution_mm=4, iterations=[100, 50], shrink_factors=[2, 1], smoothing_sigmas=[1, 0]
 )
 
 
