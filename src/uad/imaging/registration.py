@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # imported where it is needed, after `set_up`
 
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
-# Grid on which the similarity is measured, whatever the search's: the finer the grid, the lower the
-# correlation of the same pose, and limits hold for one grid only (docs/registration.md).
+# Grid on which the similarity is measured, whatever the search's: the same pose has another
+# correlation on another grid, and limits hold for one only (docs/registration.md).
 SIMILARITY_MM = 3
 
 # The first search, coarse and rigid, finds where the head lies. An affine one can stretch a head
