@@ -8,30 +8,36 @@ from uad.base.settings import Block, Bounds, Count, key
 
 @dataclass(frozen=True)
 class Registration(Block):
-    """Block `preprocessing.registration`: the affine search of ANTs, and when it has failed."""
+    """Block `preprocessing.registration`: the affine search of ANTs, and when it has failed.
+
+    The limits hold for the similarity as `registration.quality` measures it, and were set on real
+    scans (docs/registration.md).
+    """
 
     resolution_mm: float = key(
-        "images are resampled to this for the search only",
+        "images are resampled to this for the affine search only",
         unit="mm",
         source="here",
         ge=1,
         le=4,
     )
-    iterations: list[Count] = key("per level, coarse to fine", source="ANTs default", min_length=1)
+    iterations: list[Count] = key(
+        "of the affine search, per level, coarse to fine", source="here", min_length=1
+    )
     shrink_factors: list[Annotated[int, Bounds(ge=1)]] = key(
-        "per level", source="ANTs default", min_length=1
+        "per level", source="here", min_length=1
     )
     smoothing_sigmas: list[Annotated[float, Bounds(ge=0)]] = key(
-        "per level", unit="voxels", source="ANTs default", min_length=1
+        "per level", unit="voxels", source="here", min_length=1
     )
     min_similarity: float = key(
-        "correlation with the atlas in its brain; subjects below are excluded",
+        "correlation with the atlas in its brain, on voxels of 3 mm; subjects below are excluded",
         source="here",
         ge=-1,
         le=1,
     )
     retry_below: float = key(
-        "similarity below which other starting positions are tried too",
+        "similarity of the first, rigid search below which others from other positions follow",
         source="here",
         ge=-1,
         le=1,

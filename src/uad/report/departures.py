@@ -105,7 +105,8 @@ def _atlas_subjects(config):
 def _hard_input(config):
     block = config["preprocessing"]["registration"]
     return (
-        f"other starting positions below a similarity of {block['retry_below']:g}; "
+        f"other starting positions where a rigid search ends below a similarity of "
+        f"{block['retry_below']:g}; "
         f"exclusion below {block['min_similarity']:g}"
     )
 
