@@ -10,14 +10,12 @@ from uad.base import devices, digests, seeding, tsv
 from uad.base.errors import InputError
 from uad.base.files import write_json
 from uad.base.logs import log
-from uad.base.settings import build
 from uad.data import packed, slices, splits
 from uad.engine import checkpoints, loop
 from uad.engine.jobs import Job
 from uad.engine.saved_state import SavedState
 from uad.engine.settings import Training
 from uad.models import anomalies, methods
-from uad.models.settings import Synthetic
 
 
 def train(
@@ -73,8 +71,7 @@ def train(
     split, val_split = (tsv.read(inputs[key]) for key in ("train_split", "val_split"))
     for table in (split, val_split):
         splits.check(table)
-    anomaly = build(Synthetic, synthetic or {}, "synthetic")
-    corrupt = anomalies.load(source, anomaly)
+    corrupt = anomalies.load(source, synthetic)
     data = slices.TrainingSlices(
         pack=pack,
         rows=pack.rows(splits.subjects(split, job.fold, "train")),
@@ -92,7 +89,7 @@ def train(
     for role, found in (("train", data.rows), ("val", rows)):
         if not len(found):
             raise InputError(f"{label}: the split has no {role} subject in this fold")
-    if anomaly.validation == "test":
+    if (synthetic or {}).get("validation") != "training":
         corrupt = None  # they are in the data set
     if settings.validation == "random":
         validation = dataclasses.replace(
