@@ -355,7 +355,7 @@ def test_jobs_that_ask_for_a_gpu_go_where_one_is_and_no_others():
     profile = yaml.safe_load((ROOT / "slurm/config.yaml").read_text())
     sent = {name for name, block in profile["set-resources"].items() if "slurm_partition" in block}
     asking = {name for name, text in rule_texts() if "gpu=gpus" in text}
-    assert sent == asking | {"pretrain"}  # which inherits from train_model
+    assert sent == asking | {"pretrain", "train_drifting"}  # which inherit from train_model
     text = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     assert not re.search(r"\bgpus=|gpus_per_task|gres=|slurm_", text)
 

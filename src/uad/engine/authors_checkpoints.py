@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
+from uad.base import tsv
 from uad.base.errors import InputError
 from uad.base.files import write_json
-from uad.engine import checkpoints, loop
+from uad.engine import checkpoints
 from uad.models import methods
 
 # Names of the released code, up to a dot or the end, to those here. Of a residual block:
@@ -137,7 +139,7 @@ def import_model(
         write(block["upstream"], upstream, outputs["upstream"])
     about = write(model.partition("-")[0], block, outputs["model"])
     line = {"epoch": 1, "train_loss": None, "val_loss": score, "skipped": 0, "seconds": 0.0}
-    loop.write_history([line], outputs["history"])
+    tsv.write(pd.DataFrame([line]), outputs["history"])
     write_json(about, outputs["about"])
 
 

@@ -10,7 +10,6 @@ from uad.base import devices, seeding, tsv
 from uad.base.errors import InputError
 from uad.base.files import write_json
 from uad.base.logs import log
-from uad.base.settings import build
 from uad.data import packed, slices, splits
 from uad.data.packed import Volumes
 from uad.engine import checkpoints, gradient_free, loop
@@ -19,7 +18,6 @@ from uad.engine.saved_state import SavedState, State
 from uad.engine.settings import Training
 from uad.models import anomalies, methods
 from uad.models.method import Method
-from uad.models.settings import Synthetic
 
 
 def train(
@@ -75,8 +73,7 @@ def train(
     split, val_split = (tsv.read(inputs[key]) for key in ("train_split", "val_split"))
     for table in (split, val_split):
         splits.check(table)
-    anomaly = build(Synthetic, synthetic or {}, "synthetic")
-    corrupt = anomalies.load(source, anomaly)
+    corrupt = anomalies.load(source, synthetic)
     data = slices.TrainingSlices(
         pack=pack,
         rows=pack.rows(splits.subjects(split, job.fold, "train")),
@@ -94,7 +91,7 @@ def train(
     for role, found in (("train", data.rows), ("val", rows)):
         if not len(found):
             raise InputError(f"{label}: the split has no {role} subject in this fold")
-    if anomaly.validation == "test":
+    if (synthetic or {}).get("validation") != "training":
         corrupt = None  # they are in the data set
     if settings.validation == "random":
         validation = dataclasses.replace(

@@ -249,3 +249,16 @@ def test_interval_search_without_lesion_or_score():
     assert metrics.interval_dice(nothing, np.zeros(5, bool)) == 0
     assert metrics.interval_dice(nothing, np.ones(5, bool)) == 0
     assert metrics.interval_dice(nothing + 1, np.ones(5, bool)) == 1
+
+
+@pytest.mark.parametrize(
+    ("level", "found"), [(0.1, True), (1.5 * 2**-11, True), (0.75 * 2**-11, False)]
+)
+def test_interval_search_goes_down_between_equals_and_takes_ten_steps(level, found):
+    """Ten lesion voxels low, one false one at 1: Dice is 0 at all thresholds above the lesion.
+
+    Of equals the lower half is kept; the lowest threshold of ten steps is a quarter of 2^-9.
+    """
+    score = np.array([level] * 10 + [1.0], np.float32)
+    lesion = np.array([1] * 10 + [0], bool)
+    assert metrics.interval_dice(score, lesion) == pytest.approx(20 / 21 if found else 0)

@@ -10,6 +10,8 @@ released code. A uniformly drawn threshold would give two to three times as much
 the published scores are consistent with.
 """
 
+import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,6 +102,12 @@ def draw(
         image = operators[chosen](image, rng)
     texture = np.asarray(image)[..., 0].astype(np.float32) / 255
     return mask, texture, float(rng.uniform(*OPACITY))
+
+
+def settings_of(block: Mapping[str, Any]) -> Anomalies:
+    """Settings from the block `synthetic` of the configuration, or from what is named of it."""
+    known = {field.name for field in dataclasses.fields(Anomalies)}
+    return Anomalies(**{key: value for key, value in block.items() if key in known})
 
 
 def blend(image: np.ndarray, mask: np.ndarray, texture: np.ndarray, opacity: float) -> np.ndarray:
