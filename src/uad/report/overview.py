@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from uad.evaluation.statistics import AS_PUBLISHED
 from uad.report.blocks import BLOCKS, dataset_name, row_name
 from uad.report.numbers import DASH, percent, signed_difference
 
@@ -113,7 +114,9 @@ def _row(lines, metric, scales, rows, simulated, pages):
         paper = float("nan") if simulated else by_set.loc[of].get(PUBLISHED.get(metric), None)
         grey = ""
         if paper is not None and pd.notna(paper):
-            grey = f"{percent(paper)} ({signed_difference(value - paper)})"
+            # By the estimator of the published value, which for [DICE] is not ours.
+            alike = by_set.loc[of].get(f"{AS_PUBLISHED[metric]}_mean", value)
+            grey = f"{percent(paper)} ({signed_difference(alike - paper)})"
         span = scale.highest - scale.lowest
         known = pd.notna(value) and span > 0 and not control
         shade = round(DARKEST * (value - scale.lowest) / span) if known else 0
