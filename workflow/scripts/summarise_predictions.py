@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from uad.base import files, logs, tsv
-from uad.predict import bundle, summary
+from uad.predict import bundle, predictions
 
 with logs.job(snakemake.log[0]) as log:
     inputs, outputs = snakemake.input, snakemake.output
@@ -21,9 +21,9 @@ with logs.job(snakemake.log[0]) as log:
     records += [
         {"scan": name, "file": name, "refused": why} for name, why in snakemake.params.left_out
     ]
-    records = summary.sort(records)
-    tsv.write(summary.table(records, manifest), outputs.table)
-    summary.write(outputs.page, records, manifest)
-    files.write_json(summary.description(manifest), outputs.description)
-    summary.write_ignored(folder)
+    records = predictions.sort(records)
+    tsv.write(predictions.table(records, manifest), outputs.table)
+    predictions.write(outputs.page, records, manifest)
+    files.write_json(predictions.description(manifest), outputs.description)
+    predictions.write_ignored(folder)
     log.info("%d scans, %d refused", len(records), sum("refused" in r for r in records))

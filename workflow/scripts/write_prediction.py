@@ -7,7 +7,7 @@ import numpy as np
 
 from uad.base import exclusion, files, logs
 from uad.imaging import volumes
-from uad.predict import bundle, checks, page, prepare, result
+from uad.predict import bundle, checks, prepare, result, scan_page
 
 with logs.job(snakemake.log[0]) as log:
     inputs, outputs = snakemake.input, snakemake.output
@@ -19,7 +19,7 @@ with logs.job(snakemake.log[0]) as log:
     refused = exclusion.reason(inputs.scored)
     if refused:
         record["refused"] = refused
-        page.write_refused(outputs.page, record, manifest)
+        scan_page.write_refused(outputs.page, record, manifest)
     else:
         scan = volumes.read(inputs.scan)
         prepared = prepare.load(inputs.prepared)
@@ -46,6 +46,6 @@ with logs.job(snakemake.log[0]) as log:
             "quality": numbers,
             "files": result.write(found, manifest, inputs.transform, stem),
         }
-        page.write(outputs.page, record, found, manifest)
+        scan_page.write(outputs.page, record, found, manifest)
     log.info("%s", record.get("refused") or record["above_ml"])
     files.write_json(record, outputs.record)

@@ -10,7 +10,7 @@ import pytest
 
 from uad.imaging import volumes
 from uad.imaging.volumes import Volume
-from uad.predict import page, prepare, result, summary
+from uad.predict import predictions, prepare, result, scan_page
 
 MANIFEST = {
     "row": "sadm-x", "label": "SADM", "folds": [0, 1], "simulated": True, "revision": "abc",
@@ -121,7 +121,7 @@ def record_of(scan, found, prepared, name="sub-1"):
 
 def test_page_holds_everything_and_needs_no_network(scan, found, prepared, tmp_path):
     record = record_of(scan, found, prepared)
-    page.write(tmp_path / "p.html", record, found.native, MANIFEST)
+    scan_page.write(tmp_path / "p.html", record, found.native, MANIFEST)
     text = (tmp_path / "p.html").read_text()
     assert not re.search(r"""(?:src|href)=["'](?:http|/)""", text) and len(text) < 2_000_000
     assert "thick &lt;b&gt;" in text and "<b>0.38 ml</b> above" in text
@@ -131,7 +131,7 @@ def test_page_holds_everything_and_needs_no_network(scan, found, prepared, tmp_p
     # The cross starts in the region, whose grid is 1.5 mm.
     at, shape = viewer["start"], viewer["shape"]
     assert all(0 <= x < n for x, n in zip(at, shape))
-    values = page._mosaic(np.arange(24, dtype=np.uint8).reshape(2, 3, 4), "PNG")
+    values = scan_page._mosaic(np.arange(24, dtype=np.uint8).reshape(2, 3, 4), "PNG")
     assert values.startswith("data:image/png;base64,")
 
 
@@ -143,9 +143,9 @@ def test_mosaic_is_read_as_the_viewer_reads_it():
 
     rng = np.random.default_rng(0)
     volume = rng.integers(0, 255, (5, 4, 7)).astype(np.uint8)
-    data = page._mosaic(volume, "PNG").partition(",")[2]
+    data = scan_page._mosaic(volume, "PNG").partition(",")[2]
     pixels = np.array(Image.open(io.BytesIO(base64.b64decode(data))))
-    columns = page._columns(volume.shape)
+    columns = scan_page._columns(volume.shape)
     for z in range(7):
         left, top = (z % columns) * 5, (z // columns) * 4
         np.testing.assert_array_equal(pixels[top : top + 4, left : left + 5], volume[..., z].T)
@@ -153,18 +153,18 @@ def test_mosaic_is_read_as_the_viewer_reads_it():
 
 def test_refused_scans_have_a_page_and_a_line(scan, found, prepared, tmp_path):
     refused = {"scan": "sub-2", "file": "b.nii", "bundle": "sadm-x", "refused": "is <empty>"}
-    page.write_refused(tmp_path / "p.html", refused, MANIFEST)
+    scan_page.write_refused(tmp_path / "p.html", refused, MANIFEST)
     text = (tmp_path / "p.html").read_text()
     assert "is &lt;empty&gt;" in text and "<canvas" not in text
     more = record_of(scan, found, prepared, "sub-3")
     more["compared"] = {**more["compared"], "p_value": 0.25}
-    records = summary.sort([refused, record_of(scan, found, prepared), more])
+    records = predictions.sort([refused, record_of(scan, found, prepared), more])
     assert [record["scan"] for record in records] == ["sub-3", "sub-1", "sub-2"]
-    table = summary.table(records, MANIFEST).set_index("scan")
+    table = predictions.table(records, MANIFEST).set_index("scan")
     assert table.loc["sub-2", "refused"] == "is <empty>" and table.loc["sub-2"].notna().sum() == 2
     assert table.loc["sub-1", "exceeds_5"] == "n/a"
     assert table.loc["sub-1", "above_val_ml"] == pytest.approx(0.384)
-    summary.write(tmp_path / "s.html", records, MANIFEST)
+    predictions.write(tmp_path / "s.html", records, MANIFEST)
     text = (tmp_path / "s.html").read_text()
     assert "<b>2</b> scans with a map, <b>1</b> without" in " ".join(text.split())
     assert 'href="sub-1.html"' in text
