@@ -66,7 +66,7 @@ def fork(checkout, config):
     config.write_text(yaml.safe_dump(written, sort_keys=False))
 
 
-@pytest.mark.demo
+@pytest.mark.tutorials
 def test_it_gets_a_row_of_the_table(with_method):
     checked = python(with_method, "-m", "uad.contract", "own/mine.yaml")
     assert "passed" in checked and "failed" not in checked
