@@ -18,8 +18,8 @@ from PIL import Image
 from uad.base.arrays import bounding_box
 from uad.imaging import registration
 from uad.imaging.volumes import Volume
-from uad.predict.result import Native, thresholds
 from uad.predict.predictions import NOT_A_DEVICE
+from uad.predict.result import Native, thresholds
 from uad.report import pages
 
 SPACING_MM = 1.5
