@@ -2,17 +2,24 @@
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make report  the report of a finished run, report.zip
-#   make test    the test suite
+#   make demo-released  the demo as the authors' released code
+#   make new-method NAME=mine           a method of your own to start from, in own/ (docs/own_method.md)
+#   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1
+#   make test    the test suite; test-fast without the demo
+#   make study          the paper's claims on more simulated scans (docs/study.md)
+#   make bench          speed, against usual libraries (docs/benchmarks.md)
 #   make mutants        whether the tests notice single faults in the library
 #   make test-faults    the demo while its jobs and Snakemake are killed
 #   make test-slurm     the SLURM profile on a real SLURM
 #   make setup-hdbet    HD-BET for real heads, in an environment of its own
+#   make setup-deepbet  the same for deepbet
 #   make recover        on a cluster, after Snakemake itself was killed (docs/cluster.md)
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 HDBET := .venv-hdbet
+DEEPBET := .venv-deepbet
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo)
 DEMO := --configfile config/demo.yaml
 DEMO_REPORT := results/demo/report.zip
@@ -22,25 +29,46 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: demo report setup setup-hdbet recover test test-fast test-envs test-faults test-hdbet test-slurm mutants \
+.PHONY: help demo demo-released report new-method try setup setup-hdbet setup-deepbet recover test test-fast test-envs \
+  test-faults test-hdbet test-deepbet test-slurm mutants \
   lint format dag docs study plan bench bench-paper bench-gpu bench-memory clean
 
+# The list at the top of this file.
+help:
+	@sed -n 's/^#   //p' Makefile
+
+# Snakemake prints a panel of what runs; all else that it says is in .snakemake/log.
 demo: $(VENV)/.run-packages
-	$(BIN)/snakemake --cores all --scheduler greedy $(DEMO)
+	@$(BIN)/snakemake --cores all --scheduler greedy --logger rich $(DEMO)
 	@# The report only when a result is newer.
 	@if [ ! -e $(DEMO_REPORT) ] || [ -n "$$(find results/demo/index.html results/demo/tables results/demo/figures results/demo/qc -newer $(DEMO_REPORT))" ]; \
-	then $(BIN)/snakemake $(DEMO) --report $(DEMO_REPORT); fi
+	then $(BIN)/snakemake $(DEMO) --quiet all --report $(DEMO_REPORT); fi
 	@$(FRONT) $(DEMO_REPORT)
 	@echo "Start with results/demo/index.html   report: $(DEMO_REPORT)"
+
+# As the released code in all but the split lists, which simulated scans are not in.
+demo-released: $(VENV)/.run-packages
+	$(BIN)/snakemake --cores all --scheduler greedy --configfile config/released.yaml config/demo.yaml \
+	  --config results=results/demo-released "splits={scheme: clean}"
 
 # Of another table: make report OVERLAY=config/cddpm.yaml
 report: $(VENV)/.run-packages
 	$(BIN)/snakemake $(if $(OVERLAY),--configfile $(OVERLAY)) --report report.zip
 	$(FRONT) report.zip
 
+new-method: $(VENV)/.run-packages
+	@PYTHONPATH=src $(BIN)/python -m uad.contract.new $(NAME)
+
+TRY := --configfile config/demo.yaml config/try.yaml
+try: setup
+	PYTHONPATH=src $(BIN)/python -m uad.contract $(OVERLAY)
+	$(BIN)/snakemake --cores all --scheduler greedy table1 $(TRY) $(OVERLAY)
+
 setup: $(VENV)/.run-packages $(VENV)/.test-packages
 
 setup-hdbet: $(HDBET)/.packages
+
+setup-deepbet: $(DEEPBET)/.packages
 
 # Jobs of this folder that a killed Snakemake left behind are cancelled; then the folder is unlocked.
 # Their names begin with the prefix in slurm/config.yaml.
@@ -53,7 +81,7 @@ recover:
 	$(BIN)/snakemake --profile slurm --unlock
 
 # Tests that take long, or need what not every machine has, are left out.
-CHEAP = "not demo and not envs and not faults and not hdbet and not slurm"
+CHEAP = "not demo and not envs and not faults and not hdbet and not deepbet and not slurm"
 
 test: setup
 	$(BIN)/pytest -n 2 -m $(CHEAP)
@@ -72,6 +100,9 @@ test-envs: setup
 
 test-hdbet: setup setup-hdbet
 	$(BIN)/pytest -m hdbet
+
+test-deepbet: setup setup-deepbet
+	$(BIN)/pytest -m deepbet
 
 # The demo in another folder through thirty kills; compared with one that was left alone.
 test-faults: setup
@@ -141,9 +172,9 @@ $(VENV)/.test-packages: $(VENV)/.run-packages
 	@touch $@
 
 # torch first, in the build that is offered for this machine; the rest may not replace it.
-$(HDBET)/.packages: constraints.txt constraints-hdbet.txt pyproject.toml
-	$(PYTHON) -m venv $(HDBET)
-	$(HDBET)/bin/pip install --quiet --constraint constraints.txt torch
-	$(HDBET)/bin/pip install --quiet --constraint constraints.txt --constraint constraints-hdbet.txt \
-	  $(call PACKAGES,project["optional-dependencies"]["hdbet"])
+$(HDBET)/.packages $(DEEPBET)/.packages: .venv-%/.packages: constraints.txt constraints-%.txt pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --constraint constraints.txt torch
+	$(@D)/bin/pip install --quiet --constraint constraints.txt --constraint constraints-$*.txt \
+	  $(call PACKAGES,project["optional-dependencies"]["$*"])
 	@touch $@

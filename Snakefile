@@ -17,6 +17,7 @@ include: "workflow/rules/quality.smk"
 include: "workflow/rules/split.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
+include: "workflow/rules/export.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/bundle.smk"
@@ -26,18 +27,21 @@ if config["predict"]:
 
     include: "workflow/rules/predict.smk"
 
+    localrules:
+        predict,
+
 
 localrules:
     all,
     check,
     download,
+    export,
     fetch,
     preprocess,
     train,
     table1,
     figures,
     bundle,
-    predict,
 
 
 rule all:
@@ -50,6 +54,8 @@ rule all:
 
 onsuccess:
     host.cancel_timers()
+    say_answer()
+    end_check()
 
 
 onerror:

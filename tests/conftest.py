@@ -11,12 +11,14 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 
-import phantoms
-from uad.data import packed
+from uad.contract.phantoms import write_pack
+
+pytest.register_assert_rewrite("uad.contract.checks")
+
+__all__ = ["write_pack"]
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "results/demo"
@@ -47,7 +49,8 @@ LINE = {
     "title": "IXI", "licence": "free & open", "source": "https://example.org/ixi",
     "citation": "IXI",
     "modality": "T1", "layout": "native", "folder": "data/IXI-T1", "cases": 581, "found": 9,
-    "needed": 9, "missing": None, "left_out": [], "unreadable": [],
+    "needed": 9, "missing": None, "left_out": [], "unreadable": [], "dated": [],
+    "contents": {"image": {}, "lesion": {}},
 }  # fmt: skip
 
 # Parameters of a small diffusion model.
@@ -60,17 +63,6 @@ SMALL_DIFFUSION = {
     "test_levels": [250, 500],
     "noise": {"octaves": 3, "persistence": 0.8, "wavelength": 16},
 }  # fmt: skip
-
-
-def write_pack(folder, n, seed=0, shape=(12, 48, 48)):
-    """A packed data set of `n` phantoms named S0, S1, ...; returns the opened pack."""
-    rng = np.random.default_rng(seed)
-    volumes = [
-        dict(zip(("image", "brain", "lesion"), phantoms.volume(rng, shape))) for _ in range(n)
-    ]
-    table = pd.DataFrame({"subject": [f"S{i}" for i in range(n)], "voxel_ml": 0.008})
-    packed.write(folder, table, volumes, n, shape)
-    return packed.Pack(folder)
 
 
 @pytest.fixture

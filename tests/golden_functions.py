@@ -75,7 +75,7 @@ def compute(inputs):
             "fold": rows % 2,
             "subject": [f"S{i}" for i in rows // 2 % 3],
             "test_set": "brats",
-            **{name: score[brain][k : k + 12] for k, name in enumerate(statistics.METRICS)},
+            **{name: score[brain][k : k + 12] for k, name in enumerate(statistics.MEASURED)},
         }
     )
     blocks = {name: {"block": "I", "healthy": "ixi"} for name in subjects["row"].unique()}

@@ -9,8 +9,9 @@ from packaging.utils import canonicalize_name
 
 SOURCE = ROOT / "src"
 PACKAGES = packages_distributions()
-# Of a distribution that is not in the environment of the tests, but in .venv-hdbet.
-PACKAGES.setdefault("nnunetv2", ["nnunetv2"])
+# Of distributions that are not in the environment of the tests, but in .venv-hdbet, .venv-deepbet.
+for name in ("nnunetv2", "deepbet"):
+    PACKAGES.setdefault(name, [name])
 
 
 def library():

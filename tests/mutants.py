@@ -25,7 +25,14 @@ from queue import Queue
 
 ROOT = Path(__file__).parent.parent
 LIST = "tests/mutants.toml"
-NEEDED = ("src", "tests", "config", "workflow", "pyproject.toml")  # of a checkout, by the tests
+NEEDED = (
+    "src",
+    "tests",
+    "config",
+    "workflow",
+    "examples",
+    "pyproject.toml",
+)  # of a checkout, by the tests
 PROCESSES = 2
 MOST_SECONDS = 600  # of the tests of one mutant
 CAUGHT, SURVIVED, BROKEN = "caught", "SURVIVED", "BROKEN"

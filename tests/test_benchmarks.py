@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import brain_masks
+import numpy as np
 import paper
 import pytest
 import run
@@ -12,6 +14,8 @@ from conftest import ROOT
 
 CONFIG = {
     "folds": [0, 1],
+    "external": {},
+    "checkpoints": {},
     "training": {"epochs": 10, "batch_size": 4, "slices_per_volume": 1, "drop_last": True},
     "splits": {
         "ixi": {"train": 9, "val": 1, "test": 2},
@@ -102,3 +106,14 @@ def test_configurations_are_merged(tmp_path):
     (tmp_path / "a.json").write_text('{"x": {"y": 1, "z": 2}}')
     (tmp_path / "b.yaml").write_text("x: {y: 3}\n")
     assert paper.read(tmp_path / "a.json", tmp_path / "b.yaml") == {"x": {"y": 3, "z": 2}}
+
+
+def test_masks_are_compared_as_by_hand():
+    # Slabs of 4 x 6 x 6 voxels, the one a voxel further.
+    first, second = np.zeros((2, 12, 10, 10), bool)
+    first[3:7, 2:8, 2:8] = second[4:8, 2:8, 2:8] = True
+    assert brain_masks.dice(first, second) == 0.75
+    assert brain_masks.surface_distance(first, first) == 0
+    # Of the 112 voxels of either surface the outer face (36), and of the inner one the 16 that are
+    # inside the other mask, are 1 voxel away; all others are on the other surface.
+    assert brain_masks.surface_distance(first, second) == pytest.approx((36 + 16) / 112)

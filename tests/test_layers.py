@@ -6,7 +6,7 @@ from imports import LIBRARY, imported
 # From below; CONTRIBUTING.md has what is where.
 LAYERS = (
     "base", "imaging", "data", "models", "engine", "evaluation", "report", "predict",
-    "simulation", "plan",
+    "simulation", "plan", "contract",
 )  # fmt: skip
 
 

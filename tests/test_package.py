@@ -18,9 +18,13 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 OVERLAY = ROOT / "config/demo.yaml"
 # Imported by Snakemake, and by pandas to read `.xls`; of nilearn a file is read.
-NOT_IMPORTED_HERE = {"snakemake-executor-plugin-slurm", "xlrd", "nilearn"}
-# In .venv-hdbet, with HD-BET.
-OF_HD_BET = {"nnunetv2"}
+NOT_IMPORTED_HERE = {
+    "snakemake-executor-plugin-slurm", "snakemake-logger-plugin-rich", "xlrd", "nilearn",
+}  # fmt: skip
+# In .venv-hdbet, with HD-BET, and in .venv-deepbet.
+OF_STRIPPERS = {"nnunetv2", "deepbet"}
+# For those who check a method of their own (`uad.contract`); in the extra `test`.
+OF_CONTRACT = {"pytest"}
 
 
 def run(command, folder, **environment):
@@ -39,10 +43,18 @@ def in_checkout(folder, *arguments):
 
 def test_dependencies_are_what_is_imported():
     paths = [*LIBRARY.values(), *(ROOT / "workflow/scripts").glob("*.py")]
-    needed = distributions(closure(paths)[1]) - OF_HD_BET
+    needed = distributions(closure(paths)[1]) - OF_STRIPPERS - OF_CONTRACT
+    assert set(PROJECT["optional-dependencies"]["test"]) >= OF_CONTRACT
     named = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
     assert needed - named == set()
     assert named - needed == NOT_IMPORTED_HERE
+
+
+def test_make_alone_lists_what_there_is():
+    said = run(["make"], ROOT).stdout
+    targets = re.findall(r"^make (\S+) ", said, re.M)
+    rules = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M)
+    assert {"demo", "test"} < set(targets) <= set(rules)
 
 
 def test_minimum_version_of_snakemake_is_that_of_the_snakefile():

@@ -103,16 +103,16 @@ def test_rules_and_make_load_nothing():
 
 def test_file_names_are_quoted_in_shell_commands():
     # Numbers and words out of a list of the schema may stand as they are; a program is quoted where
-    # it is put together (`hd_bet_program`).
+    # it is put together (`stripping_program`).
     plain = {"threads", "params.accelerator", "params.local_gpus", "params.program"}
     commands = {
         name: text.partition("shell:")[2] for name, text in rule_texts() if "shell:" in text
     }
-    assert set(commands) == {"strip_skull_hd_bet", "strip_scan_hd_bet"}
+    assert set(commands) == {"strip_skull_hd_bet", "strip_skull_deepbet", "strip_scan_hd_bet"}
     for name, command in commands.items():
         words = re.findall(r"\{([\w.]+)(:q)?\}", command)
-        assert len(words) == command.count("{") == 8
-        assert {word for word, quoted in words if not quoted} == plain, name
+        assert len(words) == command.count("{") == (5 if name == "strip_skull_deepbet" else 8)
+        assert {word for word, quoted in words if not quoted} <= plain, name
     types = get_type_hints(schema.Config)
     assert get_args(types["accelerator"]) == ("auto", "cpu", "cuda")
     assert types["local_gpus"] is int

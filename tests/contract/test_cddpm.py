@@ -23,7 +23,9 @@ def trained():
 def test_levels_are_indices_minus_one(monkeypatch):
     method = trained()
     seen = []
-    monkeypatch.setattr(method, "denoise", lambda x, t, eps: seen.append(t.tolist()) or x)
+    monkeypatch.setattr(
+        method, "denoise_given", lambda features, x, t, eps: seen.append(t.tolist()) or x
+    )
     method.reconstruct(torch.rand(3, 16, 16), np.random.default_rng(0))
     assert seen == [[249] * 3, [499] * 3]
 
@@ -96,11 +98,35 @@ def test_test_levels_see_the_clean_slice_too():
     seen = watched(method)
     volume = torch.rand(3, 16, 16)
     found = method.reconstruct(volume, np.random.default_rng(4))
-    assert len(seen["encoder"]) == len(seen["unet"]) == len(found) == 2
-    for (clean, kept), (noised, times, condition), level in zip(*seen.values(), found):
-        assert torch.equal(clean, volume[:, None]) and kept is None
+    assert len(seen["unet"]) == len(found) == 2
+    ((clean,),) = seen["encoder"]
+    assert torch.equal(clean, volume[:, None])
+    for (noised, times, condition), level in zip(seen["unet"], found):
+        assert torch.equal(condition, method.network["encoder"](clean))
         predicted = method.network["unet"](noised, times, condition)
         torch.testing.assert_close(level, (predicted[:, 0] + 1) / 2)
+
+
+def test_encoder_runs_once_per_slice_whatever_the_levels():
+    """The values are those of a run per level, with fewer runs."""
+    method = trained()
+    volume = torch.rand(23, 16, 16)  # three network calls
+    rng = np.random.default_rng(5)
+    fields = [method.draw_noise(rng, volume) for _ in method.params.test_levels]
+    per_level = [
+        torch.cat(
+            [
+                method.denoise(x, torch.full((len(x),), level - 1), eps)
+                for x in volume[:, None].split(10)
+            ]
+        )
+        for level, eps in zip(method.params.test_levels, fields)
+    ]
+    calls = []
+    method.network["encoder"].register_forward_pre_hook(lambda m, x: calls.append(len(x[0])))
+    found = method.reconstruct(volume, np.random.default_rng(5))
+    assert calls == [10, 10, 3]
+    assert torch.equal(found, (torch.stack(per_level)[:, :, 0] + 1) / 2)
 
 
 def test_loss_of_the_untrained_network_is_the_mean_absolute_input():

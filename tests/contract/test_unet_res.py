@@ -21,7 +21,8 @@ class Upstream(torch.nn.Module):
         self.weight = torch.nn.Parameter(torch.tensor(share))
         self.generators = []
 
-    def reconstruct_once(self, x, rng):
+    def reconstruct_once(self, x, rng, training=False):
+        assert not training
         self.generators.append(rng)
         return self.weight * x
 
@@ -146,3 +147,63 @@ def test_sadm_adds_residual_map_and_prediction(tmp_path, rng):
     expected = residual_map + predictions[1] * volume.brain
     np.testing.assert_allclose(score(volume), expected, atol=1e-5)
     assert residual_map[volume.brain].std() > 0.01
+
+
+def drifting():
+    """A frozen cDDPM and a method that lets its encoder drift; zero layers have values."""
+    torch.manual_seed(0)
+    cddpm = methods.build("cddpm", SMALL["cddpm"])
+    for parameter in cddpm.parameters():
+        if (parameter == 0).all():
+            torch.nn.init.normal_(parameter, std=0.1)
+    cddpm.eval().requires_grad_(False)
+    params = {**SMALL["unet_res"], "frozen": "drifting"}
+    return cddpm, methods.build("unet_res", params, cddpm)
+
+
+def running(encoder):
+    return torch.cat([v for k, v in encoder.state_dict().items() if "running" in k])
+
+
+def test_a_drifting_encoder_is_in_training_mode_and_keeps_its_weights(batch, rng):
+    """As the released code leaves it: batch statistics, stochastic depth, a drifting average."""
+    cddpm, method = drifting()
+    encoder, unet = cddpm.network["encoder"], cddpm.network["unet"]
+    weights = [p.clone() for p in cddpm.parameters()]
+    before, kept = running(encoder), []
+    encoder.register_forward_pre_hook(lambda m, x: kept.append(x[1]))
+    method.network.train()
+    assert encoder.training and not unet.training
+    # One step of the stem's average, by hand: momentum 0.1 towards the batch's mean.
+    stem = encoder.conv1(batch.image).mean(dim=(0, 2, 3))
+    expected = 0.9 * encoder.bn1.running_mean + 0.1 * stem
+    method.loss(batch, rng).backward()
+    torch.testing.assert_close(encoder.bn1.running_mean, expected)
+    assert kept[0] is not None and not torch.equal(running(encoder), before)
+    assert all(torch.equal(p, w) for p, w in zip(cddpm.parameters(), weights))
+    # At validation and test time it is as it has become, and nothing moves.
+    method.network.eval()
+    before = running(encoder)
+    method.loss(batch, rng)
+    assert kept[1] is None and torch.equal(running(encoder), before)
+
+
+def test_what_has_drifted_is_stored_apart(batch, rng):
+    cddpm, method = drifting()
+    method.network.train()
+    method.loss(batch, rng)
+    network, drifted = method.split(method.network.state_dict())
+    plain = methods.build("unet_res", SMALL["unet_res"])
+    plain.network.load_state_dict(network)  # what is missing, or left over, is an error
+    assert drifted.keys() == {k for k in cddpm.network.state_dict() if k.startswith("encoder.")}
+    for name, value in drifted.items():
+        assert torch.equal(value, cddpm.network.state_dict()[name])
+
+
+def test_an_encoder_in_evaluation_mode_does_not_drift(batch, rng):
+    cddpm, _ = drifting()
+    method = methods.build("unet_res", SMALL["unet_res"], cddpm)
+    before = running(cddpm.network["encoder"])
+    method.network.train()
+    method.loss(batch, rng).backward()
+    assert torch.equal(running(cddpm.network["encoder"]), before)

@@ -9,14 +9,30 @@ import yaml
 from conftest import ROOT, rule_texts
 from plan import job_counts, stand_ins, submissions
 
+from uad.plan import config as settings
+from uad.plan.figures import Figures
+from uad.plan.overlays import with_defaults
+from uad.plan.plan import Plan
 from uad.simulation import names
 
 # 2560 in all, a few more than there are.
 COUNTS = {"ixi": 654, "brats21": 1251, "atlas_v2": 655}
 MOST_SUBMISSIONS = 3000
 
+
+def paper():
+    """The plan of `config/config.yaml`, and its figures."""
+    config = {}
+    with_defaults(config, ROOT / "config/config.yaml")
+    settings.check(config)
+    of_config = Plan(config, ROOT)
+    return of_config, Figures(of_config)
+
+
+PAPER, FIGURES = paper()
 # Of the configuration: methods, models of the table, those among them that reconstruct, its rows.
-METHODS, MODELS, RECONSTRUCTING, ROWS = 13, 16, 6, 25
+METHODS, MODELS = len(PAPER.trained), len(PAPER.models) - len(PAPER.pretrained)
+RECONSTRUCTING, ROWS = len(PAPER.reconstructing), len(PAPER.config["rows"])
 
 
 def plan(checkout, *targets, configfiles=()):
@@ -42,11 +58,12 @@ def test_paper(checkout, tmp_path):
     assert jobs["measure_quality"] == n and jobs["quality_page"] == 3
     assert jobs["pretrain"] == 5  # SparK, for the encoder of each fold's cDDPM
     assert jobs["train_model"] == MODELS * 5
-    # Per fold, test set and the healthy one; that of the cDDPM is shared by nine rows.
+    # Per fold, test set and the healthy one; that of the cDDPM is shared by all rows that use it.
     assert jobs["reconstruct"] == RECONSTRUCTING * 5 * 4
     assert jobs["score"] == (MODELS - RECONSTRUCTING) * 5
     assert jobs["evaluate"] == ROWS * 5
-    assert jobs["collect_cases"] == ROWS - 3 and jobs["weigh_maps"] == 3 * 5
+    assert jobs["collect_cases"] == len(FIGURES.scored)
+    assert jobs["weigh_maps"] == len(FIGURES.weighted) * 5
     assert jobs["describe_method"] == METHODS  # controls have no card
     assert jobs["front_page"] == jobs["record_provenance"] == jobs["write_methods"] == 1
     assert not any(rule.startswith("simulate") for rule in jobs)
@@ -123,6 +140,50 @@ def test_released_lists(checkout, tmp_path):
     assert done.returncode == 0
     (inputs,) = re.findall(r"^rule audit_splits:\n    input: (.*)$", done.stdout, flags=re.M)
     assert all(f"/{name}.csv" in inputs for name in LISTS)
+
+
+def test_released_configuration(checkout, tmp_path):
+    """As the authors' code: every stage II model has reconstructions of its own."""
+    overlay = released(checkout, tmp_path)
+    jobs = plan(checkout, configfiles=["config/released.yaml", overlay])
+    assert jobs["train_drifting"] == 3 * 5 and jobs["train_model"] == (MODELS - 3) * 5
+    assert jobs["reconstruct"] == (RECONSTRUCTING + 3) * 5 * 4
+    assert jobs["synthesize"] == 1  # the test set; anomalies in healthy slices validate
+
+
+def test_released_configuration_on_simulated_scans(checkout):
+    done = checkout.snakemake(
+        "-n", "--quiet", "rules", "--config", "results=results/demo-released",
+        "splits={scheme: clean}", configfiles=["config/released.yaml", "config/demo.yaml"],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = job_counts(done.stdout)
+    assert jobs["train_drifting"] == 3 * 2 and jobs["evaluate"] == ROWS * 2
+
+
+def test_checkpoints_in_place_of_trainings(checkout, tmp_path):
+    for fold in (0, 1):
+        (tmp_path / f"fold-{fold}.ckpt").touch()
+    names = ("cddpm", "unet_res-brats", "unet_res-atlas")
+    overlay = checkout.overlay(
+        checkpoints=dict.fromkeys(names, str(tmp_path)),
+        methods={"unet_res": {"frozen": "drifting"}},
+    )
+    jobs = plan(checkout, configfiles=["config/demo.yaml", overlay])
+    assert "pretrain" not in jobs and jobs["import_checkpoint"] == 2
+    assert jobs["import_drifting"] == 2 * 2 and jobs["train_drifting"] == 2  # that of DRAEM
+    assert jobs["train_model"] == (MODELS - 4) * 2
+
+
+def test_one_fold_needs_the_lists_of_that_fold_only(checkout, tmp_path):
+    overlay = released(checkout, tmp_path)
+    for role in ("train", "val"):
+        for fold in range(1, 5):
+            (tmp_path / f"lists/IXI_{role}_fold{fold}.csv").unlink()
+    done = checkout.snakemake("-n", "--config", "folds=[0]", configfiles=[overlay])
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = checkout.snakemake("-n", "--config", "folds=[0, 1]", configfiles=[overlay])
+    assert "IXI_train_fold1.csv: this released split list is missing" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("missing", ["folder", "list"])
@@ -242,6 +303,18 @@ def test_cddpm_protocol_on_simulated_scans(checkout):
     assert "synthesize" not in jobs and "plot_cases" not in jobs
 
 
+def test_public_start_on_simulated_scans(checkout):
+    done = checkout.snakemake(
+        "-n", "--quiet", "rules", "--config", "results=results/demo-public",
+        configfiles=["config/public.yaml", "config/demo.yaml"],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = job_counts(done.stdout)
+    assert jobs["train_model"] == 8 * 2 and jobs["pretrain"] == 2 and jobs["evaluate"] == 11 * 2
+    assert jobs["simulate_mslub"] == 5 and jobs["make_splits"] == 2
+    assert "simulate_brats21" not in jobs and "synthesize" not in jobs
+
+
 def test_cddpm_protocol_on_real_data(checkout, tmp_path):
     rows = cddpm_rows(checkout)
     counts = {"ixi": 7, "brats21": 5, "atlas_v2": 4, "mslub": 3, "wmh": 6}
@@ -282,7 +355,7 @@ def test_jobs_that_ask_for_a_gpu_go_where_one_is_and_no_others():
     profile = yaml.safe_load((ROOT / "slurm/config.yaml").read_text())
     sent = {name for name, block in profile["set-resources"].items() if "slurm_partition" in block}
     asking = {name for name, text in rule_texts() if "gpu=gpus" in text}
-    assert sent == asking | {"pretrain"}  # which inherits from train_model
+    assert sent == asking | {"pretrain", "train_drifting"}  # which inherit from train_model
     text = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     assert not re.search(r"\bgpus=|gpus_per_task|gres=|slurm_", text)
 
@@ -314,6 +387,7 @@ def test_every_rule_says_what_it_needs():
     [
         "register_to_sri24",
         "strip_skull_hd_bet",
+        "strip_skull_deepbet",
         "correct_bias",
         "train_model",
         "reconstruct",
@@ -357,3 +431,58 @@ def test_missing_modality_is_named(checkout):
     )
     assert done.returncode != 0
     assert "modality is T2, but only T1 scans are simulated" in done.stdout + done.stderr
+
+
+def test_example_on_real_brains(checkout):
+    # As docs/real_brains.md has it: 20 healthy subjects and two patients, on the paths of the file.
+    example = ROOT / "docs/examples/real_brains.yaml"
+    overlay = yaml.safe_load(example.read_text())
+    files = [*overlay["atlas"].values()]
+    files += [
+        f"{overlay['datasets']['ixi']['folder']}/IXI{i:03d}-Guys-{i:04d}-T1.nii.gz"
+        for i in range(1, 21)
+    ]
+    files += [
+        f"{overlay['datasets']['brats21']['folder']}/BraTS2021_{i:05d}/BraTS2021_{i:05d}_{what}.nii.gz"
+        for i in (1, 2)
+        for what in ("t1", "seg")
+    ]
+    for file in files:
+        path = checkout.folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    jobs = plan(checkout, configfiles=["config/demo.yaml", example])
+    assert jobs["register_to_sri24"] == jobs["strip_skull"] == 22
+    assert jobs["pretrain"] == 1 and jobs["train_model"] == 4
+    assert jobs["evaluate"] == len(overlay["table"]["rows"])
+    assert not any(rule.startswith("simulate") for rule in jobs)
+
+
+def test_heads_by_deepbet(checkout, tmp_path):
+    changes = stand_ins(tmp_path / "raw", {"ixi": 3, "brats21": 3, "atlas_v2": 3})
+    for dataset in ("ixi", "atlas_v2"):
+        changes["datasets"][dataset]["brain_mask"] = "deepbet"
+    jobs = plan(checkout, "preprocess", configfiles=[checkout.overlay(**changes)])
+    assert jobs["strip_skull_deepbet"] == 6 and jobs["strip_skull"] == 3
+    assert "strip_skull_hd_bet" not in jobs
+
+
+def test_maps_made_elsewhere(checkout, tmp_path):
+    changes = stand_ins(tmp_path / "raw", dict.fromkeys(COUNTS, 3))
+    changes |= {
+        "external": {"mine": {"folder": str(tmp_path / "maps")}},
+        "rows": {"mine": {"block": "I", "label": "mine", "healthy": "none", "maps": ["mine"]}},
+        "table": {"rows": ["mine", "intensity"], "claims": None},
+        "folds": [0, 1],
+    }
+    path = checkout.overlay(**changes)
+    done = checkout.snakemake("-n", configfiles=[path])
+    assert done.returncode != 0
+    assert f"{tmp_path}/maps: no such folder" in done.stdout + done.stderr
+    (tmp_path / "maps/brats21").mkdir(parents=True)
+    (tmp_path / "maps/brats21/A.nii.gz").touch()
+    jobs = plan(checkout, "table1", configfiles=[path])
+    assert jobs["import_maps"] == 2 and jobs["evaluate"] == 4 and "train_model" not in jobs
+    changes["external"] = {"ae": changes["external"]["mine"]}
+    done = checkout.snakemake("-n", configfiles=[checkout.overlay(**changes)])
+    assert "external.ae has the name of a method" in done.stdout + done.stderr

@@ -50,12 +50,19 @@ def test_table_has_every_row_and_test_set(table, paper_config):
 
 
 # The paper's findings. Training is chaotic in its last digits: on another processor, or with other
-# threads, folds come out otherwise, by as much as they differ between seeds. Seen in two folds of
-# one seed and one of another, in per cent: the cDDPM 46, 47, 62 on BRATS and 45, 43, 49 on ATLAS
-# (chance 3 and 4, intensity 8 and 32); Unet/BRATS on ATLAS 25, 13, 20; Unet/ATLAS on BRATS 4, 4, 3;
-# SADM_res/BRATS on ATLAS 48, 47, 53; SADM_res/ATLAS on BRATS 46, 46, 67; Unet/DRAEM on DRAEM 35,
-# 33, 40 (cDDPM 12, 11, 12). The mean of SADM_res over both data sets, each trained and tested on
-# the same, was above the cDDPM's by 1.7, 5.9 and 8.0; that of BRATS alone by -1.7, 1.4 and 7.1.
+# threads, folds come out otherwise, by as much as they differ between seeds. Seen in the demo (mean
+# of two folds) and in fold 0 of five other seeds, in per cent:
+#
+# | [DICE] of, on                | demo | others                   | bound
+# | cDDPM, BRATS                 | 46   | 62, 51, 41, 44, 58       | 17 (chance 3, intensity 8)
+# | cDDPM, ATLAS                 | 44   | 49, 55, 54, 50, 41       | 32 (intensity; chance 4)
+# | SADM_res/BRATS, ATLAS        | 47   | 53, 57, 64, 62, 37       | 0.85 of cDDPM: at least 0.90
+# | SADM_res/ATLAS, BRATS        | 46   | 67, 58, 42, 45, 58       | 0.85 of cDDPM: at least 0.99
+# | Unet/BRATS, ATLAS            | 19   | 20, 20, 19, 12, 8        | 2/3 of the cDDPM: 0.43 at most
+# | Unet/ATLAS, BRATS            | 4    | 3, 5, 8, 5, 4            | 2/3 of the cDDPM: 0.19 at most
+# | Unet/DRAEM, DRAEM            | 34   | 40, 33, -, 34, -         | twice the cDDPM: 2.7 and more
+# | SADM_res - cDDPM, own domain | 3.8  | 8.0, 3.6, 6.6, 12.2, 7.7 | 0; of BRATS alone from -2 to 13
+# | Unet, own domain             | 20   | 35, 28, 16, 12, 20       | twice chance, 7.5
 
 
 @pytest.fixture
@@ -104,9 +111,10 @@ def test_training_with_real_lesions_finds_them(dice):
             np.mean([dice(*row, on=name) for row, name in zip(rows, REAL)])
             for rows in ([(method, name) for name in REAL], [("chance",)] * 2)
         )
-        assert found > 3 * by_chance
-    # Who knows strokes only finds no glioma. (The other way round they may.)
-    assert dice("unet", "brats", on="brats") > 1.5 * dice("unet", "atlas", on="brats")
+        assert found > 2 * by_chance
+    # Who knows strokes only finds no glioma: at least 1.2 times in six seeds. (The other way round
+    # they may.)
+    assert dice("unet", "brats", on="brats") > dice("unet", "atlas", on="brats")
 
 
 def test_training_with_synthetic_anomalies_finds_them(dice):
@@ -216,7 +224,9 @@ def test_quality_of_every_subject_is_in_its_page(demo, name):
     table = tsv.read(demo / f"qc/{name}.tsv")
     assert len(table) == page.count("data:image/jpeg") == (10 if name == "ixi" else 8)
     assert all(f">{subject}</a>" in page for subject in table["subject"])
-    assert table["dice_atlas"].min() > 0.9 and table["brain_ml"].between(1000, 2000).all()
+    # A mask that was made of the atlas brain has no Dice with it.
+    assert table["dice_atlas"].min() > 0.9 if name == "brats21" else "dice_atlas" not in table
+    assert table["brain_ml"].between(1000, 2000).all()
     assert ("lesion_ml" in table) == (name != "ixi")
     for link in re.findall(r'href="([^"]+)"', page):
         assert (demo / "qc" / link).exists()

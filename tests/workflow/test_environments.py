@@ -74,7 +74,7 @@ def environment(text):
 
 def code_of(text):
     """A rule's script, and the modules that it loads by name."""
-    (script,) = re.findall(r'"\.\./scripts/(\w+\.py)"|code\("(strip_skull_hd_bet\.py)"\)', text)
+    (script,) = re.findall(r'"\.\./scripts/(\w+\.py)"|code\("(strip_skull_\w+\.py)"\)', text)
     packages = [package for name in code_functions(text) for package in BY_NAME.get(name, [])]
     modules = [n for n in LIBRARY for package in packages if n.startswith(f"{package}.")]
     return [SCRIPTS / "".join(script), *(LIBRARY[name] for name in modules)]
@@ -124,15 +124,16 @@ def test_every_file_is_used_and_there():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_pins_are_those_of_the_constraints(path):
-    files = ["constraints.txt"] + ["constraints-hdbet.txt"] * (path.name == "skullstrip.yaml")
-    known = constraints(*files)
+    own = {"skullstrip.yaml": "constraints-hdbet.txt", "deepbet.yaml": "constraints-deepbet.txt"}
+    known = constraints("constraints.txt", *filter(None, [own.get(path.name)]))
     found = pins(path.read_text())
     assert found == {name: known[name] for name in found}
 
 
 def test_constraints_name_a_package_once():
-    first, second = constraints("constraints.txt"), constraints("constraints-hdbet.txt")
-    assert first and second and not set(first) & set(second)
+    common = constraints("constraints.txt")
+    for own in map(constraints, ("constraints-hdbet.txt", "constraints-deepbet.txt")):
+        assert common and own and not set(common) & set(own)
 
 
 @pytest.mark.parametrize("name", [name for name, _ in rule_texts()])

@@ -4,7 +4,9 @@ What is wrong with one subject excludes it; anything else ends the run.
 """
 
 import html
+import os
 import shutil
+import time
 
 import nibabel as nib
 import numpy as np
@@ -441,22 +443,63 @@ SMALL_SPLITS = {
 }
 
 
-def preflight(real, **changes):
+def preflight(real, *more, **changes):
+    for name, array in zip(("T1.nii", "T1_brain.nii"), phantoms.atlas()):
+        if (real.raw / name).exists():  # unless a test took it away
+            phantoms.save(array, real.raw / name)
     path = real.overlay(**{**real.changes, "splits": SMALL_SPLITS, "accelerator": "cpu", **changes})
-    return real.snakemake("check", "--config", "folds=[0]", configfiles=[path])
+    return real.snakemake("check", *more, "--config", "folds=[0]", configfiles=[path])
 
 
-def test_check_passes_where_everything_is_there(real):
-    for dataset in SUBJECTS:  # one more of each, since training, validation and test need three
-        for first, third in zip(
-            *(names.files(dataset, scan) for scan in names.scans(dataset, 3, seed=1)[::2])
-        ):
-            target = real.raw / dataset / third
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(real.raw / dataset / first, target)
+def third_of_each(real):
+    """One more scan of each data set, since training, validation and test need three."""
+    rng = np.random.default_rng(9)
+    for dataset in SUBJECTS:
+        image, _, lesion = phantoms.head(rng, skull=dataset != "brats21")
+        scan = names.scans(dataset, 3, seed=1)[2]
+        for file, array in zip(names.files(dataset, scan), (image, lesion.astype(np.uint8))):
+            phantoms.save(array, real.raw / dataset / file)
+
+
+def test_check_passes_where_everything_is_there_and_reads_what_is_new(real):
+    third_of_each(real)
     done = preflight(real)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Everything is there." in done.stdout
+    assert done.stderr.count("rule inventory:") == 3
+    done = preflight(real)
+    assert done.returncode == 0 and "Everything is there." in done.stdout
+    assert "rule inventory:" not in done.stderr
+    real.files["ixi"][0][0].touch()
+    done = preflight(real)
+    assert done.returncode == 0 and done.stderr.count("rule inventory:") == 1
+
+
+def test_check_ends_with_its_table_and_one_sentence(real):
+    third_of_each(real)
+    first, second = (real.files["brats21"][i] for i in range(2))
+    shutil.copy(first[0], second[0])  # one scan under two names
+    damage("blank", real.files["ixi"][0][0], None)
+    ahead = time.time() + 3 * 3600
+    dated = real.files["atlas_v2"][0][1]
+    os.utime(dated, (ahead, ahead))
+    done = preflight(real)
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    for sentence in (
+        "BraTS21: BraTS00002: the same scan as BraTS00003 of BraTS21",
+        "2 usable cases, but the splits need 3",
+        f"ATLAS v2.0: {dated}: is dated in the future, ",
+    ):
+        assert sentence in said, said
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == "this configuration cannot be run here; see the table above"
+    for word in ("Traceback", "CalledProcessError", "Error in rule", "job execution failed"):
+        assert word not in said
+    # The run would not get far with such a date, and says so before it starts.
+    path = real.overlay(**{**real.changes, "splits": SMALL_SPLITS})
+    done = real.snakemake("all", "-n", "--config", "folds=[0]", configfiles=[path])
+    assert done.returncode != 0 and f"{dated} is dated in the future" in done.stdout + done.stderr
 
 
 def test_check_names_everything_that_is_missing(real):
@@ -472,7 +515,7 @@ def test_check_names_everything_that_is_missing(real):
     for sentence in (
         f"{real.raw}/brats21: no such folder (configuration key datasets.brats21.folder)",
         "BraTS21: request it at https://www.synapse.org/brats2021, unpack it to",
-        f"IXI: {image}: cannot be read as NIfTI",
+        f"IXI: {image}: cannot be read to its end",
         f"atlas: {real.raw}/T1.nii: no such file",
         f"weights of rd: {real.raw}/rd.pth: no such file",
         "HD-BET: data/hd-bet/release_2.0.0/dataset.json: no such file",

@@ -34,7 +34,7 @@ def with_hd_bet(test):
 def run(code, *arguments):
     """Run a program text on HD-BET's interpreter, with the workflow's library."""
     command = [str(PYTHON), "-c", code, *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     return done
 

@@ -147,7 +147,7 @@ def workflow_map(demo, dataset, subject, fold, folder):
     made = paths.reconstruction("cddpm", fold, dataset)
     maps = folder / f"{dataset}-{fold}.npy"
     if not maps.exists():
-        job = Job(fold=fold, device=torch.device("cpu"), threads=1, code="")
+        job = Job(fold=fold, device=torch.device("cpu"), threads=1, params={"code": ""})
         scoring.score(data, paths.model("unet_res-brats", fold), {}, made, job, maps)
         torch.set_flush_denormal(False)
     stored = Stored(dataset, data.files, data.split, {"unet_res-brats": maps}, {"cddpm": made})

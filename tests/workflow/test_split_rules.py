@@ -1,5 +1,6 @@
 """The split rules alone, by each scheme, on hand-written tables of packed subjects."""
 
+import json
 import shutil
 
 import pandas as pd
@@ -8,6 +9,7 @@ import yaml
 from conftest import ROOT, write_list
 
 from uad.base import tsv
+from uad.base.files import write_json
 from uad.data import leakage, splits
 from uad.simulation import names
 
@@ -51,6 +53,8 @@ def run(checkout, tmp_path):
         tsv.write(pd.DataFrame({"subject": labels, **table}), folder / "subjects.tsv")
         excluded = {"subject": ["IXI999"] if dataset == "ixi" else [], "status": "is blank"}
         tsv.write(pd.DataFrame(excluded), folder / "excluded.tsv")
+        contents = {"image": {label: f"{dataset} {label}" for label in labels}, "lesion": {}}
+        write_json({"contents": contents}, checkout.folder / f"results/inventory/{dataset}.json")
     for name in ("T1.nii", "T1_brain.nii"):
         (tmp_path / name).touch()
     checkout.lists = lists
@@ -105,11 +109,30 @@ def write_metrics(run, scheme, config, perfect=1):
                     of = split["ixi" if table == "healthy" else test_set]
                     tested = splits.subjects(of, fold, "test")
                     for subject in [None] if table == "pooled" else tested:
-                        line = {**values, "test_set": test_set, "fold": fold}
+                        line = {**values, "row": row, "test_set": test_set, "fold": fold}
                         lines.append(line if subject is None else {**line, "subject": subject})
                 path = folder / f"metrics/{row}/fold-{fold}{ending}.tsv"
                 tsv.write(pd.DataFrame(lines), path)
     return split
+
+
+def test_one_scan_under_two_names(run):
+    assert run("clean").returncode == 0
+    audit, table = run.folder.parent / AUDIT, run.folder / "splits/audit.tsv"
+    assert not tsv.read(table)["train_test"].any() and "their names are" not in audit.read_text()
+    split = tsv.read(run.folder / "splits/ixi.tsv")
+    (trains, *_), (tests, *_) = (splits.subjects(split, 0, role) for role in ("train", "test"))
+    path = run.folder / "inventory/ixi.json"
+    line = json.loads(path.read_text())
+    line["contents"]["image"][tests] = line["contents"]["image"][trains]
+    write_json(line, path)
+    assert run("clean").returncode == 0
+    found = tsv.read(table).set_index(["dataset", "fold"])
+    assert found.loc[("ixi", 0), "train_test"] == 1
+    assert found.loc[("ixi", 0), "train_test_subjects"] == f"{tests}={trains}"
+    assert not found.loc["brats21", "train_test"].any()
+    page = audit.read_text()
+    assert "two roles in a fold; their names are below" in page and f"{tests}={trains}" in page
 
 
 def test_released_with_leaks(run):

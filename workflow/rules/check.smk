@@ -1,22 +1,29 @@
-"""What is there: every file of a data set read once, a page for the report, and `check`."""
+"""What is there: every file of a data set read once, a page for the report, and `check`.
+
+Files from the future are no input of `inventory`, which is to name them: Snakemake would end it.
+"""
 
 
 rule inventory:
     input:
-        files=cohort.native_files,
+        files=cohort.native_files_of_the_past,
     output:
-        paths.inventory("{dataset}"),
+        line=paths.inventory("{dataset}"),
+        # update: scans whose files are as they were are not read again.
+        scans=update(paths.inventory("{dataset}", "scans.json")),
     log:
         paths.log("inventory/{dataset}"),
     wildcard_constraints:
         dataset="|".join(PLAN.datasets),
     conda:
         "../../envs/imaging.yaml"
-    threads: config["threads"]["infer"]
+    threads: 16  # processes; fewer where there are fewer cores
     resources:
-        **growing(mem_mb=1000, runtime=60),
+        **growing(mem_mb=6000, runtime=60),
     params:
         known=cohort.known,
+        cases=cohort.cases,
+        assume_orientation=cohort.assume_orientation,
         counts=lambda wildcards: config["splits"][wildcards.dataset],
         modality=config["modality"],
         code=plan.dataset_code("take_inventory.py"),
@@ -26,7 +33,8 @@ rule inventory:
 
 rule tabulate_inventory:
     input:
-        [paths.inventory(dataset) for dataset in PLAN.datasets],
+        inventories=[paths.inventory(dataset) for dataset in PLAN.datasets],
+        atlas=[] if simulated else [cohort.atlas("head"), cohort.atlas("brain")],
     output:
         report(
             paths.inventory_page,
@@ -40,14 +48,16 @@ rule tabulate_inventory:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        **growing(mem_mb=500, runtime=5),
+        **growing(mem_mb=1500, runtime=5),
     params:
         **shown("tabulate_inventory.py", "inventory_page.html.j2"),
+        grid=ATLAS_GRID,
     script:
         "../scripts/tabulate_inventory.py"
 
 
-# No output, so that it looks again every time.
+# No output, so that it looks again every time. It fails only as a part of another workflow; here the
+# run ends with its verdict, without what Snakemake says of jobs that fail.
 rule check:
     input:
         [paths.inventory(dataset) for dataset in PLAN.datasets],
@@ -62,10 +72,13 @@ rule check:
         atlas=None if simulated else (cohort.atlas("head"), cohort.atlas("brain"), *ATLAS_GRID),
         weights=PLAN.hd_bet_weights,
         pretrained=settings.weight_files(config),
+        given=PLAN.places(),
+        fetched=[item["to"] for item in WANTED.values()],
         accelerator=config["accelerator"],
         results=lambda wildcards: paths.root,
         levels=plan.levels(),
         n_folds=len(PLAN.folds),
+        hooks=HOOKS,
         code=plan.code("check.py"),
     script:
         "../scripts/check.py"

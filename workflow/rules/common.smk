@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -36,14 +37,18 @@ def planned(found):
 planned(host.check)(sys.platform, sys.executable, HOME)
 host.offer_library(HOME / "src")
 with_defaults(config, HOME / "config/config.yaml")
-planned(settings.check)(config)
+planned(settings.check)(config, [Path(path).parent for path in workflow.overwrite_configfiles])
 
 PLAN = planned(Plan)(config, HOME)
 plan, cohort, figures = map(planned, (PLAN, PLAN.cohort, Figures(PLAN)))
+external = planned(PLAN.external)
 asked = Requests(config)
 growing, gpus, local_gpus = asked.growing, asked.gpus, asked.local_gpus
 paths = PLAN.paths
+BEGAN = time.time()
 simulated = bool(config["simulation"])
+# What ends a run after its last job is part of this Snakefile, not of one that has it as a module.
+HOOKS = Path(workflow.main_snakefile).resolve() == HOME.resolve() / "Snakefile"
 IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 ATLAS_GRID = config["atlas"]["shape"], config["atlas"]["spacing_mm"]
 
@@ -57,6 +62,7 @@ STRICT = workflow.is_main_process and not any(
 if STRICT:
     planned(host.check_results)(paths.root)
     cohort.check()
+    planned(host.check_dates)(PLAN.given_files())
 if workflow.is_main_process:
     for sentence in cohort.left_out():
         logger.warning(sentence)
@@ -72,6 +78,8 @@ wildcard_constraints:
     method="|".join(PLAN.trained) or "none",
     row="|".join(config["rows"]),
     fold=r"\d+",
+    number=r"\d{3}",  # of a data set of nnU-Net
+    external="|".join(config["external"]) or "none",
     test_set="|".join(PLAN.test_sets),
     scan="[A-Za-z0-9_/-]+",  # of simulated files; no dot, so that none leads out of its folder
     site=r"R\d+",
@@ -88,6 +96,14 @@ def run_facts(wildcards=None):
     return figures.facts(list(dict.fromkeys(["config/config.yaml", *overlays])))
 
 
+def end_check():
+    """Exit with status 1 if rule `check`, as part of this run, found that something is missing."""
+    checked = any(job.rule.name == "check" for job in workflow.dag.jobs)
+    if checked and (verdict := host.verdict(paths.log("check"))):
+        logger.error(verdict)
+        sys.exit(1)
+
+
 def write_failed_page():
     """A front page of what there is when the run stops with an error; never an error itself."""
     if not STRICT or not Path(paths.root).is_dir():
@@ -101,3 +117,10 @@ def write_failed_page():
         logger.info(f"Partial results and errors: {paths.failed_page}")
     except Exception as error:  # also where this environment lacks pandas or matplotlib
         logger.info(f"No page about this failure: {error}")
+
+
+def say_answer():
+    """What came out, at the end of a run that wrote the front page."""
+    written = Path(paths.answer)
+    if written.exists() and written.stat().st_mtime > BEGAN:
+        logger.info(f"{written.read_text(encoding='utf-8')}{paths.front_page}")

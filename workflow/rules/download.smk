@@ -1,6 +1,7 @@
 """What is public, into data/. Not part of `rule all`, and the only rule that uses the network."""
 
 DOWNLOADS = downloads.read_items(HOME / "workflow/resources/downloads.yaml")
+WANTED = downloads.wanted(DOWNLOADS, PLAN.places())
 
 
 rule fetch:
@@ -26,4 +27,4 @@ rule fetch:
 
 rule download:
     input:
-        expand(rules.fetch.output.record, item=DOWNLOADS),
+        expand(rules.fetch.output.record, item=WANTED),

@@ -23,8 +23,7 @@ rule evaluate:
         row=plan.row_parameters,
         datasets=PLAN.test_datasets,
         test_sets=PLAN.test_sets,
-        min_component=config["evaluation"]["min_component"],
-        threshold=config["evaluation"]["threshold"],
+        settings=config["evaluation"],
         healthy=HEALTHY,
         spacing_mm=config["preprocessing"]["spacing_mm"],
         seed=config["seed"],
@@ -44,6 +43,7 @@ rule compare:
         splits=plan.splits(PLAN.datasets),
         test_splits=plan.splits(),
     output:
+        **({"pairs": paths.table("pairs.tsv")} if config["table"]["all_pairs"] else {}),
         csv=paths.table("table1.csv"),
         tex=paths.table("table1.tex"),
         html=report(
@@ -87,6 +87,7 @@ rule compare:
         rows=config["rows"],
         registered=PLAN.registered_sets,
         random_extractors=settings.random_extractors(config),
+        references=config["table"]["references"],
         folds=PLAN.folds,
         test_sets=list(PLAN.test_sets),
         seed=config["seed"],

@@ -5,7 +5,7 @@ rule reconstruct:
     input:
         packed=lambda wildcards: paths.packed(wildcards.dataset),
         split=paths.split("{dataset}"),
-        model=paths.model("{model}", "{fold}"),
+        model=plan.reconstructing_model,
     output:
         paths.reconstruction("{model}", "{fold}", "{dataset}"),
     log:
@@ -21,10 +21,11 @@ rule reconstruct:
     params:
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
+        outside=plan.outside,
         with_training=lambda wildcards: plan.tuned_on_training(wildcards.dataset),
         seed=config["seed"],
-        test=plan.test_block,
-        code=plan.model_code("reconstruct.py"),
+        test=plan.reconstructing_block,
+        code=plan.reconstructing_code,
     script:
         "../scripts/reconstruct.py"
 
@@ -60,6 +61,41 @@ rule score:
         test=plan.test_block,
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
+        outside=plan.outside,
         code=plan.model_code("score.py"),
     script:
         "../scripts/score.py"
+
+
+# Maps made elsewhere take the place of a network's.
+rule import_maps:
+    input:
+        unpack(plan.test_packs),
+        splits=plan.splits(),
+        maps=external.maps,
+        ways=external.way_files,
+    output:
+        maps=[
+            path if config["keep_maps"] else temp(path)
+            for path in plan.anomaly_maps("{external}", "{fold}")
+        ],
+        remarks=paths.remarks("{external}", "{fold}"),
+    log:
+        paths.log("import_maps/{external}/fold-{fold}"),
+    benchmark:
+        paths.benchmark("import_maps/{external}/fold-{fold}")
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=4000, runtime=240),
+    params:
+        datasets=PLAN.test_datasets,
+        with_training=[plan.tuned_on_training(dataset) for dataset in PLAN.test_datasets],
+        found=external.found,
+        ways=external.ways,
+        prepared={name: cohort.layout(name) == "prepared" for name in PLAN.datasets},
+        settings=PLAN.downsampling,
+        code=plan.code("import_maps.py"),
+    script:
+        "../scripts/import_maps.py"

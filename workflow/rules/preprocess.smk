@@ -91,7 +91,7 @@ rule strip_skull_hd_bet:
         **growing(mem_mb=8000, runtime=60),
         gpu=gpus,
     params:
-        program=plan.hd_bet_program(IN_CONDA),
+        program=plan.stripping_program("hd_bet", IN_CONDA),
         weights=config["hd_bet"]["weights"],
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
@@ -99,6 +99,33 @@ rule strip_skull_hd_bet:
     shell:
         "{params.program} --image {input.image:q} --mask {output.mask:q} --weights {params.weights:q}"
         " --accelerator {params.accelerator} --local-gpus {params.local_gpus} --threads {threads}"
+        " --log {log:q}"
+
+
+rule strip_skull_deepbet:
+    input:
+        image=rules.register_to_sri24.output.image,
+    output:
+        mask=paths.of_subject("brain"),
+    log:
+        paths.log("strip_skull_deepbet/{dataset}/{subject}"),
+    benchmark:
+        paths.benchmark("strip_skull_deepbet/{dataset}/{subject}")
+    wildcard_constraints:
+        dataset=plan.extracted_by("deepbet"),
+    group:
+        "subject"
+    conda:
+        "../../envs/deepbet.yaml"
+    threads: 1
+    priority: 1
+    resources:
+        **growing(mem_mb=3000, runtime=10),
+    params:
+        program=plan.stripping_program("deepbet", IN_CONDA),
+        code=plan.code("strip_skull_deepbet.py"),
+    shell:
+        "{params.program} --image {input.image:q} --mask {output.mask:q} --threads {threads}"
         " --log {log:q}"
 
 
@@ -124,6 +151,7 @@ rule correct_bias:
         **growing(mem_mb=2000, runtime=10),
     params:
         settings=config["preprocessing"]["bias_field"],
+        stripped=plan.comes_stripped,
         code=plan.code("correct_bias.py"),
     script:
         "../scripts/correct_bias.py"
@@ -147,11 +175,9 @@ rule downsample:
     resources:
         **growing(mem_mb=2000, runtime=10),
     params:
-        settings={
-            key: config["preprocessing"][key]
-            for key in ("smoothing", "crop", "percentiles", "spacing_mm")
-        },
+        settings=PLAN.downsampling,
         assume_orientation=cohort.assume_orientation,
+        prepared=lambda wildcards: cohort.layout(wildcards.dataset) == "prepared",
         code=plan.code("downsample.py"),
     script:
         "../scripts/downsample.py"

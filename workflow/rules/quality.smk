@@ -22,6 +22,7 @@ rule measure_quality:
     resources:
         **growing(mem_mb=2000, runtime=10),
     params:
+        brain_mask=lambda wildcards: PLAN.brain_masks[wildcards.dataset],
         code=plan.code("measure_quality.py"),
     script:
         "../scripts/measure_quality.py"

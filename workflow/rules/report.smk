@@ -59,7 +59,7 @@ rule plot_splits:
 
 rule plot_training:
     input:
-        plan.of_models("history.tsv"),
+        plan.of_models("history.tsv", PLAN.learning),
     output:
         report(
             paths.figure("training.png"),
@@ -76,7 +76,7 @@ rule plot_training:
         **growing(mem_mb=1000, runtime=10),
     params:
         **shown("plot_training.py"),
-        epochs=PLAN.epochs,
+        epochs={model: PLAN.epochs[model] for model in PLAN.learning},
         folds=PLAN.folds,
     script:
         "../scripts/plot_training.py"
@@ -139,7 +139,7 @@ rule collect_cases:
 
 rule plot_cases:
     input:
-        paths.cases("sadm_res-{test_set}"),
+        lambda wildcards: paths.cases(figures.chosen_by[wildcards.test_set]),
     output:
         report(
             paths.figure("cases_{test_set}.png"),
@@ -156,8 +156,8 @@ rule plot_cases:
         **growing(mem_mb=1000, runtime=10),
     params:
         **shown("plot_cases.py"),
-        row=lambda wildcards: f"sadm_res-{wildcards.test_set}",
-        title=lambda wildcards: f"SADM_res trained and tested on {wildcards.test_set.upper()}",
+        row=lambda wildcards: figures.chosen_by[wildcards.test_set],
+        title=figures.case_title,
     script:
         "../scripts/plot_cases.py"
 
@@ -342,6 +342,7 @@ rule tabulate_deviations:
                 "datasets",
                 "preprocessing",
                 "splits",
+                "synthetic",
                 "methods",
                 "residual",
                 "evaluation",
@@ -360,7 +361,7 @@ rule figures:
         figures.all(),
         paths.figure("splits.png"),
         paths.leaks(),
-        paths.figure("training.png"),
+        [paths.figure("training.png")] if PLAN.learning else [],
         [paths.method_page(method) for method in PLAN.trained],
 
 
@@ -427,6 +428,7 @@ rule front_page:
             category="0 Overview",
             labels={"result": "front page"},
         ),
+        answer=paths.answer,
         costs=paths.table("costs.tsv"),
     log:
         paths.log("front_page"),

@@ -23,6 +23,7 @@ rule make_splits:
         purge_leakage=PLAN.released_lists.get("purge_leakage", False),
         counts=lambda wildcards: config["splits"][wildcards.dataset],
         folds=config["splits"]["folds"],
+        needed=cohort.needed_folds,
         seed=config["seed"],
         code=plan.dataset_code("make_splits.py"),
     script:
@@ -32,6 +33,7 @@ rule make_splits:
 rule audit_splits:
     input:
         splits=plan.splits(PLAN.datasets),
+        inventories=[paths.inventory(dataset) for dataset in PLAN.datasets],
         lists=lambda wildcards: cohort.all_split_lists(),
     output:
         table=paths.leaks("tsv"),
@@ -52,6 +54,7 @@ rule audit_splits:
         **shown("audit_splits.py", "leak_page.html.j2"),
         datasets=PLAN.datasets,
         folds=config["splits"]["folds"],
+        needed=cohort.needed_folds,
         released=PLAN.released_lists.get("folder"),
     script:
         "../scripts/audit_splits.py"
@@ -77,6 +80,7 @@ rule synthesize:
         **growing(mem_mb=2000, runtime=30),
     params:
         seed=config["seed"],
+        settings=plan.anomalies(),
         code=plan.code("synthesize.py"),
     script:
         "../scripts/synthesize.py"

@@ -1,4 +1,4 @@
-"""One training job per model and fold."""
+"""One training job per model and fold, or the import of a checkpoint in its place."""
 
 
 rule train_model:
@@ -13,7 +13,7 @@ rule train_model:
     benchmark:
         paths.benchmark("train_model/{model}/fold-{fold}")
     wildcard_constraints:
-        model="|".join(name for name in PLAN.models if name not in PLAN.pretrained) or "none",
+        model=PLAN.of_rule(),
     conda:
         "../../envs/torch.yaml"
     threads: config["threads"]["train"]
@@ -25,6 +25,8 @@ rule train_model:
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
         save_minutes=plan.save_minutes,
+        outside=plan.outside,
+        synthetic=plan.synthetic,
         seed=config["seed"],
         code=plan.training_code,
     script:
@@ -34,7 +36,53 @@ rule train_model:
 # Pretraining (SparK) is a training like any other; a rule of its own shows it in the DAG.
 use rule train_model as pretrain with:
     wildcard_constraints:
-        model="|".join(PLAN.pretrained) or "none",
+        model=PLAN.of_rule("pretrained"),
+
+
+# Stage II as in the released code, where the frozen encoder is not quite frozen: what has become of
+# the upstream model is stored too, and reconstructs for the rows of this one.
+use rule train_model as train_drifting with:
+    output:
+        model=paths.model("{model}", "{fold}"),
+        history=paths.model("{model}", "{fold}", "history.tsv"),
+        about=paths.model("{model}", "{fold}", "about.json"),
+        upstream=paths.model("{model}", "{fold}", "upstream.pt"),
+    wildcard_constraints:
+        model=PLAN.of_rule("drifting"),
+
+
+rule import_checkpoint:
+    input:
+        checkpoint=plan.checkpoint,
+    output:
+        model=paths.model("{model}", "{fold}"),
+        history=paths.model("{model}", "{fold}", "history.tsv"),
+        about=paths.model("{model}", "{fold}", "about.json"),
+    log:
+        paths.log("import_checkpoint/{model}/fold-{fold}"),
+    wildcard_constraints:
+        model="|".join([PLAN.of_rule("imported"), PLAN.of_rule("pretrained", "imported")]),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=4000, runtime=10),
+    params:
+        block=plan.training_block,
+        upstream=plan.drifted_block,
+        code=plan.importing_code,
+    script:
+        "../scripts/import_checkpoint.py"
+
+
+use rule import_checkpoint as import_drifting with:
+    output:
+        model=paths.model("{model}", "{fold}"),
+        history=paths.model("{model}", "{fold}", "history.tsv"),
+        about=paths.model("{model}", "{fold}", "about.json"),
+        upstream=paths.model("{model}", "{fold}", "upstream.pt"),
+    wildcard_constraints:
+        model=PLAN.of_rule("drifting", "imported"),
 
 
 rule train:

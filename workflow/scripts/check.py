@@ -5,9 +5,9 @@ from pathlib import Path
 
 from uad.base import logs
 from uad.base.errors import InputError
-from uad.plan import preflight
+from uad.plan import host, preflight
 
-with logs.job(snakemake.log[0]):
+with logs.job(snakemake.log[0]) as log:
     params = snakemake.params
     lines = [json.loads(Path(path).read_text(encoding="utf-8")) for path in snakemake.input]
     n_subjects = sum(line["found"] for line in lines)
@@ -16,11 +16,17 @@ with logs.job(snakemake.log[0]):
         atlas=params.atlas,
         weights=params.weights,
         pretrained=params.pretrained,
+        given=params.given,
+        fetched=params.fetched,
         accelerator=params.accelerator,
         results=params.results,
         megabytes=preflight.disk_mb(n_subjects, params.levels, params.n_folds),
     )
     print("\n".join(sentences), flush=True)
-    if not good:
-        raise InputError("this configuration cannot be run here; see the table above")
-    print("Everything is there.", flush=True)
+    verdict = "this configuration cannot be run here; see the table above"
+    if good:
+        print("Everything is there.", flush=True)
+    elif params.hooks:
+        host.write_verdict(log, verdict)
+    else:
+        raise InputError(verdict)

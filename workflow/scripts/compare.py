@@ -14,5 +14,6 @@ with logs.job(snakemake.log[0]):
         threshold=params.threshold,
         registered=params.registered,
         random_extractors=params.random_extractors,
+        references=params.references,
     )
     tables.write_all(dict(snakemake.input.items()), dict(snakemake.output.items()), comparison)

@@ -12,7 +12,10 @@ with logs.job(snakemake.log[0]) as log:
         for volume in (mask, atlas_brain):
             volumes.check_same_grid(image, volume)
         masks.check_brain(mask, atlas_brain)
-        corrected, field_range = intensity.correct_bias(image, mask, **snakemake.params.settings)
+        settings = dict(snakemake.params.settings)
+        if snakemake.params.stripped:
+            settings["weights"] = "binary"
+        corrected, field_range = intensity.correct_bias(image, mask, **settings)
         log.info("bias field from %.3f to %.3f (1st to 99th percentile)", *field_range)
         volumes.write(image.like(corrected), outputs.image)
         percentiles = dict(zip(("field_p01", "field_p99"), field_range))

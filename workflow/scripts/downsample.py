@@ -9,7 +9,9 @@ with logs.job(snakemake.log[0]):
     block = settings.build(Downsampling, params.settings, "preprocessing")
     with exclusion.recorded(snakemake.output):
         image = volumes.read(inputs.image, assume_orientation=params.assume_orientation)
-        brain = volumes.read_soft_mask(inputs.brain, params.assume_orientation)
+        fractional = params.prepared and block.masks == "fractional"
+        read_brain = volumes.read_fractions if fractional else volumes.read_soft_mask
+        brain = read_brain(inputs.brain, params.assume_orientation)
         lesion = image.empty_mask()
         if lesion_path := inputs.get("lesion"):
             lesion = volumes.read_soft_mask(lesion_path, params.assume_orientation)
@@ -17,6 +19,6 @@ with logs.job(snakemake.log[0]):
         volumes.check_same_grid(image, lesion)
         volumes.check_not_empty(brain)
         masks.check_lesion(lesion, brain)
-        results = downsample.downsample(image, brain, lesion, block)
+        results = downsample.downsample(image, brain, lesion, block, params.prepared)
         for volume, path in zip(results, snakemake.output):
             volumes.write(volume, path)

@@ -10,6 +10,7 @@ with logs.job(snakemake.log[0]):
         devices.set_up_cpu(snakemake.threads)
     tables = row_metrics.evaluate_row(
         row_metrics.Row(
+            name=snakemake.wildcards.row,
             maps=row["maps"],
             reconstruction=next(iter(row["reconstructing"]), None),
             residual=row["residual"],
@@ -20,8 +21,7 @@ with logs.job(snakemake.log[0]):
         test_sets=params.test_sets,
         healthy=params.healthy,
         spacing_mm=params.spacing_mm,
-        min_component=params.min_component,
-        threshold=params.threshold,
+        **params.settings,
     )
     for table, path in zip(tables, snakemake.output):
-        tsv.write(table, path)
+        tsv.write(table, path, sealed=True)

@@ -1,8 +1,9 @@
-"""Rule front_page: the whole run on one page, and its costs as a table."""
+"""Rule front_page: the whole run on one page, its answer as text, and its costs as a table."""
 
 from pathlib import Path
 
 from uad.base import digests, logs, tsv
+from uad.base.files import replacing
 from uad.base.paths import Paths
 from uad.report import earlier_page, front_page
 
@@ -12,5 +13,7 @@ with logs.job(snakemake.log[0]):
     run = params.run | {"revision": digests.revision()}
     costs = front_page.measure(root, params.plan, run)
     tsv.write(costs, snakemake.output.costs)
-    front_page.write(snakemake.output.page, root, run, costs)
+    answer = front_page.write(snakemake.output.page, root, run, costs)
+    with replacing(snakemake.output.answer) as temporary:
+        temporary.write_text("\n".join([*answer, ""]), encoding="utf-8")
     earlier_page.clear(Paths(str(root)))

@@ -10,8 +10,14 @@ with logs.job(snakemake.log[0]) as log:
     dataset, inputs, params = snakemake.wildcards.dataset, snakemake.input, snakemake.params
     module = datasets.load(dataset)
     table, excluded = tsv.read(inputs.subjects), tsv.read(inputs.excluded)
+    rows = None
+    if params.scheme == "paper":
+        persons = table["subject"].map(datasets.person).drop_duplicates()
+        rows = released.paper_rows(inputs.lists[0], dataset, persons, params.folds)
+    elif params.scheme == "released":
+        rows = released.rows(Path(inputs.lists[0]).parent, dataset, params.folds, params.needed)
     try:
-        if params.scheme == "clean":
+        if rows is None:
             split = drawing.clean(
                 subjects=table["subject"],
                 strata=table[module.STRATUM] if module.STRATUM else [""] * len(table),
@@ -22,14 +28,10 @@ with logs.job(snakemake.log[0]) as log:
                 rng=seeding.generator(params.seed, "split", dataset),
             )
         else:
-            if params.scheme == "paper":
-                rows = released.paper_rows(inputs.lists[0], dataset, table["subject"], params.folds)
-            else:
-                rows = released.rows(Path(inputs.lists[0]).parent, dataset, params.folds)
-            split = drawing.from_lists(rows, table["subject"], params.purge_leakage)
+            split = drawing.from_lists(rows, table["subject"], params.purge_leakage, params.needed)
     except InputError as error:
         raise InputError(
             f"{module.TITLE}: {error}; {len(excluded)} were left out or excluded, "
             f"{inputs.excluded} says why"
         ) from error
-    tsv.write(split, snakemake.output.split)
+    tsv.write(split, snakemake.output.split, sealed=True)

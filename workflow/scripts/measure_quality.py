@@ -18,7 +18,8 @@ with logs.job(snakemake.log[0]) as log:
         )
         for volume in (brain, lesion, atlas_brain):
             volumes.check_same_grid(image, volume)
-        numbers = quality.measure(image, brain, atlas_brain, lesion, field)
+        propagated = snakemake.params.brain_mask == "atlas"
+        numbers = quality.measure(image, brain, atlas_brain, lesion, field, propagated)
         log.info("%s", numbers)
         quality.write_picture(quality.picture(image, brain, atlas_brain, lesion), outputs.picture)
         row = {"subject": snakemake.wildcards.subject, **registration, **numbers}

@@ -25,5 +25,5 @@ with logs.job(snakemake.log[0]) as log:
         table=table,
         files=[paths[subject] for subject in table["subject"]],
     )
-    tsv.write(excluded, snakemake.output.excluded)
+    tsv.write(excluded, snakemake.output.excluded, sealed=True)
     log.info("%d subjects packed, %d excluded", len(table), len(excluded))

@@ -1,23 +1,39 @@
-"""Rule inventory: what there is of a data set, and whether it can be read."""
+"""Rule inventory: what there is of a data set, and whether preprocessing can read it."""
+
+import json
+from pathlib import Path
 
 from uad.base import files, logs
-from uad.data import datasets, inventory
+from uad.data import datasets, inventory, reading
 
 with logs.job(snakemake.log[0]) as log:
-    module = datasets.load(snakemake.wildcards.dataset)
+    params, module = snakemake.params, datasets.load(snakemake.wildcards.dataset)
+    scans = Path(snakemake.output.scans)
+    known = json.loads(scans.read_text(encoding="utf-8")) if scans.exists() else []
+    found = list(
+        reading.examine(
+            [reading.Case(*case) for case in params.cases],
+            reading.Reading(
+                params.known["layout"],
+                module.LESION_LABELS,
+                params.assume_orientation,
+                params.code,
+            ),
+            snakemake.threads,
+            {case["subject"]: case for case in known},
+        )
+    )
     line = {
         "title": module.TITLE,
         "licence": module.LICENCE,
         "source": module.SOURCE,
         "citation": module.CITATION,
-        "modality": snakemake.params.modality,
-        "cases": module.CASES.get(snakemake.params.modality, 0),
-        "needed": inventory.needed(snakemake.params.counts),
-        "unreadable": inventory.take(snakemake.input.files, snakemake.threads),
-        "sha256": inventory.digest(
-            snakemake.input.files, snakemake.params.known["folder"], snakemake.threads
-        ),
-        **snakemake.params.known,
+        "modality": params.modality,
+        "cases": module.CASES.get(params.modality, 0),
+        "needed": inventory.needed(params.counts),
+        **params.known,
+        **inventory.line(found, params.known["folder"]),
     }
     log.info("%d found, %s", line["found"], inventory.state(line))
-    files.write_json(line, snakemake.output[0])
+    files.write_json(found, scans)
+    files.write_json(line, snakemake.output.line)

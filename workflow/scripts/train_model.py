@@ -1,11 +1,12 @@
 """Rule train_model: fit one model on one fold."""
 
-from uad.base import devices, logs
-from uad.engine import training
-from uad.engine.jobs import Job
+from uad.base import logs
+from uad.engine import jobs, training
+from uad.models import methods
 
 with logs.job(snakemake.log[0]):
     params = snakemake.params
+    methods.use(params.outside)
     training.train(
         model=snakemake.wildcards.model,
         block=params.block,
@@ -13,10 +14,6 @@ with logs.job(snakemake.log[0]):
         outputs=snakemake.output,
         seed=params.seed,
         save_minutes=params.save_minutes,
-        job=Job(
-            fold=int(snakemake.wildcards.fold),
-            device=devices.claim(params.accelerator, params.local_gpus),
-            threads=snakemake.threads,
-            code=params.code,
-        ),
+        synthetic=params.synthetic,
+        job=jobs.of_rule(snakemake),
     )

@@ -16,4 +16,4 @@ with logs.job(snakemake.log[0]):
     table = curves.weight_table(
         snakemake.wildcards.row, params.branches, cohorts, row["residual"], params.seed
     )
-    tsv.write(table, snakemake.output[0])
+    tsv.write(table, snakemake.output[0], sealed=True)

@@ -116,9 +116,9 @@ def module_path(name: str) -> Path | None:
     return None
 
 
-def docstring(name: str) -> str:
-    """Docstring of a library module, read without running it; empty if it has none."""
-    path = module_path(name)
+def docstring(source: Path | str) -> str:
+    """Docstring of a file or a library module, read without running it; empty if it has none."""
+    path = source if isinstance(source, Path) else module_path(source)
     return "" if path is None else ast.get_docstring(ast.parse(path.read_bytes())) or ""
 
 

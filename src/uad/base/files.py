@@ -1,10 +1,14 @@
-"""Files that are complete or absent: written under a temporary name, then renamed."""
+"""Files that are complete or absent: written under a temporary name, then renamed.
+
+The content is on the disk before the name is, so that a power cut leaves no file of zeros.
+"""
 
 import glob
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +47,17 @@ def replacing(path: Path | str) -> Iterator[Path]:
     try:
         with naming(path):
             yield temporary
+            settle(temporary)
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def settle(path: Path | str) -> None:
+    """Wait until the content of a file is on the disk."""
+    # Of any descriptor: not all that is renamed was written through a file object of ours.
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
 
 
 def discard(path: Path | str) -> None:
@@ -71,3 +83,17 @@ def _lives(pid):
     except PermissionError:
         pass  # somebody else's
     return True
+
+
+def from_the_future(paths: Iterable[Path | str]) -> list[tuple[str, str]]:
+    """Files that were changed later than now by their dates: pairs of path and date, sorted.
+
+    Snakemake ends a job whose output is older than an input of it. Folders, and files that are not
+    there, are left out.
+    """
+    now, found = datetime.now(), []
+    for path in map(Path, paths):
+        changed = datetime.fromtimestamp(path.stat().st_mtime) if path.is_file() else now
+        if changed > now:
+            found.append((str(path), f"{changed:%Y-%m-%d %H:%M:%S}"))
+    return sorted(found)

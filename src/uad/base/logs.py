@@ -37,7 +37,7 @@ def job(path: Path | str, verbose: bool = False) -> Iterator[logging.Logger]:
     verbose : bool
         Repeat log lines on standard error.
     """
-    _end_with_parent()
+    end_with_parent()
     gc.freeze()  # imported objects live as long as the process
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     handlers = [logging.FileHandler(path, mode="w", encoding="utf-8")]
@@ -67,7 +67,7 @@ def job(path: Path | str, verbose: bool = False) -> Iterator[logging.Logger]:
         gc.freeze()
 
 
-def _end_with_parent():
+def end_with_parent():
     """Send this process SIGTERM when its parent dies (Linux only).
 
     Otherwise the jobs of a killed Snakemake keep running next to their replacements.

@@ -64,9 +64,9 @@ class Paths:
         """A file of the simulated atlas."""
         return f"{self.root}/atlas/{name}"
 
-    def inventory(self, dataset: str) -> str:
+    def inventory(self, dataset: str, ending: str = "json") -> str:
         """What was found of a data set."""
-        return f"{self.root}/inventory/{dataset}.json"
+        return f"{self.root}/inventory/{dataset}.{ending}"
 
     @property
     def inventory_page(self) -> str:
@@ -102,6 +102,14 @@ class Paths:
         """Page (``html``) or table (``tsv``) of subjects with two roles in a fold."""
         return f"{self.root}/splits/audit.{ending}"
 
+    def nnunet(self, number: int | str, dataset: str) -> str:
+        """A data set in nnU-Net's raw format, for programs outside."""
+        return f"{self.root}/export/nnunet/Dataset{number}_{dataset}"
+
+    def bids(self, dataset: str) -> str:
+        """The same as BIDS derivatives."""
+        return f"{self.root}/export/bids/{dataset}"
+
     # Models and what they make.
 
     def model(self, model: str, fold: int | str, name: str = "model.pt") -> str:
@@ -115,6 +123,10 @@ class Paths:
     def anomaly_map(self, model: str, fold: int | str, dataset: str) -> str:
         """A network's anomaly maps of a data set."""
         return f"{self.root}/scores/{model}/fold-{fold}/{dataset}/anomaly_map.npy"
+
+    def remarks(self, external: str, fold: int | str) -> str:
+        """What was noticed about anomaly maps made elsewhere."""
+        return f"{self.root}/scores/{external}/fold-{fold}/remarks.txt"
 
     def metrics(self, row: str, fold: int | str, of: str = "subjects") -> str:
         """Metrics of a row: of test ``subjects``, ``healthy`` ones, all ``pooled``, their
@@ -162,6 +174,11 @@ class Paths:
     def front_page(self) -> str:
         """The whole run on one page."""
         return f"{self.root}/index.html"
+
+    @property
+    def answer(self) -> str:
+        """The same in a few lines, for the terminal."""
+        return f"{self.root}/answer.txt"
 
     @property
     def failed_page(self) -> str:

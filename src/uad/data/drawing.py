@@ -8,13 +8,14 @@ released lists overlap, repeat rows and share subjects between roles; `from_list
 anyway, unchanged or purged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
 
 from uad.base.errors import InputError
 from uad.base.logs import log
+from uad.data import datasets
 from uad.data.leakage import leak_warning
 from uad.data.splits import COLUMNS, ROLES, check
 
@@ -32,7 +33,8 @@ def clean(
 
     Test subjects are common to all folds. The rest is the pool: each fold validates on `n_val` of
     its subjects, disjoint between folds, and trains on `n_train` of the others. Without training
-    the pool only sets thresholds, and all of it validates in every fold.
+    the pool only sets thresholds, and all of it validates in every fold. The sessions of a subject
+    (`datasets.person`) are drawn together and count as one.
 
     Parameters
     ----------
@@ -56,7 +58,10 @@ def clean(
     InputError
         If there are too few subjects.
     """
-    frame = pd.DataFrame({"subject": list(subjects), "stratum": [str(s) for s in strata]})
+    sessions = pd.DataFrame({"subject": list(subjects), "stratum": [str(s) for s in strata]})
+    sessions["person"] = sessions["subject"].map(datasets.person)
+    frame = sessions.drop_duplicates("person")[["person", "stratum"]]
+    frame = frame.rename(columns={"person": "subject"})
     pool_size = n_train + n_val
     n_test = len(frame) - pool_size if n_test is None else n_test
     n_sets = n_folds if n_train else 1
@@ -79,13 +84,31 @@ def clean(
         train, _ = _draw(pool[~pool["subject"].isin(val)], n_train)
         for role, names in zip(ROLES, (train["subject"], val, test["subject"])):
             lines += [(name, fold, role) for name in names]
-    split = pd.DataFrame(lines, columns=COLUMNS)
+    split = pd.DataFrame(of_sessions(lines, subjects), columns=COLUMNS)
     check(split)
     return split
 
 
+def of_sessions(
+    rows: Sequence[tuple[str, int, str]], subjects: Sequence[str]
+) -> list[tuple[str, int, str]]:
+    """Rows of subject, fold and role, with a row for every session of a subject among `subjects`.
+
+    A subject that is not among them keeps its row.
+    """
+    known = {}
+    for label in subjects:
+        known.setdefault(datasets.person(label), []).append(label)
+    return [
+        (label, fold, role) for who, fold, role in rows for label in sorted(known.get(who, [who]))
+    ]
+
+
 def from_lists(
-    rows: Sequence[tuple[str, int, str]], subjects: Sequence[str], purge_leakage: bool
+    rows: Sequence[tuple[str, int, str]],
+    subjects: Sequence[str],
+    purge_leakage: bool,
+    needed: Collection[int] | None = None,
 ) -> pd.DataFrame:
     """The folds of published lists.
 
@@ -95,12 +118,14 @@ def from_lists(
     Parameters
     ----------
     rows : sequence of tuple
-        Subject, fold and role, as listed.
+        Subject, fold and role, as listed; a listed subject stands for all of its sessions.
     subjects : sequence of str
         All packed subjects of the data set.
     purge_leakage : bool
         A subject with several roles in a fold keeps one: test before val before train. Else it
         keeps them all, and the table says so in a column `shared`.
+    needed : collection of int, optional
+        Folds that must have subjects for all of their roles; by default all that are listed.
 
     Returns
     -------
@@ -110,9 +135,9 @@ def from_lists(
     Raises
     ------
     InputError
-        If a role that is listed has no subject left.
+        If a role that is listed in a needed fold has no subject left.
     """
-    listed = pd.DataFrame(rows, columns=COLUMNS)
+    listed = pd.DataFrame(of_sessions(rows, subjects), columns=COLUMNS)
     split = listed.drop_duplicates(ignore_index=True)
     log.info("%d repeated rows of the lists are dropped", len(listed) - len(split))
     if purge_leakage:
@@ -128,7 +153,7 @@ def from_lists(
     log.info("%d packed subjects are not listed", len(set(subjects) - set(listed["subject"])))
     left = set(zip(split["fold"], split["role"]))
     for (fold, role), lines in listed.groupby(["fold", "role"]):
-        if (fold, role) not in left:
+        if (fold, role) not in left and (needed is None or fold in needed):
             reason = " with no other role" if purge_leakage else ""
             raise InputError(
                 f"fold {fold} has no {role} subject: of the {len(lines)} rows of the lists none "

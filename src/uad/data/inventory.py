@@ -1,83 +1,129 @@
-"""Inventory of each data set: cases found, left out and unreadable."""
+"""Inventory of each data set: cases found, left out, refused by reading, and there twice."""
 
-import gzip
 import hashlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
-
-from uad.base import digests
 from uad.base.errors import because
+from uad.base.files import from_the_future
 
-CHUNK = 1 << 20
+SHOWN = 20  # remarks per data set on the terminal
 
 
-def unreadable(path: Path | str) -> str | None:
-    """Why a NIfTI file cannot be used, or None.
+def line(found: Sequence[Mapping[str, Any]], folder: Path | str) -> dict[str, Any]:
+    """What the files of a data set tell, for its inventory.
 
-    Reads to the end, since an interrupted download or a full disk shows only there; much faster
-    than decoding the voxels.
+    Parameters
+    ----------
+    found : sequence of dict
+        Of each case, from `reading.examine`.
+    folder : path-like
+        Of the data set.
+
+    Returns
+    -------
+    dict
+        `sha256` of the data set (`digest`); `unreadable`, pairs of path and reason; `contents`, the
+        digest of each subject's image and lesion mask by kind and subject; `dated`, pairs of path
+        and time of files from the future.
     """
-    try:
-        image = nib.load(path)
-        header = image.header
-        expected = image.dataobj.offset + int(np.prod(header.get_data_shape(), dtype=np.int64)) * (
-            header.get_data_dtype().itemsize
-        )
-        with (gzip.open if str(path).endswith(".gz") else open)(path, "rb") as file:
-            size = 0
-            while chunk := file.read(CHUNK):
-                size += len(chunk)
-    except Exception as error:  # nibabel, gzip and zlib raise a dozen kinds
-        return because(f"cannot be read as NIfTI ({error})")
-    if size < expected:
-        return because(f"is cut off: {size} of {expected} bytes")
-    shape = [n for n in image.shape[3:] if n != 1]
-    if len(image.shape) < 3 or shape:
-        return because(f"is not one 3-D volume: {image.shape}")
-    return None
+    sums = {path: sha256 for case in found for path, sha256 in case["sha256"].items()}
+    contents = {"image": {}, "lesion": {}}
+    for case in found:
+        for kind, content in case["contents"].items():
+            contents[kind][case["subject"]] = content
+    return {
+        "sha256": digest(sums, folder),
+        "unreadable": sorted(tuple(c["unreadable"]) for c in found if c["unreadable"]),
+        "contents": contents,
+        "dated": from_the_future(sums),
+    }
 
 
-def take(files: Sequence[Path | str], threads: int) -> list[tuple[str, str]]:
-    """Unreadable files among `files`: pairs of path and reason, sorted."""
-    with ThreadPoolExecutor(threads) as pool:
-        reasons = list(pool.map(unreadable, files))
-    return sorted((str(path), reason) for path, reason in zip(files, reasons) if reason)
-
-
-def digest(files: Sequence[Path | str], folder: Path | str, threads: int) -> str | None:
+def digest(sums: Mapping[str, str], folder: Path | str) -> str | None:
     """SHA-256 of the files of a data set and of their names in its folder; None without files.
 
-    The order of the files does not count.
+    Parameters
+    ----------
+    sums : dict of str to str
+        SHA-256 by path; the order does not count.
+    folder : path-like
     """
-    if not files:
+    if not sums:
         return None
-    with ThreadPoolExecutor(threads) as pool:
-        sums = list(pool.map(digests.sha256, files))
-    names = [Path(path).relative_to(folder).as_posix() for path in files]
-    lines = sorted(f"{name} {sha256}\n" for name, sha256 in zip(names, sums))
+    lines = sorted(f"{Path(p).relative_to(folder).as_posix()} {s}\n" for p, s in sums.items())
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def twins(lines: Mapping[str, Mapping[str, Any]], kind: str) -> list[list[tuple[str, str]]]:
+    """Subjects that have the same image, or the same lesion mask, voxel by voxel.
+
+    Parameters
+    ----------
+    lines : dict of str to mapping
+        Inventory of each data set.
+    kind : {"image", "lesion"}
+
+    Returns
+    -------
+    list of list of (str, str)
+        Groups of data set and subject, sorted.
+    """
+    same = {}
+    for name, one in lines.items():
+        for subject, content in one["contents"][kind].items():
+            same.setdefault(content, []).append((name, subject))
+    return sorted(sorted(group) for group in same.values() if len(group) > 1)
+
+
 def state(line: Mapping[str, Any]) -> str:
-    """`ok`, or the reason why a data set cannot be used.
+    """`ok`, or the reason why a data set cannot be used as it is.
 
     Parameters
     ----------
     line : mapping
-        `missing` (sentence or None), `found`, `needed`, `unreadable`.
+        `missing` (sentence or None), `found`, `needed`, `cases`, `unreadable`, `contents`, `dated`.
     """
     if line["missing"]:
         return line["missing"]
-    if line["unreadable"]:
-        return f"{len(line['unreadable'])} unreadable file(s)"
-    if line["found"] < line["needed"]:
-        return f"{line['found']} cases, but the splits need {line['needed']}"
+    lost = len(line["unreadable"])
+    if line["found"] - lost < line["needed"]:
+        usable = "usable cases" if lost else "cases"
+        return f"{line['found'] - lost} {usable}, but the splits need {line['needed']}"
+    if line["found"] > line["cases"]:
+        return f"{line['found']} cases, but the archive has {line['cases']}"
+    if lost:
+        return f"{lost} unreadable file(s)"
+    if groups := twins({"": line}, "image"):
+        return f"{sum(map(len, groups))} cases have the scan of another"
+    if groups := twins({"": line}, "lesion"):
+        return f"{sum(map(len, groups))} cases have the lesion mask of another"
+    if line["dated"]:
+        return f"{len(line['dated'])} file(s) from the future"
     return "ok"
+
+
+def remarks(lines: Mapping[str, Mapping[str, Any]]) -> dict[str, list[tuple[str, str]]]:
+    """What is said of files and subjects of each data set: pairs of name and reason.
+
+    Parameters
+    ----------
+    lines : dict of str to mapping
+        Inventory of each data set, by title.
+    """
+    found = {
+        title: [
+            *map(tuple, [*one["unreadable"], *one["left_out"]]),
+            *((path, because(f"is dated in the future, {date}")) for path, date in one["dated"]),
+        ]
+        for title, one in lines.items()
+    }
+    for kind, what in (("image", "the same scan"), ("lesion", "the same lesion mask")):
+        for (title, subject), *others in twins(lines, kind):
+            names = ", ".join(f"{other} of {of}" for of, other in others)
+            found[title].insert(0, (subject, because(f"{what} as {names}")))
+    return found
 
 
 def needed(counts: Mapping[str, int | None]) -> int:
@@ -85,13 +131,39 @@ def needed(counts: Mapping[str, int | None]) -> int:
     return counts["train"] + counts["val"] + (counts["test"] or 1)
 
 
-def text(lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The inventory as lines of text for the terminal."""
+def shared(lines: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a scan, or a lesion mask, is in two data sets."""
+    named = {line["title"]: line for line in lines}
+    groups = [group for kind in ("image", "lesion") for group in twins(named, kind)]
+    return any(len({title for title, _ in group}) > 1 for group in groups)
+
+
+def is_fetched(path: Path | str, fetched: Sequence[str]) -> bool:
+    """Whether `snakemake download` brings a file or folder, or what is above it.
+
+    Parameters
+    ----------
+    path : path-like
+    fetched : sequence of str
+        What it brings.
+    """
+    return any(f"{path}/".startswith(f"{place}/") for place in fetched)
+
+
+def text(lines: Sequence[Mapping[str, Any]], fetched: Sequence[str]) -> list[str]:
+    """The inventory as lines of text for the terminal.
+
+    Parameters
+    ----------
+    lines : sequence of mapping
+    fetched : sequence of str
+        Files and folders that `snakemake download` brings.
+    """
     table = [("data set", "archive", "found", "needed", "left out", "unreadable", "state")]
-    for line in lines:
-        counts = (line["cases"], line["found"], line["needed"])
-        lost = (len(line["left_out"]), len(line["unreadable"]))
-        table.append((line["title"], *map(str, counts + lost), state(line)))
+    for one in lines:
+        counts = (one["cases"], one["found"], one["needed"])
+        lost = (len(one["left_out"]), len(one["unreadable"]))
+        table.append((one["title"], *map(str, counts + lost), state(one)))
     widths = [max(len(row[i]) for row in table) for i in range(6)]
     found = [
         "  ".join(
@@ -99,11 +171,24 @@ def text(lines: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         for row in table
     ]
-    for line in lines:
-        if state(line) != "ok":
+    said = remarks({one["title"]: one for one in lines})
+    for one in lines:
+        title = one["title"]
+        if one["missing"] or one["found"] < one["needed"]:
+            found.append(f"  {title}: {_where_from(one, fetched)}")
+        found += [f"  {title}: {name}: {reason}" for name, reason in said[title][:SHOWN]]
+        if len(said[title]) > SHOWN:
+            found.append(f"  {title}: and {len(said[title]) - SHOWN} more, in its inventory")
+        if one["dated"]:
             found.append(
-                f"  {line['title']}: request it at {line['source']}, unpack it to {line['folder']}"
+                f"  {title}: no job can be younger than a file from the future; set its date to "
+                "today with `touch`, or wait"
             )
-        for name, reason in [*line["left_out"], *line["unreadable"]][:20]:
-            found.append(f"  {line['title']}: {name}: {reason}")
     return found
+
+
+def _where_from(line, fetched):
+    """How to get a data set that is missing or too small."""
+    if is_fetched(line["folder"], fetched):
+        return "`snakemake download` fetches it"
+    return f"request it at {line['source']}, unpack it to {line['folder']}"

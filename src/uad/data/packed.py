@@ -1,8 +1,8 @@
 """Packed data sets: all subjects of a data set in three memory-mapped arrays.
 
 `image.npy` (float32), `brain.npy` and `lesion.npy` (uint8) have shape (N, Z, X, Y), so that an
-axial slice is contiguous on disk; `subjects.tsv` has one line per subject, in the order of the
-arrays.
+axial slice is contiguous on disk; a fractional brain mask is stored in parts of 255.
+`subjects.tsv` has one line per subject, in the order of the arrays.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,16 +17,22 @@ from uad.base.errors import InputError
 from uad.base.files import replacing
 
 ARRAYS = {"image": np.float32, "brain": np.uint8, "lesion": np.uint8}
+FULL = 255  # of a fractional brain mask; a binary one has 1
 
 
 @dataclass(frozen=True)
 class PackedVolume:
-    """One subject: `image` (float32), `brain` and `lesion` (bool), each (Z, X, Y)."""
+    """One subject: `image` (float32), `brain` and `lesion` (bool), each (Z, X, Y).
+
+    `weight` is what scores are multiplied by: `brain`, or float32 in [0, 1] if the brain mask is
+    fractional.
+    """
 
     subject: str
     image: np.ndarray
     brain: np.ndarray
     lesion: np.ndarray
+    weight: np.ndarray
 
 
 class Pack:
@@ -69,12 +75,41 @@ class Pack:
     def volume(self, subject: str) -> PackedVolume:
         """One subject's volume."""
         (row,) = self.rows([subject])
+        return self.volume_at(row)
+
+    def volume_at(self, row: int) -> PackedVolume:
+        """The volume at a position in the arrays."""
+        stored = np.array(self.brain[row])
+        brain = stored > 0
         return PackedVolume(
-            subject,
+            self.subjects["subject"].iloc[row],
             np.array(self.image[row]),
-            np.array(self.brain[row]) > 0,
+            brain,
             np.array(self.lesion[row]) > 0,
+            brain if stored.max() <= 1 else stored / np.float32(FULL),
         )
+
+
+class Volumes(Sequence):
+    """Volumes of a packed data set, each read when it is asked for.
+
+    Parameters
+    ----------
+    pack : Pack
+    rows : sequence of int
+        Their positions in the arrays.
+    """
+
+    def __init__(self, pack: Pack, rows: Sequence[int] | np.ndarray):
+        self._pack, self._rows = pack, rows
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, i):
+        if isinstance(i, slice):
+            return Volumes(self._pack, self._rows[i])
+        return self._pack.volume_at(self._rows[i])
 
 
 def of_files(paths: Sequence[Path | str]) -> Pack:
@@ -116,4 +151,4 @@ def write(
                 array[row] = volume[name]
         for array in arrays.values():
             array.flush()
-        tsv.write(subjects, folder / "subjects.tsv")
+        tsv.write(subjects, folder / "subjects.tsv", sealed=True)

@@ -97,7 +97,7 @@ def pack(folder: Path | str, table: pd.DataFrame, files: Sequence[Sequence[Path 
                     )
                 arrays[name] = volume.array.transpose(2, 0, 1)  # (Z, X, Y)
             for name in ("brain", "lesion"):
-                table.loc[line, f"{name}_ml"] = arrays[name].sum() * first.voxel_ml
+                table.loc[line, f"{name}_ml"] = np.count_nonzero(arrays[name]) * first.voxel_ml
             yield arrays
 
     x, y, z = first.array.shape

@@ -13,7 +13,7 @@ Standard library only: file names are looked up where only Snakemake is installe
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from uad.base.errors import InputError
@@ -32,13 +32,24 @@ NAMES = {
 FILES = {"brats21": "Brats21", "atlas_v2": "ATLAS_v2", "mslub": "MSLUB", "wmh": "WMH"}
 
 
-def paths(folder: Path | str, dataset: str, n_folds: int) -> list[str]:
-    """Paths of a data set's lists.
+def paths(
+    folder: Path | str, dataset: str, n_folds: int, needed: Collection[int] | None = None
+) -> list[str]:
+    """Paths of a data set's lists: those of the folds that are needed, and others if they exist.
+
+    Parameters
+    ----------
+    folder : path-like
+    dataset : str
+    n_folds : int
+        At most `FOLDS`.
+    needed : collection of int, optional
+        Folds; all by default.
 
     Raises
     ------
     InputError
-        If the folder or a list is missing, or there are none of this data set.
+        If the folder or a needed list is missing, or there are none of this data set.
     """
     if not Path(folder).is_dir():
         raise InputError(f"{folder}: no such folder (configuration key splits.released.folder)")
@@ -46,26 +57,38 @@ def paths(folder: Path | str, dataset: str, n_folds: int) -> list[str]:
         raise InputError(
             f"there are no released split lists of {dataset}; known: {', '.join(NAMES)}"
         )
-    found = list(dict.fromkeys(path for _, _, path in _lists(folder, dataset, n_folds)))
+    found = list(dict.fromkeys(path for _, _, path in _lists(folder, dataset, n_folds, needed)))
     for path in found:
         if not Path(path).is_file():
             raise InputError(f"{path}: this released split list is missing")
     return found
 
 
-def _lists(folder, dataset, n_folds):
-    """Fold, role and path of every list; the role of the shared one is still to be cut."""
+def _lists(folder, dataset, n_folds, needed=None):
+    """Fold, role and path of every list; the role of the shared one is still to be cut.
+
+    Lists that are missing are left out with their whole fold, unless it is needed.
+    """
     for fold in range(n_folds):
-        if dataset == "ixi":
-            for role in ("train", "val"):
-                yield fold, role, f"{folder}/IXI_{role}_fold{fold}.csv"
-            yield fold, "test", f"{folder}/IXI_test.csv"
-        else:
-            for role in ("val", "test"):
-                yield fold, role, f"{folder}/{FILES[dataset]}_{role}.csv"
+        of_fold = list(_of_fold(folder, dataset, fold))
+        there = all(Path(path).is_file() for _, _, path in of_fold)
+        if there or needed is None or fold in needed:
+            yield from of_fold
 
 
-def rows(folder: Path | str, dataset: str, n_folds: int) -> list[tuple[str, int, str]]:
+def _of_fold(folder, dataset, fold):
+    if dataset == "ixi":
+        for role in ("train", "val"):
+            yield fold, role, f"{folder}/IXI_{role}_fold{fold}.csv"
+        yield fold, "test", f"{folder}/IXI_test.csv"
+    else:
+        for role in ("val", "test"):
+            yield fold, role, f"{folder}/{FILES[dataset]}_{role}.csv"
+
+
+def rows(
+    folder: Path | str, dataset: str, n_folds: int, needed: Collection[int] | None = None
+) -> list[tuple[str, int, str]]:
     """Every row of a data set's lists.
 
     Parameters
@@ -74,6 +97,8 @@ def rows(folder: Path | str, dataset: str, n_folds: int) -> list[tuple[str, int,
     dataset : str
     n_folds : int
         At most `FOLDS`.
+    needed : collection of int, optional
+        Folds, as for `paths`.
 
     Returns
     -------
@@ -86,7 +111,7 @@ def rows(folder: Path | str, dataset: str, n_folds: int) -> list[tuple[str, int,
         If a list cannot be read, has no column `img_name`, or holds a name of another form.
     """
     found = []
-    for fold, role, path in _lists(folder, dataset, n_folds):
+    for fold, role, path in _lists(folder, dataset, n_folds, needed):
         labels = _read(path, dataset)
         if role == "val" and dataset in VALIDATE:
             found += _cut(labels, VALIDATE[dataset], fold)

@@ -13,22 +13,27 @@ import torch
 
 from uad.base import devices
 from uad.data import augmentation
+from uad.data.packed import Volumes
 
 if TYPE_CHECKING:
-    from uad.data.packed import Pack
+    from uad.data.packed import Pack, PackedVolume
 
 
 @dataclass(frozen=True)
 class Batch:
     """Slices (B, 1, X, Y): `image` float32 near [0, 1], `brain` and `lesion` float32, 0 or 1.
 
-    `partner`, for methods that mix images, holds the same slices of other volumes, else None.
+    `partner`, for methods that mix images, holds the same slices of other volumes, else None. `z`,
+    (B,) int64, is where each slice is in its volume, 0 to Z - 1 from below, and `volumes` are the
+    volumes they are from, as they are packed: without augmentation and synthetic anomalies.
     """
 
     image: torch.Tensor
     brain: torch.Tensor
     lesion: torch.Tensor
     partner: torch.Tensor | None = None
+    z: torch.Tensor | None = None
+    volumes: Sequence["PackedVolume"] = ()
 
     def __len__(self):
         return len(self.image)
@@ -94,11 +99,12 @@ class TrainingSlices:
         image = self._images(rows, z, rng)  # (B, X, Y)
         lesion = self.pack.lesion[rows, z] > 0  # (V, Z, X, Y) -> (B, X, Y)
         if self.corrupt:
-            pairs = [self.corrupt(x, rng) for x in image.cpu().numpy()]
-            image = devices.send(np.stack([pair[0] for pair in pairs]), self.device)
-            lesion = np.stack([pair[1] for pair in pairs])
+            image, lesion = _corrupted(image.cpu().numpy(), self.corrupt, rng)
+            image = devices.send(image, self.device)
         partner = self._images(self._others(rows, rng), z, rng) if self.partners else None
-        return _batch(image, self.pack.brain[rows, z] > 0, lesion, self.device, partner)
+        brain = self.pack.brain[rows, z] > 0
+        volumes = Volumes(self.pack, rows)
+        return _batch(image, brain, lesion, z, volumes, self.device, partner)
 
     def _images(self, rows, z, rng):
         """Slices, augmented if wanted, (B, X, Y)."""
@@ -124,12 +130,14 @@ def fixed(
     batch_size: int,
     partners: bool = False,
     device: torch.device | str = "cpu",
+    corrupt: Callable | None = None,
+    rng: np.random.Generator | None = None,
 ) -> list[Batch]:
     """The same evenly spaced slices of every volume, without augmentation, as a list of batches.
 
     Differs from the reference, which validates on one random augmented slice per volume: with six
     validation volumes (ATLAS) that choice of checkpoint is nearly random. The partner of a slice is
-    that of the next volume.
+    that of the next volume. `corrupt` is that of `TrainingSlices`, with a generator of its own.
     """
     n_z = pack.image.shape[1]
     z = ((np.arange(per_volume) + 0.5) * n_z / per_volume).astype(int)
@@ -140,17 +148,27 @@ def fixed(
     for start in range(0, len(at_row), batch_size):
         r, s = at_row[start : start + batch_size], at_z[start : start + batch_size]
         # (V, Z, X, Y) -> (B, X, Y)
+        image, lesion = np.array(pack.image[r, s]), pack.lesion[r, s] > 0
+        if corrupt:
+            image, lesion = _corrupted(image, corrupt, rng)
         partner = pack.image[at_next[start : start + batch_size], s] if partners else None
         image, partner = (
-            None if x is None else devices.send(np.array(x), device)
-            for x in (pack.image[r, s], partner)
+            None if x is None else devices.send(np.array(x), device) for x in (image, partner)
         )
-        masks = pack.brain[r, s] > 0, pack.lesion[r, s] > 0
-        batches.append(_batch(image, *masks, device, partner))
+        brain = pack.brain[r, s] > 0
+        batches.append(_batch(image, brain, lesion, s, Volumes(pack, r), device, partner))
     return batches
 
 
-def _batch(image, brain, lesion, device, partner=None):
+def _corrupted(images, corrupt, rng):
+    """Slices (B, X, Y) with anomalies, and their masks."""
+    changed, masks = zip(*(corrupt(x, rng) for x in images))
+    return np.stack(changed), np.stack(masks)
+
+
+def _batch(image, brain, lesion, z, volumes, device, partner=None):
     """Masks to float tensors, and a channel axis for all: (B, X, Y) -> (B, 1, X, Y)."""
     masks = (devices.send(m.astype(np.float32), device)[:, None] for m in (brain, lesion))
-    return Batch(image[:, None], *masks, partner=None if partner is None else partner[:, None])
+    partner = None if partner is None else partner[:, None]
+    z = devices.send(z.astype(np.int64), device)
+    return Batch(image[:, None], *masks, partner=partner, z=z, volumes=volumes)

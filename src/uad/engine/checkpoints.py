@@ -1,6 +1,7 @@
 """Model files: weights, configuration and provenance in one file, written whole or not at all."""
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,7 @@ def read(path: Path | str, device: torch.device | str = "cpu") -> dict:
     """
     if not Path(path).exists():
         raise InputError(f"{path}: no such file")
+    _check_sums(path)
     try:
         content = torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
@@ -131,3 +133,16 @@ def read(path: Path | str, device: torch.device | str = "cpu") -> dict:
     if not isinstance(content, dict):
         raise InputError(f"{path}: cannot be read as a model file: it holds no weights by name")
     return content
+
+
+def _check_sums(path):
+    """Compare what is in a file with its check sums, which torch writes but does not read."""
+    if not zipfile.is_zipfile(path):
+        return  # published weights in the format of before 2020, or no weights at all
+    try:
+        with zipfile.ZipFile(path) as file:
+            damaged = file.testzip()
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: is damaged ({error})") from error
+    if damaged:
+        raise InputError(f"{path}: is damaged (wrong check sum of {damaged})")

@@ -5,10 +5,10 @@ with the batches that are done (`uad.engine.saved_state`), so a run that is kill
 continues with the numbers it would have drawn anyway. On the CPU the result is byte-identical.
 
 The checkpoint with the lowest validation loss wins (SADM App. B), measured on fixed slices with
-fixed noise levels and noise.
+fixed noise levels and noise, or on other ones every time (`training.validation`).
 
-A step whose gradients are not finite changes nothing. One whose loss is not either is counted
-(`skipped` in the history); a number of them in a row ends the training.
+A step whose gradients are not finite changes nothing and is counted (`skipped` in the history); a
+number of them in a row ends the training.
 """
 
 import csv
@@ -24,20 +24,22 @@ from uad.base.errors import InputError
 from uad.base.files import replacing
 from uad.base.logs import log, progress
 from uad.data.slices import Batch, TrainingSlices
+from uad.engine import extras
 from uad.engine.saved_state import Cursor, SavedState, State
 from uad.engine.settings import Training
 from uad.models.method import Method
 
-# Steps without a finite loss, one after the other, that end a training: what went wrong once may
-# not again, but a network whose weights are too large stays as it is.
+# Steps without finite gradients, one after the other, that end a training: what went wrong once may
+# not again, but a network whose weights are too large stays as it is. In half precision as many
+# halve the scale of the gradients to less than one.
 SKIPPED_AT_MOST = 20
-NEVER = 2**31 - 1  # steps
+HISTORY = ("epoch", "train_loss", "val_loss", "skipped", "seconds")
 
 
 def fit(
     method: Method,
     data: TrainingSlices,
-    validation: Sequence[Batch],
+    validation: Sequence[Batch] | TrainingSlices,
     settings: Training,
     seed: int,
     saved: SavedState,
@@ -49,8 +51,8 @@ def fit(
     method : Method
     data : slices.TrainingSlices
         On the device to compute on.
-    validation : list of slices.Batch
-        Fixed, on the same device.
+    validation : list of slices.Batch, or slices.TrainingSlices
+        Fixed, on the same device; or drawn anew, and what is random in the loss with it.
     settings : uad.engine.settings.Training
     seed : int
         Of this model and fold.
@@ -64,30 +66,37 @@ def fit(
     Raises
     ------
     InputError
-        If losses stay infinite or undefined, or the job was stopped by SIGTERM.
+        If gradients stay infinite or undefined, no validation loss is finite, or the job was
+        stopped by SIGTERM.
     """
     device = torch.device(data.device)
     devices.lay_out(method, device)
     network = method.network
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    # On a GPU one kernel, which unscales gradients itself instead of waiting for them.
+    fused = device.type == "cuda"
     optimizer = torch.optim.AdamW(
-        [parameter for parameter in network.parameters() if parameter.requires_grad],
+        trained,
         lr=settings.learning_rate,
         betas=settings.betas,
         weight_decay=settings.weight_decay,
-        # On a GPU one kernel, which unscales gradients itself instead of waiting for them.
-        fused=device.type == "cuda",
+        fused=fused,
     )
     autocast = devices.autocast(device, settings.precision)
-    # In half precision small gradients would be zero without a scale. In all precisions it leaves
-    # out steps whose gradients are not finite; powers of two change nothing else.
+    # In half precision small gradients would be zero without a scale. In all precisions the scaler
+    # leaves out steps whose gradients are not finite.
     half = devices.reduced(device, settings.precision) is torch.float16
-    scale = {} if half else {"init_scale": 1.0, "growth_interval": NEVER}
-    scaler = torch.amp.GradScaler(device.type, **scale)
+    scaler = torch.amp.GradScaler(device.type, **({} if half else {"init_scale": 1.0}))
 
     parts = {"network": network, "optimizer": optimizer}
     if half:
         parts["scaler"] = scaler
+    average = None
+    if settings.ema is not None:
+        parts["average"] = average = extras.moving_average(network, settings.ema)
     state = saved.resume(parts, device)
+    for group in optimizer.param_groups:
+        group["fused"] = fused  # not as where the state was saved
     with saved.heeding_signals():
         epochs = progress(range(state.cursor.epoch, settings.epochs), saved.label)
         for epoch in epochs:
@@ -100,35 +109,49 @@ def fit(
                 with autocast:
                     loss = method.loss(batch, rng)
                 scaler.scale(loss).backward()
+                finite = _are_finite(network.parameters()) & loss.detach().isfinite()
+                if extras.scheduled(settings):
+                    step = epoch * data.batches + len(cursor.losses)
+                    steps = settings.epochs * data.batches
+                    extras.set_rate(optimizer, extras.rate(settings, step, steps, data.batches))
+                if settings.clip is not None:
+                    extras.clip(trained, settings.clip, optimizer, scaler)
                 scaler.step(optimizer)
-                scaler.update()
-                cursor.losses.append(loss.detach())
+                scaler.update(None if half else 1.0)
+                if average is not None:
+                    average.update_parameters(network)
+                cursor.losses.append(torch.where(finite, loss.detach(), torch.nan))
                 cursor.rng = rng.bit_generator.state
                 cursor.seconds = time.monotonic() - began
                 saved.save_if_due(state, parts)
             losses = torch.stack(cursor.losses).cpu()  # (batches,)
-            finite = losses.isfinite()
-            train_loss = float(losses[finite].mean())
-            for done in finite.tolist():
-                state.skipped = 0 if done else state.skipped + 1
+            done = losses.isfinite()
+            train_loss = float(losses[done].mean())
+            for step in done.tolist():
+                state.skipped = 0 if step else state.skipped + 1
                 if state.skipped == SKIPPED_AT_MOST:
                     raise InputError(
-                        f"{saved.label}: the training loss became {losses[~finite][-1]} in epoch "
-                        f"{epoch + 1} and stayed so for {SKIPPED_AT_MOST} steps; lower the "
+                        f"{saved.label}: {SKIPPED_AT_MOST} steps in a row, the last in epoch "
+                        f"{epoch + 1}, had a loss or gradients that are not finite; lower the "
                         f"learning rate, or delete {saved.path} to start anew"
                     )
-            if not finite.all():
-                log.warning("epoch %d: no finite loss in %d steps", epoch + 1, int((~finite).sum()))
+            if not done.all():
+                log.warning("epoch %d: %d steps left out", epoch + 1, int((~done).sum()))
 
             val_loss = None
             if (epoch + 1) % settings.validate_every == 0 or epoch + 1 == settings.epochs:
-                with autocast:
-                    val_loss = validate(method, validation, seeding.generator(seed, "validation"))
+                batches, draws = validation, seeding.generator(seed, "validation")
+                if isinstance(validation, TrainingSlices):
+                    draws = seeding.generator(seed, "validation", epoch)
+                    batches = list(validation.epoch(draws))
+                with autocast, extras.averaged(method, average):
+                    val_loss = validate(method, batches, draws)
+                    stored = method.network.state_dict()
                 if not np.isfinite(val_loss):
                     log.warning("epoch %d: the validation loss is %s", epoch + 1, val_loss)
                 if val_loss < state.best_loss:
                     state.best_loss = val_loss
-                    state.best = {k: v.detach().clone() for k, v in network.state_dict().items()}
+                    state.best = {k: v.detach().clone() for k, v in stored.items()}
                 epochs.set_postfix(train=f"{train_loss:.4f}", val=f"{val_loss:.4f}")
                 log.info("epoch %d: train %.5f, validation %.5f", epoch + 1, train_loss, val_loss)
             state.history.append(
@@ -136,7 +159,7 @@ def fit(
                     "epoch": epoch + 1,
                     "train_loss": train_loss if np.isfinite(train_loss) else None,
                     "val_loss": val_loss if val_loss is None or np.isfinite(val_loss) else None,
-                    "skipped": int((~finite).sum()),
+                    "skipped": int((~done).sum()),
                     "seconds": round(time.monotonic() - began, 3),
                 }
             )
@@ -149,6 +172,12 @@ def fit(
             "learning rate"
         )
     return state
+
+
+def _are_finite(parameters):
+    """Whether all gradients are, as a tensor: without waiting for a GPU."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    return torch.nn.utils.get_total_norm(gradients).isfinite()  # the cheapest that sees them all
 
 
 @torch.no_grad()
@@ -171,7 +200,7 @@ def validate(method: Method, batches: Sequence[Batch], rng: np.random.Generator)
 def write_history(history: Sequence[dict], path: Path | str) -> None:
     """`history.tsv`: epoch, training and validation loss, seconds."""
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(history[0]), delimiter="\t")
+        writer = csv.DictWriter(file, HISTORY, delimiter="\t")
         writer.writeheader()
         for line in history:
             writer.writerow({k: "n/a" if v is None else v for k, v in line.items()})

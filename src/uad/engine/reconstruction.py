@@ -12,7 +12,7 @@ import torch
 from uad.base import devices, resumable, seeding
 from uad.data import packed
 from uad.data.packed import PackedVolume
-from uad.engine import checkpoints, jobs
+from uad.engine import checkpoints
 from uad.engine.jobs import Evaluated, Job
 
 
@@ -48,7 +48,7 @@ def reconstruct(
         with devices.autocast(job.device, method.precision):
             return method.reconstruct(image, rng).cpu().numpy()
 
-    fitting = jobs.fingerprint(data, job, [model_path], test=test, seed=seed)
+    fitting = data.fingerprint(job, [model_path], test=test, seed=seed)
     resumable.write_resumable(
         output, len(subjects), shape, np.float16, compute, fitting, "reconstruct"
     )

@@ -54,7 +54,7 @@ class State:
     best : dict or None
         The network's state at the lowest validation loss, `best_loss`.
     skipped : int
-        Steps without a finite loss, one after the other, up to the last epoch's end.
+        Steps without finite gradients, one after the other, up to the last epoch's end.
     """
 
     cursor: Cursor = field(default_factory=Cursor)

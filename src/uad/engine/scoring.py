@@ -11,7 +11,7 @@ import torch
 
 from uad.base import devices, resumable
 from uad.data import packed
-from uad.engine import checkpoints, jobs
+from uad.engine import checkpoints
 from uad.engine.jobs import Evaluated, Job
 
 
@@ -49,7 +49,7 @@ def score(
             return method.anomaly_map(image, volume.brain, reconstruction)
 
     sources = [model_path, *filter(None, [reconstruction_path])]
-    fitting = jobs.fingerprint(data, job, sources, test=test)
+    fitting = data.fingerprint(job, sources, test=test)
     resumable.write_resumable(
         output, len(subjects), pack.image.shape[1:], np.float32, compute, fitting, "score"
     )

@@ -2,6 +2,7 @@
 
 Cases are chosen by a rule, never by hand: the test subjects at the 50th and 75th percentile of the
 highest Dice that SADM_res reaches (paper Fig. 2), each in the axial slice with the largest lesion.
+Where no test subject has a lesion, they are chosen by name and shown in the slice with most brain.
 The slices (`uad.evaluation.scored_cases`) are kept in a small file, so that a figure can be drawn
 again without scoring again.
 """
@@ -27,7 +28,7 @@ SYNTHETIC = 6  # volumes shown in the figure of synthetic anomalies
 
 
 def choose(table: "pd.DataFrame") -> list[str]:
-    """Subjects at the percentiles of `dice_best`, among those with a lesion.
+    """Subjects at the percentiles of `dice_best`, among those with a lesion if there are any.
 
     A percentile is the lowest value that this share of the subjects does not exceed (nearest rank);
     subjects of equal Dice are taken by name.
@@ -41,15 +42,10 @@ def choose(table: "pd.DataFrame") -> list[str]:
     -------
     list of str
         One per percentile; only one if there is only one subject.
-
-    Raises
-    ------
-    InputError
-        If no subject has a lesion.
     """
-    ranked = table[table["lesion_ml"] > 0].sort_values(["dice_best", "subject"])["subject"]
-    if ranked.empty:
-        raise InputError("no test subject has a lesion, so there is no example to show")
+    with_lesion = table["lesion_ml"] > 0
+    among = table[with_lesion] if with_lesion.any() else table
+    ranked = among.sort_values(["dice_best", "subject"])["subject"]
     ranks = [math.ceil(percentile * len(ranked) / 100) for percentile in PERCENTILES]
     return list(dict.fromkeys(ranked.iloc[rank - 1] for rank in ranks))
 

@@ -1,6 +1,7 @@
 """Rows whose result is known: if one differs, the evaluation is broken.
 
-Checked before any table is written. `intensity` has no expected value.
+Checked before any table is written. `intensity` has no expected value. What is not defined, for
+want of lesions or of a threshold, must be missing: a number would have been made up.
 """
 
 from collections.abc import Mapping
@@ -26,25 +27,45 @@ def check(subjects: pd.DataFrame, rows: Mapping[str, dict]) -> None:
         `rows` of the configuration; those whose only map is `perfect` or `chance` are checked.
     """
     for row, block in rows.items():
+        lines = subjects[subjects["row"] == row]
+        if block["maps"] in (["perfect"], ["chance"]):
+            for _, part in lines.groupby(["test_set", "fold"], sort=False):
+                _check_undefined(row, part)
         if block["maps"] == ["perfect"]:
-            _check_perfect(row, subjects[subjects["row"] == row])
+            _check_perfect(row, lines)
         if block["maps"] == ["chance"]:
-            _check_chance(row, subjects[subjects["row"] == row])
+            _check_chance(row, lines)
+
+
+def _check_undefined(row, lines):
+    """What one test set and fold cannot say is missing: without lesions, without a threshold."""
+    some = (lines["lesion_ml"] > 0).any()
+    for _, line in lines.iterrows():
+        columns = [] if line["lesion_ml"] > 0 else ["auprc", "auroc"]
+        columns += [] if some else ["dice_best", "dice_val"]
+        columns += ["dice_val"] if np.isnan(line["threshold"]) else []
+        for column in columns:
+            if not np.isnan(line[column]):
+                raise _broken(row, line, column, "must be missing")
 
 
 def _check_perfect(row, lines):
     """Dice and average precision are exactly 1 wherever there is a lesion."""
     for _, line in lines[lines["lesion_ml"] > 0].iterrows():
         columns = ["dice_best", "auprc", "auroc"]
-        if np.isfinite(line["threshold"]):  # else no validation subject has a lesion
+        if not np.isnan(line["threshold"]):  # else no validation subject has a lesion
             columns.append("dice_val")
         for column in columns:
             if line[column] != 1:
-                raise InputError(
-                    f"control {row}: {column} of {line['test_set']}, subject {line['subject']}, "
-                    f"fold {line['fold']} is {line[column]:.6g} and must be 1: the evaluation is "
-                    "broken, and no row can be trusted"
-                )
+                raise _broken(row, line, column, "must be 1")
+
+
+def _broken(row, line, column, must):
+    return InputError(
+        f"control {row}: {column} of {line['test_set']}, subject {line['subject']}, fold "
+        f"{line['fold']} is {line[column]:.6g} and {must}: the evaluation is broken, and no row "
+        "can be trusted"
+    )
 
 
 def _check_chance(row, lines):

@@ -16,10 +16,10 @@ from uad.evaluation import statistics
 from uad.evaluation.statistics import FEWEST, TOO_FEW
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
-ABSENT = "not in this run"
-VERDICTS = (HOLDS, FAILS, UNDECIDED, TOO_FEW, ABSENT)
+ABSENT, NO_VALUE = "not in this run", "not defined"
+VERDICTS = (HOLDS, FAILS, UNDECIDED, TOO_FEW, NO_VALUE, ABSENT)
 # One comparison with a verdict decides over its claim: the first of these that one of them has.
-GRAVEST = (ABSENT, FAILS, TOO_FEW, UNDECIDED, HOLDS)
+GRAVEST = (ABSENT, NO_VALUE, FAILS, TOO_FEW, UNDECIDED, HOLDS)
 
 
 def compare(
@@ -50,7 +50,8 @@ def compare(
     DataFrame
         Columns as in `docs/metrics.md` (`figures/claims.tsv`); fractions. `effect` is the mean
         over subjects of row minus `than`; the comparison is in favour of the claim above `bound`.
-        What this run does not have is missing, with `n` 0; of too few subjects, the interval and p.
+        What this run does not have is missing, with `n` 0, and so is what is not defined for any
+        subject, for want of lesions or of a threshold; of too few subjects, the interval and p.
     """
     means, published = statistics.subject_means(subjects), _published(table1)
     lines = []
@@ -60,14 +61,16 @@ def compare(
             line = {"claim": name, "row": row, "than": than, "test_set": test_set, "metric": metric}
             papers = [published.get((one, test_set, metric), np.nan) for one in (row, than)]
             line |= {"n": 0, "published": papers[0] - papers[1]}
+            present = False
             values = means.get((test_set, metric))
             if values is not None and {row, than} <= set(values):
+                present = True
                 ours = values[row]
-                if claim["kind"] == "best_weight":
+                if claim["kind"] == "best_weight" and ours.notna().any():
                     ours = at_best_weight(_curves(weights, row, test_set))
                 rng = seeding.generator(seed, "claims", test_set, metric)
                 line |= _compared(ours, values[than], claim["margin"], rng)
-            lines.append(line | {"verdict": _verdict(line)})
+            lines.append(line | {"verdict": _verdict(line) if present else ABSENT})
     found = pd.DataFrame(lines).reindex(
         columns=[
             "claim", "row", "than", "test_set", "metric", "n", "effect", "low", "high", "bound",
@@ -117,7 +120,7 @@ def _compared(
 def _verdict(line: Mapping[str, Any]) -> str:
     """What an interval says of a bound that the effect should be above."""
     if not line["n"]:
-        return ABSENT
+        return NO_VALUE
     if line["n"] < FEWEST:
         return TOO_FEW
     if line["low"] > line["bound"]:

@@ -33,7 +33,7 @@ def weighted_dice(
     Returns
     -------
     list of float
-        For each of `WEIGHTS`; 0 without lesion voxels.
+        For each of `WEIGHTS`; 0 without lesion voxels, as in `row_metrics`.
     """
     # Zeros are never predicted, whatever the weight: the rest decides.
     inside = (residual_map != 0) | (prediction != 0) | lesion
@@ -70,13 +70,17 @@ def weight_table(
     Returns
     -------
     DataFrame
-        `d_unhealthy`, `test_set`, `fold`, `subject`, `beta` and `dice_best`.
+        `d_unhealthy`, `test_set`, `fold`, `subject`, `beta` and `dice_best`, which is missing if no
+        subject of the test set has a lesion.
     """
     lines = []
     for test_set, cohort in cohorts.items():
+        defined = any(volume.lesion.any() for volume in cohort.volumes("test"))
         parts = [RowScore(part, cohort, residual, seed) for part in (maps[:1], maps[1:])]
         for volume in cohort.volumes("test"):
-            values = weighted_dice(*(score(volume) for score in parts), volume.lesion)
+            values = [float("nan")] * len(WEIGHTS)
+            if defined:
+                values = weighted_dice(*(score(volume) for score in parts), volume.lesion)
             place = (row.partition("-")[2], test_set, cohort.fold, volume.subject)
             lines += [(*place, beta, value) for beta, value in zip(WEIGHTS, values)]
     columns = ["d_unhealthy", "test_set", "fold", "subject", "beta", "dice_best"]
@@ -87,13 +91,14 @@ def precision_recall(counts: Counts) -> pd.DataFrame:
     """Recall and precision of pooled voxels, thinned evenly in recall.
 
     At most `POINTS` lines, among them that with the highest Dice. What is masked (score 0) is never
-    predicted.
+    predicted. Where there is no curve, for want of lesions or of a score above 0 in them, one line
+    without values says so.
     """
     usable = counts.thresholds > 0
-    recall = counts.true_positives[usable] / max(counts.positives, 1)
+    if not usable.any():
+        return pd.DataFrame({"recall": [float("nan")], "precision": float("nan")})
+    recall = counts.true_positives[usable] / counts.positives
     precision = counts.true_positives[usable] / counts.predicted[usable]
-    kept = []
-    if len(recall):
-        even = np.searchsorted(recall, np.linspace(0, 1, POINTS - 1)).clip(max=len(recall) - 1)
-        kept = np.unique([*even, counts.dice[usable].argmax()])
+    even = np.searchsorted(recall, np.linspace(0, 1, POINTS - 1)).clip(max=len(recall) - 1)
+    kept = np.unique([*even, counts.dice[usable].argmax()])
     return pd.DataFrame({"recall": recall[kept], "precision": precision[kept]})

@@ -55,6 +55,21 @@ class ScoreHistogram:
             total=total,
         )
 
+    def interval_search(self) -> tuple[float, float]:
+        """The highest Dice that the authors' search comes across, and its threshold.
+
+        See `metrics.interval_search`.
+        """
+        voxels, lesion = (np.cumsum(of[::-1])[::-1] for of in (self._voxels, self._lesion))
+        positives, filled = int(lesion[0]), np.flatnonzero(self._voxels)
+
+        def dice_above(threshold: float) -> float:
+            above = _bins(np.float32(threshold)) + 1 if threshold > 0 else 1
+            total = voxels[above] + positives
+            return 2 * lesion[above] / total if total else 0.0
+
+        return metrics.interval_search(dice_above, float(_edge(filled[-1])))
+
     def threshold_at(self, share: float) -> float:
         """The lowest threshold above which lies at most this share of the voxels.
 
@@ -68,10 +83,15 @@ class ScoreHistogram:
 def _add(histogram, scores):
     """Count positive scores in the bins they are in."""
     if len(scores):
-        bins = np.ascontiguousarray(scores, np.float32).view(np.uint32) >> DROPPED_BITS
+        bins = _bins(np.ascontiguousarray(scores, np.float32))
         first = int(bins.min())
         counts = np.bincount(bins - first)
         histogram[first : first + len(counts)] += counts
+
+
+def _bins(scores):
+    """The bins of float32 scores."""
+    return scores.view(np.uint32) >> DROPPED_BITS
 
 
 def _edge(bins):

@@ -43,7 +43,8 @@ def collect(
         `subject` (cases); `image`, `brain`, `lesion` and, with parts, `reconstruction` (mean over
         noise levels), each (cases, X, Y); `names`, of the row and then the parts; for each of them
         `score` (cases, names, X, Y), and of the whole volume `peak`, `dice` and `threshold` (cases,
-        names): its highest score, its highest Dice and the threshold of that.
+        names): its highest score, its highest Dice and the threshold of that, both missing without
+        a lesion.
     """
     added = [list(maps), *([part] for part in parts)]
     scores = [RowScore(names, cohort, residual, seed) for names in added]
@@ -52,9 +53,10 @@ def collect(
     found = {kind: [] for kind in kinds}
     for subject in subjects:
         volume = cohort.volume(subject)
-        z = int(volume.lesion.sum(axis=(1, 2)).argmax())
+        there = volume.lesion if volume.lesion.any() else volume.brain
+        z = int(there.sum(axis=(1, 2)).argmax())
         values = [score(volume) for score in scores]
-        best = [metrics.best_dice(metrics.count(score, volume.lesion)) for score in values]
+        best = [_best_dice(score, volume.lesion) for score in values]
         found["image"].append(volume.image[z])
         found["brain"].append(volume.brain[z])
         found["lesion"].append(volume.lesion[z])
@@ -66,3 +68,10 @@ def collect(
             found["reconstruction"].append(reconstruction(volume)[z])
     arrays = {kind: np.array(values) for kind, values in found.items()}
     return {"subject": np.array(subjects), "names": np.array([row, *parts]), **arrays}
+
+
+def _best_dice(score, lesion):
+    """Highest Dice and its threshold; both missing without a lesion."""
+    if not lesion.any():
+        return float("nan"), float("nan")
+    return metrics.best_dice(metrics.count(score, lesion))

@@ -15,6 +15,7 @@ from uad.base.errors import InputError
 from uad.base.paths import PACKED
 from uad.data import packed, splits
 from uad.data.packed import PackedVolume
+from uad.evaluation.complete import AGAIN
 from uad.evaluation.controls import CONTROLS, load
 
 
@@ -90,21 +91,54 @@ class Cohort:
         self._split = tsv.read(stored.split)
         order = splits.evaluated(self._split, fold, with_training)
         self._position = {subject: i for i, subject in enumerate(order)}
+        # Training subjects come last in a file, so that nothing else than thresholds minds them.
+        self._counts = {len(order), len(splits.evaluated(self._split, fold, True))}
         self.voxel_ml = float(self._pack.subjects["voxel_ml"].iloc[0])
 
     def volume(self, subject: str) -> PackedVolume:
         """One subject's volume."""
         return self._pack.volume(subject)
 
+    def subjects(self, *roles: str) -> list[str]:
+        """Subjects with one of some roles, each once."""
+        found = [s for role in roles for s in splits.subjects(self._split, self.fold, role)]
+        return list(dict.fromkeys(found))
+
     def volumes(self, *roles: str) -> Iterator[PackedVolume]:
         """Volumes of the subjects with one of some roles, each once."""
-        subjects = [s for role in roles for s in splits.subjects(self._split, self.fold, role)]
-        return (self._pack.volume(s) for s in dict.fromkeys(subjects))
+        return (self._pack.volume(subject) for subject in self.subjects(*roles))
 
     def look_up(self, path: Any) -> Callable[[PackedVolume], np.ndarray]:
-        """What a file holds of a volume: arrays are in the order of `splits.evaluated`."""
-        array = np.load(path, mmap_mode="r")
-        return lambda volume: array[self._position[volume.subject]]
+        """What a file holds of a volume: arrays are in the order of `splits.evaluated`.
+
+        Raises
+        ------
+        InputError
+            At once if the file is damaged or of other subjects or voxels, later if a value is not
+            finite.
+        """
+        try:
+            array = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:  # cut short
+            raise InputError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+        voxels = self._pack.image.shape[1:]  # (Z, X, Y)
+        if len(array) not in self._counts or array.shape[-3:] != voxels:
+            raise InputError(
+                f"{path}: has the shape {array.shape}, which does not fit the "
+                f"{len(self._position)} subjects of {voxels} voxels that fold {self.fold} "
+                f"evaluates; {AGAIN}"
+            )
+
+        def of(volume: PackedVolume) -> np.ndarray:
+            values = array[self._position[volume.subject]]
+            if not np.isfinite(values).all():
+                raise InputError(
+                    f"{path}: subject {volume.subject} has values that are not finite; {AGAIN}, "
+                    "and train the model again if they come back"
+                )
+            return values
+
+        return of
 
     def reconstruction(self, model: str) -> Callable[[PackedVolume], np.ndarray]:
         """Mean over the noise levels of a model's reconstructions, float32 (Z, X, Y)."""
@@ -138,7 +172,7 @@ class _Residual:
 
         levels = torch.from_numpy(np.array(self._levels(volume), np.float32))  # (levels, Z, X, Y)
         image = torch.from_numpy(volume.image)
-        return residuals.anomaly_map(image, levels.mean(dim=0), volume.brain, **self._residual)
+        return residuals.anomaly_map(image, levels.mean(dim=0), volume.weight, **self._residual)
 
 
 class RowScore:
@@ -166,7 +200,9 @@ class RowScore:
         controls: list | None = None,
     ):
         self.cohort = cohort
-        self._maps = [cohort.anomaly_map(name, residual) for name in maps if name not in CONTROLS]
+        self._maps = {
+            name: cohort.anomaly_map(name, residual) for name in maps if name not in CONTROLS
+        }
         if controls is None:
             controls = [
                 load(name).build(
@@ -183,19 +219,39 @@ class RowScore:
 
         Models' maps are masked here too, so that voxels outside the brain do not matter. Those of
         controls are taken as they are: `perfect` has to be perfect.
+
+        Raises
+        ------
+        InputError
+            If a model's map is not finite, or the same in the whole brain; but a stored map may be
+            zero, as a segmentation is where it finds nothing.
         """
-        maps = [of(volume) * volume.brain for of in self._maps]
-        score = sum(maps + [control(volume) for control in self.controls])
-        if not np.isfinite(score).all():
+        maps = [of(volume) * volume.weight for of in self._maps.values()]
+        for name, values in zip(self._maps, maps):
+            inside = values[volume.brain]
+            if not np.isfinite(inside).all():
+                said = "has values that are not finite"
+            elif _says_nothing(inside, may_be_zero=name in self.cohort.stored.maps):
+                said = f"is the same, {inside[0]:g}, in the whole brain"
+            else:
+                continue
             raise InputError(
                 f"{self.cohort.dataset}, subject {volume.subject}, fold {self.cohort.fold}: the "
-                "anomaly map has values that are not finite"
+                f"anomaly map of {name} {said}; look at the losses of its training, and train it "
+                "again"
             )
-        return score
+        return sum(maps + [control(volume) for control in self.controls])
 
     def of(self, *roles: str) -> Iterator[tuple[PackedVolume, np.ndarray]]:
         """Pairs of volume and score of the subjects with one of some roles."""
         return ((volume, self(volume)) for volume in self.cohort.volumes(*roles))
+
+
+def _says_nothing(values, may_be_zero):
+    """Whether a map is the same in the whole brain."""
+    if not len(values) or values.min() != values.max():
+        return False
+    return values[0] != 0 or not may_be_zero
 
 
 class ReconstructionError:

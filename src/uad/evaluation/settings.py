@@ -15,6 +15,25 @@ class Evaluation(Block):
         "the authors' code does, those that were trained on too (not for comparison: it flatters)",
         source="here",
     )
+    dice_search: Literal["exact", "interval"] = key(
+        "how [DICE], the Dice at a subject's best threshold, is found: `exact`; or `interval`, by "
+        "the authors' ten-step search, which may miss the maximum. `dice_best_released` is by "
+        "theirs in either way, and compared with the paper",
+        default="exact",
+        source="here",
+    )
+    threshold_search: Literal["exact", "interval"] = key(
+        "how the threshold of `dice_val` is found, on all voxels pooled: `exact`; or `interval`, "
+        "by the authors' ten-step search",
+        default="exact",
+        source="here",
+    )
+    empty: Literal["zero", "left_out"] = key(
+        "`dice_val` of a subject with neither lesion nor prediction: `zero`; or `left_out` of the "
+        "mean, as in the authors' code",
+        default="zero",
+        source="here",
+    )
     min_component: int = key(
         "smaller 26-connected components of a thresholded map are removed before `dice_val`; 0 "
         "keeps all, 8 is in the cDDPM's code",

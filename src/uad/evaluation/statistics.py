@@ -4,6 +4,7 @@ A subject's value is its mean over folds. Intervals and tests are over subjects:
 which share their test subjects, say little about how another cohort would come out.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,11 @@ from uad.base import seeding
 
 METRICS = ("dice_best", "dice_val", "auprc")
 PUBLISHED = {"dice_best": "dice", "auprc": "auprc"}  # metric to its name in the paper's columns
-REFERENCE = "sadm_res"  # the method that others are compared with
+# Metric to the one that has its place beside the paper: by the paper's own estimator.
+AS_PUBLISHED = {"dice_best": "dice_best_released", "auprc": "auprc"}
+MEASURED = (*METRICS, "dice_best_released")
+CONTROL = "control"  # block of the rows that are compared with nothing
+COMPARED = ("reference", "row", "test_set", "metric", "n", "median_difference", "p", "p_holm")
 RESAMPLES = 5000
 BATCH = 10  # resamples at a time: few enough for the processor's cache
 LEVEL = 0.95
@@ -28,13 +33,16 @@ TOO_FEW, OF_SIMULATION, NO_DATA = "too few subjects", "simulated", "no data"
 SMALL_ML = 1.0  # lesion volume below which subjects are a stratum of their own
 
 
-def subject_means(subjects: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+def subject_means(
+    subjects: pd.DataFrame, metrics: Sequence[str] = METRICS
+) -> dict[tuple[str, str], pd.DataFrame]:
     """Means over folds.
 
     Parameters
     ----------
     subjects : DataFrame
         Metrics of all rows and folds, with the row's name in `row`.
+    metrics : sequence of str
 
     Returns
     -------
@@ -44,8 +52,8 @@ def subject_means(subjects: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]
     rows = subjects["row"].unique()
     found = {}
     for test_set, part in subjects.groupby("test_set", sort=False):
-        means = part.groupby(["subject", "row"])[list(METRICS)].mean()
-        found |= {(test_set, metric): means[metric].unstack()[rows] for metric in METRICS}
+        means = part.groupby(["subject", "row"])[list(metrics)].mean()
+        found |= {(test_set, metric): means[metric].unstack()[rows] for metric in metrics}
     return found
 
 
@@ -137,12 +145,12 @@ def intervals(subjects: pd.DataFrame, known: dict[str, pd.DataFrame], seed: int)
     DataFrame
         Columns row, test_set, stratum, level, metric, n, mean, low, high.
     """
-    means, lines = subject_means(subjects), []
+    means, lines = subject_means(subjects, MEASURED), []
     for test_set, part in subjects.groupby("test_set", sort=False):
         lesion_ml = part.groupby("subject")["lesion_ml"].first()
         for stratum, level, names in strata(lesion_ml, known[test_set]):
             wide = pd.concat(
-                {metric: means[test_set, metric].loc[names] for metric in METRICS}, axis=1
+                {metric: means[test_set, metric].loc[names] for metric in MEASURED}, axis=1
             )
             low, high = bootstrap(
                 wide.to_numpy(), seeding.generator(seed, "bootstrap", test_set, stratum, level)
@@ -156,11 +164,12 @@ def intervals(subjects: pd.DataFrame, known: dict[str, pd.DataFrame], seed: int)
     return pd.concat(lines, ignore_index=True)[columns]
 
 
-def comparisons(subjects: pd.DataFrame, rows: dict) -> pd.DataFrame:
-    """SADM_res against every other row of its block: paired Wilcoxon signed-rank tests.
+def comparisons(subjects: pd.DataFrame, rows: dict, references: Sequence[str]) -> pd.DataFrame:
+    """References against the other rows of their block: paired Wilcoxon signed-rank tests.
 
-    P values are corrected by Holm's method over the comparisons of one SADM_res row on one test
-    set and metric.
+    Rows of a block without a reference are compared with all of them; controls are not compared.
+    P values are corrected by Holm's method over the rows of one block that are compared with one
+    reference, on one test set and metric.
 
     Parameters
     ----------
@@ -168,6 +177,8 @@ def comparisons(subjects: pd.DataFrame, rows: dict) -> pd.DataFrame:
         As for `subject_means`.
     rows : dict
         `rows` of the configuration.
+    references : sequence of str
+        Those among the rows that others are compared with.
 
     Returns
     -------
@@ -175,29 +186,48 @@ def comparisons(subjects: pd.DataFrame, rows: dict) -> pd.DataFrame:
         Columns reference, row, test_set, metric, n, median_difference (reference minus row),
         p, p_holm.
     """
+    members: dict[str, list[str]] = {}  # of each block
+    for row, about in rows.items():
+        if about["block"] != CONTROL:
+            members.setdefault(about["block"], []).append(row)
+    families = [
+        [(reference, row) for row in others if row != reference]
+        for reference in references
+        for block, others in members.items()
+        if block == rows[reference]["block"] or not set(others) & set(references)
+    ]
+    return _compared(subjects, families)
+
+
+def pairs(subjects: pd.DataFrame, rows: dict) -> pd.DataFrame:
+    """Each row against each other but the controls, as `comparisons`; all are one family."""
+    competing = [row for row, about in rows.items() if about["block"] != CONTROL]
+    return _compared(subjects, [list(itertools.combinations(competing, 2))])
+
+
+def _compared(subjects, families):
+    """Tests of families of pairs, each corrected by itself on each test set and metric."""
     lines = []
-    for reference in (row for row in rows if row.partition("-")[0] == REFERENCE):
-        block = rows[reference]["block"]
-        others = [row for row in rows if row != reference and rows[row]["block"] == block]
-        for (test_set, metric), values in subject_means(subjects).items():
-            family = []
-            for row in others:
-                difference = (values[reference] - values[row]).dropna()
-                family.append(
-                    {
-                        "reference": reference,
-                        "row": row,
-                        "test_set": test_set,
-                        "metric": metric,
-                        "n": len(difference),
-                        "median_difference": difference.median(),
-                        "p": wilcoxon(difference.to_numpy()),
-                    }
-                )
-            corrected = holm([line["p"] for line in family])
-            lines += [{**line, "p_holm": p} for line, p in zip(family, corrected)]
-    columns = ["reference", "row", "test_set", "metric", "n", "median_difference", "p", "p_holm"]
-    return pd.DataFrame(lines, columns=columns)
+    for family, ((test_set, metric), values) in itertools.product(
+        families, subject_means(subjects).items()
+    ):
+        found = []
+        for reference, row in family:
+            difference = (values[reference] - values[row]).dropna()
+            found.append(
+                {
+                    "reference": reference,
+                    "row": row,
+                    "test_set": test_set,
+                    "metric": metric,
+                    "n": len(difference),
+                    "median_difference": difference.median(),
+                    "p": wilcoxon(difference.to_numpy()),
+                }
+            )
+        corrected = holm([line["p"] for line in found])
+        lines += [{**line, "p_holm": p} for line, p in zip(found, corrected)]
+    return pd.DataFrame(lines, columns=COMPARED)
 
 
 def wilcoxon(difference: np.ndarray) -> float:
@@ -287,7 +317,7 @@ def agreement(table1: pd.DataFrame, table2: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for test_set, part in table1.groupby("test_set", sort=False):
         for metric, published in PUBLISHED.items():
-            ours, paper = part[f"{metric}_mean"], part[f"paper_{published}_mean"]
+            ours, paper = part[f"{AS_PUBLISHED[metric]}_mean"], part[f"paper_{published}_mean"]
             verdicts = table2.loc[part.index, f"{metric}_verdict"]
             both = ours.notna() & paper.notna() & (verdicts != OF_SIMULATION)
             tau = stats.kendalltau(ours[both], paper[both]).statistic if both.sum() > 1 else np.nan

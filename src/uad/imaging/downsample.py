@@ -16,14 +16,38 @@ from uad.imaging.settings import Downsampling
 from uad.imaging.volumes import Volume, cut
 
 
+def grid(brain: Volume, settings: Downsampling, prepared: bool = False) -> Volume:
+    """Where in the atlas the voxels of a downsampled volume are.
+
+    Parameters
+    ----------
+    brain : Volume
+        Mask at 1 mm.
+    settings, prepared
+        As for `downsample`.
+
+    Returns
+    -------
+    Volume
+        Zeros, on the grid of what `downsample` returns for this mask.
+    """
+    import torchio as tio
+
+    place = cut(brain.empty_mask(), _box(brain, settings, prepared))
+    steps = tio.Compose([tio.CropOrPad(settings.crop), tio.Resample(settings.spacing_mm)])
+    done = steps(tio.LabelMap(tensor=place.array[None], affine=place.affine))
+    return Volume(done.numpy()[0].astype(np.uint8), done.affine, brain.path)
+
+
 def downsample(
-    image: Volume, brain: Volume, lesion: Volume, settings: Downsampling
+    image: Volume, brain: Volume, lesion: Volume, settings: Downsampling, prepared: bool = False
 ) -> tuple[Volume, Volume, Volume]:
     """Cut to the brain, smooth, crop, scale intensities and resample.
 
-    1. cut to the bounding box of the mask,
+    1. cut to the bounding box of the mask (`box`); not the authors' prepared data, which are cut
+       already, unless `cut_prepared`,
     2. curvature flow (`smoothing`),
-    3. crop or zero-pad about the box's centre to `crop` voxels,
+    3. crop or zero-pad about the centre to `crop` voxels,
     4. clip to percentiles taken inside the brain and scale to [0, 1],
     5. resample: cubic B-spline without anti-aliasing for the image, nearest for the masks.
 
@@ -35,11 +59,14 @@ def downsample(
     image, brain, lesion : Volume
         One grid, 1 mm; `brain` must not be empty.
     settings : uad.imaging.settings.Downsampling
+    prepared : bool
+        Whether these are the authors' prepared data.
 
     Returns
     -------
     tuple of Volume
-        Image (float32), brain and lesion (uint8, 0 or 1), each of `crop` / `spacing_mm` voxels.
+        Image (float32), brain and lesion (uint8, 0 or 1, or as they came), each of `crop` /
+        `spacing_mm` voxels.
 
     Raises
     ------
@@ -52,7 +79,7 @@ def downsample(
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     torch.set_num_threads(1)
-    box = bounding_box(brain.array)
+    box = _box(brain, settings, prepared)
     image, brain, lesion = (cut(volume, box) for volume in (image, brain, lesion))
     smoothed = Volume(smooth(image, **vars(settings.smoothing)), image.affine, image.path)
     subject = tio.Subject(
@@ -84,3 +111,13 @@ def downsample(
             ("lesion", lesion, np.uint8),
         )
     )
+
+
+def _box(brain, settings, prepared):
+    """What is cut out before cropping."""
+    if prepared and not settings.cut_prepared:
+        return tuple(slice(0, n) for n in brain.array.shape)
+    box = bounding_box(brain.array)
+    if settings.box == "released":
+        box = tuple(slice(side.start, max(side.stop - 1, side.start + 1)) for side in box)
+    return box

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from uad.base.arrays import bounding_box
 from uad.base.errors import InputError
@@ -16,18 +17,24 @@ FLOOR_PERCENTILE = 0.1
 # Greatest ratio of the field's 99th to its 1st percentile. Coils make 1.1 to 2; a fit that diverges
 # goes up by powers of ten.
 MOST_FIELD = 10
+WEIGHTS_SIGMA_MM = 1.0  # of the released scripts
 
 
 def correct_bias(
-    image: Volume, mask: Volume, shrink_factor: int, iterations: Sequence[int], tolerance: float
+    image: Volume,
+    mask: Volume,
+    shrink_factor: int,
+    iterations: Sequence[int],
+    tolerance: float,
+    weights: str = "binary",
 ) -> tuple[np.ndarray, tuple[float, float]]:
     """N4 bias field correction inside the brain (Tustison et al. 2010).
 
     The field is estimated on every `shrink_factor`-th voxel of the brain's bounding box and divided
     out at full resolution.
 
-    Differs from the released code: a binary mask instead of a smoothed weight mask, for every data
-    set (the code loses it for BraTS by accident).
+    Differs from the released code, unless `weights` is ``"smoothed"``: a binary mask instead of a
+    smoothed weight mask, for every data set (the code loses it for BraTS by accident).
 
     Parameters
     ----------
@@ -40,6 +47,9 @@ def correct_bias(
         Most iterations per fitting level.
     tolerance : float
         Convergence threshold.
+    weights : {"binary", "smoothed"}
+        ``"smoothed"``: voxels count by the mask smoothed with a sigma of 1 mm
+        (`WEIGHTS_SIGMA_MM`), so that those at the rim count less.
 
     Returns
     -------
@@ -61,24 +71,15 @@ def correct_bias(
     if floor == values[inside].max():
         raise InputError(f"{image.path}: the image is the same everywhere in the brain mask")
     positive = np.maximum(values, floor)
-    full = to_sitk(Volume(positive, image.affine, image.path))
-    brain = to_sitk(Volume(inside, image.affine, mask.path))
-    factors = [shrink_factor] * 3
-    n4 = sitk.N4BiasFieldCorrectionImageFilter()
-    n4.SetMaximumNumberOfIterations([int(n) for n in iterations])
-    n4.SetConvergenceThreshold(tolerance)
+    steps = {"iterations": [int(n) for n in iterations], "tolerance": tolerance}
+    fit = _field_by_weights if weights == "smoothed" else _field
     try:
-        n4.Execute(sitk.Shrink(full, factors), sitk.Shrink(brain, factors))
-        fitted = n4.GetLogBiasFieldAsImage(full)
+        field = fit(image.like(positive), inside, shrink_factor, **steps)  # (voxels,)
     except RuntimeError as error:
         if "allocat" in str(error):  # no memory: not the image's fault
             raise
         last = str(error).strip().splitlines()[-1]
         raise InputError(f"{image.path}: N4 cannot correct this image ({last})") from error
-    # SimpleITK's arrays are (Z, Y, X).
-    log_field = sitk.GetArrayFromImage(fitted).T
-    with np.errstate(over="ignore"):  # becomes infinite
-        field = np.exp(log_field[inside], dtype=float)  # (voxels,)
     low, high = np.percentile(field, (1, 99))
     if not np.isfinite(field).all() or not 0 < high <= MOST_FIELD * low:
         raise InputError(
@@ -87,6 +88,42 @@ def correct_bias(
     corrected = np.zeros(image.array.shape, np.float32)
     corrected[box][inside] = values[inside] / field
     return corrected, (float(low), float(high))
+
+
+def _field(image, inside, shrink_factor, iterations, tolerance):
+    """The field at the voxels of a mask, by SimpleITK's N4."""
+    n4 = sitk.N4BiasFieldCorrectionImageFilter()
+    n4.SetMaximumNumberOfIterations(iterations)
+    n4.SetConvergenceThreshold(tolerance)
+    full, brain = to_sitk(image), to_sitk(image.like(inside))
+    n4.Execute(*(sitk.Shrink(found, [shrink_factor] * 3) for found in (full, brain)))
+    # SimpleITK's arrays are (Z, Y, X).
+    log_field = sitk.GetArrayFromImage(n4.GetLogBiasFieldAsImage(full)).T
+    with np.errstate(over="ignore"):  # becomes infinite
+        return np.exp(log_field[inside], dtype=float)
+
+
+def _field_by_weights(image, inside, shrink_factor, iterations, tolerance):
+    """The same by ANTs' N4, which unlike SimpleITK's takes weights."""
+    import ants
+
+    spacing = image.spacing_mm.tolist()
+    weights = ndimage.gaussian_filter(
+        inside.astype(np.float32), WEIGHTS_SIGMA_MM / image.spacing_mm
+    )
+    values, mask, weights = (
+        ants.from_numpy(array.astype(np.float32), spacing=spacing)
+        for array in (image.array, inside, weights)
+    )
+    field = ants.n4_bias_field_correction(
+        values,
+        mask,
+        shrink_factor=shrink_factor,
+        convergence={"iters": iterations, "tol": tolerance},
+        weight_mask=weights,
+        return_bias_field=True,
+    )
+    return field.numpy()[inside].astype(float)
 
 
 def smooth(image: Volume, time_step: float, iterations: int) -> np.ndarray:

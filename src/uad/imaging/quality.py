@@ -22,7 +22,14 @@ MOST_BYTES = 40_000  # of a picture; pages hold many
 SURROUND = (2, 6)  # voxels from the lesion, between which its surround lies; the rim is mixed
 
 
-def measure(image: Volume, brain: Volume, atlas_brain: Volume, lesion: Volume, field: dict) -> dict:
+def measure(
+    image: Volume,
+    brain: Volume,
+    atlas_brain: Volume,
+    lesion: Volume,
+    field: dict,
+    propagated: bool = False,
+) -> dict:
     """Numbers that tell a good preprocessing from a failed one.
 
     Parameters
@@ -31,6 +38,9 @@ def measure(image: Volume, brain: Volume, atlas_brain: Volume, lesion: Volume, f
         Bias-corrected image and masks on the atlas grid.
     field : dict
         `field_p01` and `field_p99`, percentiles of the N4 field.
+    propagated : bool
+        Whether the brain mask was made of the atlas brain. It is then like it wherever the head
+        lies, so that their Dice says nothing and is not given.
 
     Returns
     -------
@@ -41,9 +51,10 @@ def measure(image: Volume, brain: Volume, atlas_brain: Volume, lesion: Volume, f
         brain mask; `lesion_contrast`, see `contrast`. None where a number is not defined.
     """
     inside, atlas, lesion_voxels = (volume.array > 0 for volume in (brain, atlas_brain, lesion))
+    dice = _share(2 * (inside & atlas).sum(), inside.sum() + atlas.sum())
     numbers = {
         "brain_ml": inside.sum() * brain.voxel_ml,
-        "dice_atlas": _share(2 * (inside & atlas).sum(), inside.sum() + atlas.sum()),
+        "dice_atlas": np.nan if propagated else dice,
         "noise_percent": 100 * noise(image.array, inside),
         "field_ratio": _share(field["field_p99"], field["field_p01"]),
         "lesion_ml": lesion_voxels.sum() * lesion.voxel_ml,

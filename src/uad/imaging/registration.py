@@ -28,6 +28,17 @@ if TYPE_CHECKING:  # imported where it is needed, after `set_up`
 
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
+# Grid on which the similarity is measured, whatever the search's: the same pose has another
+# correlation on another grid, and limits hold for one only (docs/registration.md).
+SIMILARITY_MM = 3
+
+# The first search, coarse and rigid, finds where the head lies. An affine one can stretch a head
+# of thick slices out of place.
+START_MM = 4
+START_STEPS = ([100, 50], [2, 1], [1, 0])  # iterations, shrink factors, smoothing
+# The second, affine, looks at the atlas brain and its surroundings only: jaw and neck differ most
+# between heads and scans, and are not what has to match.
+MARGIN_MM = 12
 # Other positions to search from: degrees about x, y, z (nodding, tilting, turning) beyond what one
 # search bridges, and millimetres along y and z for a head that is cut off at the front, above or
 # below, so that its centre of mass is not where the atlas has it: with a neck and shoulders, 80 mm.
@@ -36,8 +47,6 @@ SHIFTS_MM = ((0, -40), (0, 40), (-30, 0), (30, 0), (0, -80))
 STARTS = [
     (tuple(sign * TURN_DEG * axis), (0, 0, 0)) for axis in np.eye(3, dtype=int) for sign in (-1, 1)
 ] + [((0, 0, 0), (0, y, z)) for y, z in SHIFTS_MM]
-START_RESOLUTION_MM = 4
-START_STEPS = ([100, 50], [2, 1], [1, 0])  # iterations, shrink factors, smoothing
 # What another start must gain in similarity to be taken. Heads that were turned or shifted gain 0.3
 # and more; where a large lesion keeps every search from a good match, gains of some hundredths are
 # a matter of rounding, and the ordinary search stands.
@@ -88,7 +97,7 @@ def register_subject(
         found["status"] = conflict
     return Registered(
         resample(image, atlas, affine, "linear"),
-        resample(lesion, atlas, affine, "nearest"),
+        resample_mask(lesion, atlas, affine, settings.lesions),
         affine,
         found,
     )
@@ -99,40 +108,51 @@ def register(
 ) -> tuple[np.ndarray, dict]:
     """Affine that carries `moving` onto `atlas`, and how good it is.
 
-    One search from aligned centres of mass, as ANTs does it, is right for ordinary heads. Where the
-    result is not convincing, the search starts again from other positions of the head, and the best
-    result counts.
+    A coarse rigid search from aligned centres of mass finds where an ordinary head lies. Where its
+    result is doubtful, it starts again from other positions of the head, and the best result
+    counts. From there a finer search in and about the brain finds the affine.
 
     Parameters
     ----------
     moving, atlas, brain : Volume
         Image, registration target, and the atlas brain.
     settings : uad.imaging.settings.Registration
-        With `resolution_mm` above the voxel size images are resampled first, which makes the search
-        faster and hardly less exact; the transform is applied at full resolution anyway.
+        With `resolution_mm` above the voxel size images are resampled first, which makes the affine
+        search faster and hardly less exact; the transform is applied at full resolution anyway.
 
     Returns
     -------
     affine : ndarray, shape (4, 4)
         Atlas millimetres to `moving` millimetres, RAS: the direction in which images are resampled.
     quality : dict
-        See `quality`, and `starts`, the number of searches.
+        See `quality`, and `starts`, the number of positions that were searched from.
     """
-    steps = (settings.iterations, settings.shrink_factors, settings.smoothing_sigmas)
-    fixed, floating, core = (coarsen(v, settings.resolution_mm) for v in (atlas, moving, brain))
-    affine = search(floating, fixed, steps)
-    found = quality(floating, fixed, core, affine, settings)
-    if found["similarity"] >= settings.retry_below and found["status"] == "ok":
-        return affine, {**found, "starts": 1}
+    judged = [coarsen(volume, SIMILARITY_MM) for volume in (moving, atlas, brain)]
 
-    starts = [affine, *_other_starts(floating, fixed)]
-    scores = [quality(floating, fixed, core, start, settings)["similarity"] for start in starts]
-    best = starts[int(np.argmax(scores))]
-    refined = search(floating, fixed, steps, start=best)
-    again = quality(floating, fixed, core, refined, settings)
-    if again["similarity"] >= found["similarity"] + START_GAIN:
-        affine, found = refined, again
-    return affine, {**found, "starts": len(starts) + 1}
+    def similarity(affine):
+        return quality(*judged, affine, settings)["similarity"]
+
+    coarse = [coarsen(volume, START_MM) for volume in (moving, atlas)]
+    starts = [search(*coarse, START_STEPS, kind="Rigid")]
+    scores = [similarity(starts[0])]
+    if scores[0] < settings.retry_below:
+        starts += _other_starts(*coarse)
+        scores += map(similarity, starts[1:])
+    best = int(np.argmax(scores))
+    start = starts[best] if scores[best] >= scores[0] + START_GAIN else starts[0]
+
+    fine = [coarsen(volume, settings.resolution_mm) for volume in (moving, atlas)]
+    steps = (settings.iterations, settings.shrink_factors, settings.smoothing_sigmas)
+    affine = search(*fine, steps, start, within=surroundings(brain))
+    return affine, {**quality(*judged, affine, settings), "starts": len(starts)}
+
+
+def surroundings(brain: Volume) -> Volume:
+    """Mask of a brain and `MARGIN_MM` about it, on a coarse grid."""
+    brain = coarsen(brain, START_MM)
+    inside = np.pad(brain.array > 0, 1)  # so that there is an outside
+    near = ndimage.distance_transform_edt(~inside, brain.spacing_mm) <= MARGIN_MM
+    return brain.like(near[1:-1, 1:-1, 1:-1].astype(np.uint8))
 
 
 def search(
@@ -140,8 +160,22 @@ def search(
     atlas: Volume,
     steps: tuple[list, list, list],
     start: np.ndarray | None = None,
+    kind: str = "Affine",
+    within: Volume | None = None,
 ) -> np.ndarray:
-    """One ANTs registration from the affine `start`, or from aligned centres of mass."""
+    """One ANTs registration from the affine `start`, or from aligned centres of mass.
+
+    Parameters
+    ----------
+    moving, atlas : Volume
+    steps : tuple of list
+        Iterations, shrink factors and smoothing, per level.
+    start : ndarray, shape (4, 4), optional
+        Atlas to `moving` millimetres, RAS, as is the result.
+    kind : {"Affine", "Rigid"}
+    within : Volume, optional
+        Mask in the atlas, on any grid: what is outside does not count.
+    """
     import ants
 
     iterations, shrink_factors, smoothing_sigmas = map(tuple, steps)
@@ -153,7 +187,12 @@ def search(
         result = ants.registration(
             _to_ants(atlas),
             _to_ants(moving),
-            type_of_transform="Affine",
+            type_of_transform=kind,
+            mask=within and _to_ants(within),
+            mask_all_stages=True,
+            # In the mask every voxel counts; of the whole image a fifth, as is the default of ANTs.
+            # With a fifth, rounding decides by how much the search misses the optimum.
+            aff_random_sampling_rate=1.0 if within else 0.2,
             initial_transform=first and [first],
             aff_iterations=iterations,
             aff_shrink_factors=shrink_factors,
@@ -187,8 +226,7 @@ def _naming(moving: Volume, folder: str) -> Iterator[None]:
 
 
 def _other_starts(moving, atlas):
-    """Coarse registrations from turned and shifted positions of the head."""
-    moving, atlas = (coarsen(v, START_RESOLUTION_MM) for v in (moving, atlas))
+    """Coarse searches from turned and shifted positions of the head."""
     to_centre = _centre_of_mass(atlas) - _centre_of_mass(moving)
     turn_about = _centre_of_mass(atlas)
     found = []
@@ -196,7 +234,7 @@ def _other_starts(moving, atlas):
         matrix = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
         turn = from_matvec(matrix, turn_about - matrix @ turn_about + shift_mm)
         place = turn @ from_matvec(np.eye(3), to_centre)  # moving to atlas millimetres
-        found.append(search(moving, atlas, START_STEPS, np.linalg.inv(place)))
+        found.append(search(moving, atlas, START_STEPS, np.linalg.inv(place), kind="Rigid"))
     return found
 
 
@@ -216,8 +254,7 @@ def resample(moving: Volume, atlas: Volume, affine: np.ndarray, interpolation: s
     affine : ndarray, shape (4, 4)
         As returned by `register`.
     interpolation : {"linear", "nearest"}
-        Labels need ``"nearest"``: the released code warps them linearly and keeps everything above
-        zero, which inflates small lesions.
+        Masks have `resample_mask`.
 
     Returns
     -------
@@ -232,6 +269,23 @@ def resample(moving: Volume, atlas: Volume, affine: np.ndarray, interpolation: s
     warped = sitk.Resample(to_sitk(moving), grid, _itk_transform(affine), how, 0.0)
     array = np.ascontiguousarray(sitk.GetArrayFromImage(warped).T)
     return Volume(array, atlas.affine, moving.path)
+
+
+def resample_mask(mask: Volume, atlas: Volume, affine: np.ndarray, interpolation: str) -> Volume:
+    """Carry a mask, 0 or 1, onto the atlas grid.
+
+    Parameters
+    ----------
+    mask, atlas : Volume
+    affine : ndarray, shape (4, 4)
+    interpolation : {"nearest", "linear"}
+        ``"linear"`` keeps everything above zero, as the released code does, which inflates small
+        lesions.
+    """
+    if interpolation == "nearest":
+        return resample(mask, atlas, affine, "nearest")
+    share = resample(mask.like(mask.array.astype(np.float32)), atlas, affine, "linear")
+    return share.like((share.array > 0).astype(mask.array.dtype))
 
 
 def coarsen(volume: Volume, resolution_mm: float) -> Volume:
@@ -269,11 +323,13 @@ def quality(
     Returns
     -------
     dict
-        `similarity`, the correlation with the atlas inside its brain as far as the image reaches
-        (about 0.75 for a head in place); `coverage`, the share of the atlas brain that it reaches;
+        `similarity`, the correlation with the atlas inside its brain as far as the image reaches,
+        on a grid of `SIMILARITY_MM` (what heads in place and out of place have: see
+        docs/registration.md); `coverage`, the share of the atlas brain that the image reaches;
         `scale_min` and `scale_max`, by which the affine stretches; `status`, ``"ok"`` or why the
         subject is excluded.
     """
+    moving, atlas, brain = (coarsen(volume, SIMILARITY_MM) for volume in (moving, atlas, brain))
     grid = Volume(np.zeros(atlas.array.shape, np.uint8), atlas.affine)
     warped = resample(moving, grid, affine, "linear").array
     # Where the image reaches: ones of its size, carried along, with zeros beyond it.
@@ -322,6 +378,17 @@ def write_transform(affine: np.ndarray, path: Path | str) -> None:
 
     with replacing(path) as temporary:
         sitk.WriteTransform(_itk_transform(affine), str(temporary))
+
+
+def read_transform(path: Path | str) -> np.ndarray:
+    """Read what `write_transform` wrote: affine, shape (4, 4), RAS."""
+    import SimpleITK as sitk
+
+    transform = sitk.AffineTransform(sitk.ReadTransform(str(path)))
+    lps = np.eye(4)
+    lps[:3, :3] = np.reshape(transform.GetMatrix(), (3, 3))
+    lps[:3, 3] = transform.GetTranslation()
+    return RAS_LPS @ lps @ RAS_LPS
 
 
 def _itk_transform(affine):

@@ -1,37 +1,43 @@
 """Block `preprocessing` of the configuration; standard library only."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from uad.base.settings import Block, Bounds, Count, key
 
 
 @dataclass(frozen=True)
 class Registration(Block):
-    """Block `preprocessing.registration`: the affine search of ANTs, and when it has failed."""
+    """Block `preprocessing.registration`: the affine search of ANTs, and when it has failed.
+
+    The limits hold for the similarity as `registration.quality` measures it, and were set on real
+    scans (docs/registration.md).
+    """
 
     resolution_mm: float = key(
-        "images are resampled to this for the search only",
+        "images are resampled to this for the affine search only",
         unit="mm",
         source="here",
         ge=1,
         le=4,
     )
-    iterations: list[Count] = key("per level, coarse to fine", source="ANTs default", min_length=1)
+    iterations: list[Count] = key(
+        "of the affine search, per level, coarse to fine", source="here", min_length=1
+    )
     shrink_factors: list[Annotated[int, Bounds(ge=1)]] = key(
-        "per level", source="ANTs default", min_length=1
+        "per level", source="here", min_length=1
     )
     smoothing_sigmas: list[Annotated[float, Bounds(ge=0)]] = key(
-        "per level", unit="voxels", source="ANTs default", min_length=1
+        "per level", unit="voxels", source="here", min_length=1
     )
     min_similarity: float = key(
-        "correlation with the atlas in its brain; subjects below are excluded",
+        "correlation with the atlas in its brain, on voxels of 3 mm; subjects below are excluded",
         source="here",
         ge=-1,
         le=1,
     )
     retry_below: float = key(
-        "similarity below which other starting positions are tried too",
+        "similarity of the first, rigid search below which others from other positions follow",
         source="here",
         ge=-1,
         le=1,
@@ -48,6 +54,12 @@ class Registration(Block):
         min_length=2,
         max_length=2,
     )
+    lesions: Literal["nearest", "linear"] = key(
+        "how lesion masks are carried to the atlas: by `nearest` neighbours; or `linear`, as in "
+        "the authors' scripts, everything above zero being lesion, which inflates it",
+        default="nearest",
+        source="here",
+    )
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,13 @@ class BiasField(Block):
     shrink_factor: int = key("the field is estimated on every n-th voxel", source="code", ge=1)
     iterations: list[Count] = key("most iterations per level", source="code", min_length=1)
     tolerance: float = key("convergence threshold", source="code", gt=0)
+    weights: Literal["binary", "smoothed"] = key(
+        "voxels that the field is estimated from: those of the `binary` brain mask; or, as in the "
+        "authors' scripts, by weights, the mask `smoothed` with a sigma of 1 mm (not of images "
+        "that come without skull, whose weights the scripts do not find)",
+        default="binary",
+        source="here",
+    )
 
 
 @dataclass(frozen=True)
@@ -89,6 +108,24 @@ class Downsampling(Block):
     )
     spacing_mm: int = key(
         "of the volumes that the networks see", unit="mm", source="Sec. 4.1", ge=1
+    )
+    masks: Literal["binary", "fractional"] = key(
+        "brain masks of the authors' prepared data, which were warped linearly: `binary`, all "
+        "above zero; or `fractional`, as they are when they multiply scores in the authors' code",
+        default="binary",
+        source="here",
+    )
+    box: Literal["whole", "released"] = key(
+        "what is cut out before cropping: the `whole` bounding box of the brain mask; or, as in "
+        "the authors' scripts (`released`), without its last plane along each axis",
+        default="whole",
+        source="here",
+    )
+    cut_prepared: bool = key(
+        "cut the authors' prepared data, which come cut, to the bounding box once more; their "
+        "loader does not",
+        default=False,
+        source="code",
     )
 
 

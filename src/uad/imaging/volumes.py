@@ -291,6 +291,12 @@ def read_soft_mask(path: Path | str, assume_orientation: str | None = None) -> V
     return volume.like(label_maps.positive(volume.array, volume.path).astype(np.uint8))
 
 
+def read_fractions(path: Path | str, assume_orientation: str | None = None) -> Volume:
+    """Read a brain mask that was resampled linearly, in parts of 255, uint8; 0 only where it is."""
+    volume = read(path, assume_orientation=assume_orientation)
+    return volume.like(np.ceil(255 * np.clip(volume.array, 0, 1)).astype(np.uint8))
+
+
 def _reorient(array, affine):
     """Flip and permute the axes to LPS; the affine follows."""
     now = nib.orientations.io_orientation(affine)

@@ -50,6 +50,7 @@ def anomaly_map(
     ----------
     image, reconstruction : Tensor of float32, shape (Z, X, Y)
     brain : ndarray of bool, shape (Z, X, Y)
+        Or of float32 in [0, 1], by which the residual is weighted.
     kind : str
         ``"ssim"``: 1 - SSIM, in [0, 2] (SADM Sec. 4.2); ``"l1"``: absolute difference (cDDPM).
     erosion : int
@@ -66,4 +67,4 @@ def anomaly_map(
     if erosion:
         cross = ndimage.generate_binary_structure(2, 1)[None]  # (Z, X, Y): axial slices only
         brain = ndimage.binary_erosion(brain, cross, erosion)
-    return median.median_filter(residual.float().cpu().numpy() * brain, brain)
+    return median.median_filter(residual.float().cpu().numpy() * brain, brain > 0)

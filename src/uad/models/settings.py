@@ -72,6 +72,46 @@ class Noise(Block):
 
 
 @dataclass(frozen=True)
+class Anomalies(Block):
+    """How synthetic anomalies are drawn (`uad.models.anomalies.draem`)."""
+
+    threshold: Literal["fixed", "uniform"] = key(
+        "of the noise, above which is the anomaly: `fixed` at 0.5, as in the authors' code; or "
+        "`uniform` in [0, 1] per slice, as App. C says without naming a range",
+        default="fixed",
+        source="code",
+    )
+    operators: Literal["ten", "seven"] = key(
+        "image operators of which three make the texture: `ten`, as in the authors' code; or the "
+        "`seven` of App. C, without gamma, inversion and rotation",
+        default="ten",
+        source="code",
+    )
+    texture: Literal["noise", "binary"] = key(
+        "what they are applied to: the `noise` itself, as in the authors' code; or the `binary` "
+        "map, as in App. C",
+        default="noise",
+        source="code",
+    )
+
+
+AS_RELEASED = Anomalies()  # as the authors' code draws them
+
+
+@dataclass(frozen=True)
+class Synthetic(Anomalies):
+    """Block `synthetic`: anomalies of the D_unhealthy `draem`, and those of validation."""
+
+    validation: Literal["test", "training"] = key(
+        "which anomalies choose the checkpoint of models that are trained on synthetic ones: "
+        "`test`, in the brain, like those of the test set; or `training`, anywhere, like those "
+        "that they are trained on, as in the authors' code",
+        default="test",
+        source="here",
+    )
+
+
+@dataclass(frozen=True)
 class Residual(Block):
     """Block `residual`: the anomaly map of the methods that reconstruct."""
 

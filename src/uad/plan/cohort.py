@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from uad.base.errors import InputError
+from uad.base.files import from_the_future
 from uad.base.paths import Paths
 from uad.data import datasets, released
 from uad.data.datasets import Listing, Subject
@@ -54,7 +55,12 @@ class Cohort:
             else:
                 files = datasets.list_files(self.folder(dataset), f"datasets.{dataset}.folder")
             return datasets.find(
-                dataset, files, self.folder(dataset), self.config["modality"], self.layout(dataset)
+                dataset,
+                files,
+                self.folder(dataset),
+                self.config["modality"],
+                self.layout(dataset),
+                self.config["datasets"][dataset]["sessions"],
             )
         except InputError as error:
             return error
@@ -146,16 +152,21 @@ class Cohort:
         """The wildcard subject's files: image, and lesion and brain mask if it has them."""
         return self.found_files(wildcards.dataset, self.subject(wildcards))
 
+    def cases(self, wildcards: Any) -> list[tuple[str, dict[str, str]]]:
+        """A data set's subjects with their files by kind; none if the data set is not there."""
+        listing = self.listings[wildcards.dataset]
+        subjects = {} if isinstance(listing, InputError) else listing.subjects
+        return [(s, self.found_files(wildcards.dataset, one)) for s, one in subjects.items()]
+
     def native_files(self, wildcards: Any) -> list[str]:
         """Every file of a data set's subjects; none if the data set is not there."""
-        listing = self.listings[wildcards.dataset]
-        if isinstance(listing, InputError):
-            return []
-        return [
-            path
-            for subject in listing.subjects.values()
-            for path in self.found_files(wildcards.dataset, subject).values()
-        ]
+        return [path for _, files in self.cases(wildcards) for path in files.values()]
+
+    def native_files_of_the_past(self, wildcards: Any) -> list[str]:
+        """Those that Snakemake accepts as an input, see `files.from_the_future`."""
+        paths = self.native_files(wildcards)
+        dated = {path for path, _ in from_the_future(paths)}
+        return [path for path in paths if path not in dated]
 
     def files_at_1mm(self, dataset: str, subject: Subject) -> dict[str, str]:
         """A subject's preprocessed image and masks: ours, or the authors' as found."""
@@ -207,7 +218,9 @@ class Cohort:
         """
         splits = self.config["splits"]
         if splits["scheme"] == "released":
-            return released.paths(splits["released"]["folder"], dataset, splits["folds"])
+            return released.paths(
+                splits["released"]["folder"], dataset, splits["folds"], self.config["folds"]
+            )
         if splits["scheme"] == "paper" and dataset == "atlas_v2":
             return [f"{self.resources}/atlas_v2_paper_split.txt"]
         return []
@@ -215,6 +228,13 @@ class Cohort:
     def all_split_lists(self) -> list[str]:
         """Of every data set."""
         return [path for dataset in self.names for path in self.split_lists(dataset)]
+
+    def needed_folds(self, wildcards: Any, threads: int) -> list[int]:
+        """Folds that run: of others the lists may be missing, or name nobody who is there.
+
+        `threads`, as in `not_usable`: one more fold splits nothing anew.
+        """
+        return self.config["folds"]
 
     def split_scheme(self, wildcards: Any) -> str:
         """How the wildcard data set is split: a drawn split where there are no lists."""

@@ -22,6 +22,7 @@ from uad.data import datasets, released
 from uad.evaluation.controls import CONTROLS
 from uad.models import methods
 from uad.models.methods import PRETRAINING
+from uad.models.settings import Anomalies
 from uad.plan import schema
 from uad.simulation import names as simulated
 
@@ -37,8 +38,11 @@ SYNTHETIC = "draem"
 
 # Letters of `assume_orientation`.
 AXES = {"R": "x", "L": "x", "A": "y", "P": "y", "S": "z", "I": "z"}
+# Methods whose checkpoints can be imported (`uad.engine.authors_checkpoints`).
+IMPORTED = ("spark", "ddpm", "pddpm", "cddpm", "unet_res")
 
 INTEGER = re.compile(r"[-+]?[0-9]+")
+METHOD = re.compile(r"[a-z][a-z0-9_]*")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 # What pydantic's errors mean, by their type.
@@ -63,13 +67,21 @@ SENTENCES = {
 }
 
 
-def check(config: dict) -> None:
+def check(config: dict, folders: Iterable[Path] = ()) -> None:
     """Complete a configuration in place; raise `InputError` at the first mistake in it.
 
     Keys that are not named get their defaults. Every method's `training` is the common block with
     the method's own changes. Left are the rows that `table` names, and the data sets that they are
     trained or tested on. Numbers that are text, as Snakemake leaves those in the lists and blocks
     of `--config` and YAML those like 1e-4, become numbers.
+
+    Code of methods outside the project is told to `uad.models.methods`.
+
+    Parameters
+    ----------
+    config : dict
+    folders : iterable of Path
+        Of the files that it comes from, where its `code` may be beside the current folder.
     """
     content = _plain(config)
     _check_renamed(content)
@@ -84,12 +96,21 @@ def check(config: dict) -> None:
     for name, block in content["splits"].items():
         if name not in own:
             content["splits"][name] = _checked(schema.Split, block, f"splits.{name}")
+    methods.use(_outside(content["methods"], [*folders, HOME]))
+    known_methods = methods.known()
     for name, block in content["methods"].items():
-        _check_known(name, modules.names(methods.__path__), "methods")
+        _check_known(name, known_methods, "methods")
         changes = block.get("training", {})
         if isinstance(changes, dict):
             block["training"] = {**content["training"], **changes}
+        if any(field.name == "anomalies" for field in fields(_of_method(name))):
+            shared = {field.name: content["synthetic"][field.name] for field in fields(Anomalies)}
+            changes = block.get("anomalies", {})
+            block["anomalies"] = {**shared, **changes} if isinstance(changes, dict) else changes
         content["methods"][name] = _checked(_of_method(name), block, f"methods.{name}")
+        if content["methods"][name]["code"] is None:
+            del content["methods"][name]["code"]
+    _check_method_names(content["methods"])
     _check_texts(content)
     _check_lesion_sources(content)
     _check_orientations(content["datasets"])
@@ -98,15 +119,20 @@ def check(config: dict) -> None:
     _check_folds(content)
     _check_methods(content)
     _check_slices(content)
+    _check_external(content)
     _check_rows(content)
     _check_table(content)
+    _check_checkpoints(content)
     if content["table"]["claims"] is not None:
         _check_claims(read_claims(content["table"]["claims"]), content)
     if content["table"]["rows"] is not None:
         content["rows"] = {name: content["rows"][name] for name in content["table"]["rows"]}
+    left = [name for name in content["table"]["references"] if name in content["rows"]]
+    content["table"]["references"] = left
     _check_datasets(content)
     used = used_datasets(content)
     content["datasets"] = {name: content["datasets"][name] for name in used if name != SYNTHETIC}
+    _check_brain_masks(content)
     _check_pretraining(content)
     config.clear()
     config.update(content)
@@ -140,9 +166,15 @@ def _adapter(cls: type) -> TypeAdapter:
     return TypeAdapter(cls)
 
 
-@cache
+_blocks: dict[type, type[schema.Method]] = {}
+
+
 def _of_method(name: str) -> type[schema.Method]:
-    return schema.of_method(name)
+    """The block of a method, made once of each `Params`: a name may stand for another later."""
+    params = methods.load(name).Params
+    if params not in _blocks:
+        _blocks[params] = schema.of_method(name)
+    return _blocks[params]
 
 
 def _checked(cls: type, block: Any, place: str = "") -> dict:
@@ -174,7 +206,7 @@ def _read_text(block: dict, error: dict) -> bool:
     text, kind = error["input"], error["type"]
     if not isinstance(text, str):
         return False
-    if kind == "bool_type" and text in ("true", "false"):
+    if kind in ("bool_type", "literal_error") and text in ("true", "false"):
         value = text == "true"
     elif kind in ("int_type", "float_type", "literal_error") and INTEGER.fullmatch(text):
         value = int(text)
@@ -247,9 +279,41 @@ def _check_known(name, known, place):
 # What keys have to do with each other.
 
 
+def _outside(blocks: dict[str, dict], folders: Iterable[Path]) -> dict[str, str]:
+    """Code of the methods that are not in the project: here, or in the first folder that has it."""
+    found = {}
+    for name, block in blocks.items():
+        code = block.get("code")
+        if code is None:
+            continue
+        if not isinstance(code, str) or not code:
+            raise InputError(
+                f"configuration: methods.{name}.code is {json.dumps(code)}, but must be the path "
+                "of a Python file or folder"
+            )
+        if name in methods.built_in():
+            raise InputError(
+                f"configuration: methods.{name}.code is {code!r}, but {name} is a method of the "
+                "project; give yours another name"
+            )
+        places = [Path(code), *(folder / code for folder in folders)]
+        found[name] = str(next(filter(Path.exists, places), places[0]))
+    return found
+
+
+def _check_method_names(blocks):
+    for name in blocks:
+        if not METHOD.fullmatch(name) or name in CONTROLS:
+            raise InputError(
+                f"configuration: methods.{name}: a method's name is a lower-case letter and then "
+                f"lower-case letters, digits or _, and not {', '.join(CONTROLS)}"
+            )
+
+
 def _check_repeated(content):
     lists = {"folds": content["folds"]}
-    lists |= {f"table.{key}": content["table"][key] or [] for key in ("rows", "test_sets")}
+    keys = ("rows", "test_sets", "references")
+    lists |= {f"table.{key}": content["table"][key] or [] for key in keys}
     lists["lesion_sources"] = list(content["lesion_sources"].values())
     for key, values in lists.items():
         for value in values:
@@ -315,6 +379,16 @@ def _check_datasets(config):
             )
 
 
+def _check_brain_masks(config):
+    for name, block in config["datasets"].items():
+        native = block["layout"] == "native"
+        if native and block["brain_mask"] == "deepbet" and config["modality"] != "T1":
+            raise InputError(
+                f"configuration: datasets.{name}.brain_mask is deepbet, which knows T1 heads only, "
+                f"but modality is {config['modality']}; hd_bet takes both"
+            )
+
+
 def _check_texts(node, place=""):
     """Names and paths become parts of rules and of what they write, see `datasets.unsafe`."""
     children = node.items() if isinstance(node, dict) else enumerate(node)
@@ -363,6 +437,12 @@ def _check_methods(config):
                 f"configuration: methods.{name}.upstream is {upstream!r}, which is not a method "
                 "that reconstructs"
             )
+        drifting = block.get("frozen") == "drifting"
+        if drifting and (upstream is None or "encoder" not in config["methods"][upstream]):
+            raise InputError(
+                f"configuration: methods.{name}.frozen is 'drifting', but its upstream, "
+                f"{upstream}, has no encoder that could drift"
+            )
         pretrained = block["pretrained"]
         if pretrained is not None and "/" not in pretrained and pretrained not in config["methods"]:
             raise InputError(
@@ -389,6 +469,22 @@ def _check_slices(config):
                 )
 
 
+def _check_external(config):
+    """Maps made elsewhere have names of their own, and those in native space scans to be on."""
+    for name, block in config["external"].items():
+        if name in (*CONTROLS, *config["methods"]):
+            raise InputError(
+                f"configuration: external.{name} has the name of a method or a control; please "
+                "choose another"
+            )
+        prepared = [d for d, of in config["datasets"].items() if of["layout"] == "prepared"]
+        if block["space"] == "native" and prepared:
+            raise InputError(
+                f"configuration: external.{name}.space is native, but {prepared[0]} came "
+                "preprocessed; its maps must be on the atlas or the packed grid"
+            )
+
+
 def _check_rows(config):
     known, sources = config["methods"], config["lesion_sources"]
     for row, block in config["rows"].items():
@@ -403,10 +499,10 @@ def _check_rows(config):
                 )
         for name in block["maps"]:
             method = name.partition("-")[0]
-            if name not in CONTROLS and method not in known:
+            if name not in (*CONTROLS, *config["external"]) and method not in known:
                 raise InputError(
                     f"configuration: rows.{row} has the unknown method {method}; known are "
-                    f"{', '.join([*known, *CONTROLS])}"
+                    f"{', '.join([*known, *CONTROLS, *config['external']])}"
                 )
             if method in PRETRAINING:
                 raise InputError(
@@ -415,8 +511,23 @@ def _check_rows(config):
                 )
 
 
+def _check_checkpoints(config):
+    known = models(config | {"checkpoints": {}})
+    for name in config["checkpoints"]:
+        if name not in known:
+            raise InputError(
+                f"configuration: {_unknown(f'checkpoints.{name}', name, known)}; the models that "
+                f"the rows need are {', '.join(known)}"
+            )
+        if method(name) not in IMPORTED:
+            raise InputError(
+                f"configuration: checkpoints names {name}, but the authors have released "
+                f"{', '.join(IMPORTED)} only"
+            )
+
+
 def _check_table(config):
-    for key, known in (("rows", "rows"), ("test_sets", "lesion_sources")):
+    for key, known in (("rows", "rows"), ("test_sets", "lesion_sources"), ("references", "rows")):
         for name in config["table"][key] or ():
             if name not in config[known]:
                 raise InputError(
@@ -478,11 +589,13 @@ def _check_claims(found, config):
                         )
             if row in others:
                 raise InputError(f"configuration: {place} compares {row} with itself")
-            varied = method(row) == "sadm_res" and claim["metric"] == "dice_best"
+            varied = row not in config["rows"] or row in weighted(config)
+            varied = varied and claim["metric"] == "dice_best"
             if claim["kind"] == "best_weight" and not varied:
                 raise InputError(
                     f"configuration: {place} is about weights, which are varied for the dice_best "
-                    f"of rows of sadm_res only, not for the {claim['metric']} of {row}"
+                    "of table.references only that add a residual map and one of a network, not "
+                    f"for the {claim['metric']} of {row}"
                 )
 
 
@@ -520,14 +633,16 @@ def models(config: dict) -> list[str]:
 
     def visit(name: str) -> None:
         block = config["methods"][method(name)]
-        for other in (block["upstream"], block["pretrained"]):
+        # What is imported starts from nothing.
+        pretrained = None if name in config["checkpoints"] else block["pretrained"]
+        for other in (block["upstream"], pretrained):
             if other in config["methods"]:
                 visit(other)
         needed[name] = True
 
     for row in config["rows"].values():
         for name in row["maps"]:
-            if name not in CONTROLS:
+            if name not in (*CONTROLS, *config["external"]):
                 visit(name)
     return list(needed)
 
@@ -539,6 +654,23 @@ def weight_files(config: dict) -> dict[str, str]:
         pretrained = config["methods"][method(model)]["pretrained"]
         if pretrained is not None and pretrained not in config["methods"]:
             found[method(model)] = pretrained
+    return found
+
+
+def weighted(config: dict) -> list[str]:
+    """References that add two maps, the residual of a reconstruction and one of a network.
+
+    How the two are weighed is varied (paper Fig. 5).
+    """
+
+    def reconstructs(name: str) -> bool:
+        return name not in CONTROLS and config["methods"][method(name)]["reconstructs"]
+
+    found = []
+    for row in config["table"]["references"]:
+        maps = config["rows"][row]["maps"]
+        if len(maps) == 2 and not set(maps) & set(CONTROLS):
+            found += [row] * (sum(map(reconstructs, maps)) == 1)
     return found
 
 
@@ -559,13 +691,14 @@ def training_datasets(model: str, config: dict) -> tuple[str, str]:
     """Data sets that a model trains and validates on.
 
     Without a source a method learns from healthy volumes. `draem` trains on them too and adds
-    synthetic anomalies slice by slice; it validates on the synthetic volumes made once.
+    synthetic anomalies slice by slice; it validates on the synthetic volumes made once, or, as it
+    trains, on healthy ones (`synthetic.validation`).
     """
     source = model.partition("-")[2]
     if not source:
         return "ixi", "ixi"
     if source == "draem":
-        return "ixi", "draem"
+        return "ixi", {"test": "draem", "training": "ixi"}[config["synthetic"]["validation"]]
     return config["lesion_sources"][source], config["lesion_sources"][source]
 
 

@@ -15,6 +15,7 @@ from uad.data import datasets
 from uad.models import methods
 from uad.plan import schema
 from uad.plan.config import check
+from uad.plan.overlays import with_defaults
 from uad.report import departures
 
 # Of what stands in the schema for editors; the rest is of no use there, or would be wrong in an
@@ -95,9 +96,10 @@ def _shown(value: Any) -> str:
 
 def editor_schema() -> dict:
     """JSON schema of a configuration or an overlay: names, types, bounds and meanings."""
-    known = modules.names(methods.__path__)
+    known = methods.built_in()
     classes = {"": schema.Config, "split": schema.Split}
     classes |= {name: schema.of_method(name) for name in known}
+    classes["a method elsewhere"] = schema.Method
     found, definitions = TypeAdapter.json_schemas(
         [(name, "validation", TypeAdapter(cls)) for name, cls in classes.items()],
         ref_template="#/$defs/{model}",
@@ -108,15 +110,21 @@ def editor_schema() -> dict:
     for name in modules.names(datasets.__path__):
         definitions["Splits"]["properties"][name] = blocks["split"]
     definitions["Splits"]["additionalProperties"] = False
+    # Of a method elsewhere only the keys that every method has are known.
+    elsewhere = blocks.pop("a method elsewhere")["$ref"].rpartition("/")[2]
+    definitions[elsewhere]["additionalProperties"] = True
     top["properties"]["methods"] |= {
         "properties": {name: blocks[name] for name in known},
-        "additionalProperties": False,
+        "additionalProperties": {"$ref": f"#/$defs/{elsewhere}"},
     }
+    top = _for_editors(top)
+    # A name that is none of the project's methods is a slip, unless its code is named.
+    top["properties"]["methods"]["additionalProperties"]["required"] = ["code"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of the workflow, or an overlay",
         "$comment": "Made by `make docs` from the classes beside the code; do not edit.",
-        **_for_editors(top),
+        **top,
         "$defs": _for_editors(definitions),
     }
 
@@ -139,6 +147,17 @@ def update_readme(readme: Path, config_path: Path) -> None:
     checked = copy.deepcopy(written)
     check(checked)
     fill_in(readme, {"departures": departures.markdown(checked), "keys": key_table(written)})
+
+
+def update_parity_page(page: Path, folder: Path) -> None:
+    """Replace what stands between the markers of `docs/parity.md`: configurations compared."""
+    configs = {}
+    for name in ("config.yaml", "released.yaml"):
+        config = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+        with_defaults(config, folder / "config.yaml")
+        check(config)
+        configs[name] = config
+    fill_in(page, {"configurations": departures.configurations(configs)})
 
 
 def write_schema(path: Path) -> None:
@@ -172,4 +191,5 @@ def fill_in(page: Path, tables: dict[str, str]) -> None:
 if __name__ == "__main__":
     update_metrics_page(Path("docs/metrics.md"), "workflow/schemas/metrics.schema.yaml")
     update_readme(Path("config/README.md"), Path("config/config.yaml"))
+    update_parity_page(Path("docs/parity.md"), Path("config"))
     write_schema(Path("workflow/schemas/config.schema.json"))

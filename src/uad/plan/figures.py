@@ -18,16 +18,20 @@ class Figures:
     ----------
     fold : int
         Shown where a figure shows one fold.
+    chosen_by : dict of str to str
+        Test sets to the reference that is trained for them and adds two maps: examples are chosen
+        by it.
     case_sets, real_case_sets : list of str
-        Test sets that SADM_res is also trained for: examples are chosen by it; without `draem`.
+        These test sets; without those of synthetic anomalies.
     scored : list of str
         Rows that are not controls.
     weighted : list of str
-        Rows of SADM_res, whose two maps are weighted.
+        References whose two maps are weighted.
     curves : list of str
-        Those, and the rows of what they are made of.
+        References, and the rows of what they are made of.
     by_volume : dict of str to list of str
-        Rows compared by the volume of the lesion, by test set.
+        Rows compared by the volume of the lesion, by test set: that of the residual map in the
+        reference, and the reference.
     """
 
     def __init__(self, plan: Plan):
@@ -35,17 +39,20 @@ class Figures:
         rows = plan.config["rows"]
         self.labels = {row: block["label"] for row, block in rows.items()}
         self.fold = plan.folds[0]
-        self.case_sets = [name for name in plan.test_sets if f"sadm_res-{name}" in rows]
-        self.real_case_sets = [name for name in self.case_sets if name != "draem"]
+        self.weighted = settings.weighted(plan.config)
+        trained_for = {row.partition("-")[2]: row for row in reversed(self.weighted)}
+        self.chosen_by = {n: trained_for[n] for n in plan.test_sets if n in trained_for}
+        self.case_sets = list(self.chosen_by)
+        self.real_case_sets = [name for name in self.case_sets if name != settings.SYNTHETIC]
         self.scored = [row for row, block in rows.items() if block["block"] != "control"]
-        self.weighted = self._of_methods("sadm_res")
-        self.curves = self._of_methods("cddpm", "unet_res", "sadm_res")
-        self.by_volume = {
-            name: ["cddpm", f"sadm_res-{name}"] for name in self.case_sets if "cddpm" in rows
-        }
-
-    def _of_methods(self, *methods):
-        return [row for row in self.plan.config["rows"] if settings.method(row) in methods]
+        parts = [[name] for row in self.weighted for name in plan.maps(row)]
+        references = plan.config["table"]["references"]
+        self.curves = [row for row in rows if row in references or plan.maps(row) in parts]
+        self.by_volume = {}
+        for name, row in self.chosen_by.items():
+            alone = [r for r in rows if plan.maps(r) == plan.reconstructing_of(row)]
+            if alone:
+                self.by_volume[name] = [alone[0], row]
 
     def labels_of(self, rows: Iterable[str]) -> dict[str, str]:
         """What is printed for rows."""
@@ -76,13 +83,13 @@ class Figures:
     # Examples and curves.
 
     def branches(self, row: str) -> list[str]:
-        """Maps of a row of SADM_res: that of the reconstruction, then that of the segmentation."""
+        """Maps of a weighted row: that of the reconstruction, then that of the network."""
         return [*self.plan.reconstructing_of(row), *self.plan.networks_of(row)]
 
     def case_files(self, wildcards: Any) -> dict[str, list[str]]:
         """Scores of the wildcard row for the cases, and the metrics that they are chosen by."""
         datasets = [self.plan.test_sets[name] for name in self.case_sets]
-        choice = [self.paths.metrics(f"sadm_res-{name}", self.fold) for name in self.case_sets]
+        choice = [self.paths.metrics(row, self.fold) for row in self.chosen_by.values()]
         return {
             **self.plan.scored_files(wildcards.row, self.fold, datasets),
             "metrics": choice,
@@ -91,15 +98,20 @@ class Figures:
     def parts(self, wildcards: Any) -> dict[str, list[str]]:
         """Test sets where maps of the wildcard row are shown one by one, and these maps."""
         row = wildcards.row
-        return {s: self.branches(row) for s in self.case_sets if row == f"sadm_res-{s}"}
+        return {name: self.branches(row) for name, by in self.chosen_by.items() if row == by}
+
+    def case_title(self, wildcards: Any) -> str:
+        """Heading of the wildcard test set's example cases."""
+        label = self.labels[self.chosen_by[wildcards.test_set]]
+        return f"{label} trained and tested on {wildcards.test_set.upper()}"
 
     def weight_files(self, wildcards: Any) -> dict[str, list[str]]:
-        """What the weights of a row of SADM_res are varied on."""
+        """What the weights of a row are varied on."""
         datasets = list(self.plan.test_sets.values())
         return self.plan.scored_files(wildcards.row, wildcards.fold, datasets)
 
     def weights(self) -> list[str]:
-        """[DICE] against the weight, of every row of SADM_res and fold, fold by fold."""
+        """[DICE] against the weight, of every weighted row and fold, fold by fold."""
         return [self.paths.weights(row, f) for f in self.plan.folds for row in self.weighted]
 
     def judged_weights(self) -> list[str]:
@@ -118,7 +130,7 @@ class Figures:
         names += ["lesion_volume.svg"] * bool(self.by_volume)
         names += ["weights.svg"] * bool(self.weighted)
         names += ["precision_recall.svg"] * bool(self.curves)
-        names += ["synthetic.png"] * ("draem" in self.plan.test_sets)
+        names += ["synthetic.png"] * (settings.SYNTHETIC in self.plan.test_sets)
         return [self.paths.figure(name) for name in names]
 
     # Texts.
@@ -185,14 +197,20 @@ def costs(plan: Plan) -> list[dict[str, Any]]:
     scored = [model for model in trained if model not in plan.reconstructing]
     run = "{name}/fold-{fold}"
     reconstructed = [f"reconstruct/{run}/{dataset}.tsv" for dataset in plan.test_datasets]
-    with_hd_bet = [name for name in plan.cohort.registered if plan.brain_masks[name] == "hd_bet"]
+    stripped = {
+        way: [name for name in plan.cohort.registered if plan.brain_masks[name] == way]
+        for way in ("hd_bet", "deepbet")
+    }
     return [
         *_of_subjects(plan, "register_to_sri24", plan.cohort.registered),
-        *_of_subjects(plan, "strip_skull_hd_bet", with_hd_bet, gpu=True),
+        *_of_subjects(plan, "strip_skull_hd_bet", stripped["hd_bet"], gpu=True),
+        *_of_subjects(plan, "strip_skull_deepbet", stripped["deepbet"]),
         *_of_subjects(plan, "correct_bias", plan.cohort.registered),
         *_of_folds(plan, "pretrain", plan.pretrained, [f"train_model/{run}.tsv"], True),
         *_of_folds(plan, "train_model", trained, [f"train_model/{run}.tsv"], True),
-        *_of_folds(plan, "reconstruct", plan.reconstructing, reconstructed, True),
+        *_of_folds(
+            plan, "reconstruct", [*plan.reconstructing, *plan.drifting], reconstructed, True
+        ),
         *_of_folds(plan, "score", scored, [f"score/{run}.tsv"], True),
         *_of_folds(plan, "evaluate", plan.config["rows"], [f"evaluate/{run}.tsv"]),
     ]

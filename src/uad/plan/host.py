@@ -1,12 +1,17 @@
 """What Snakemake and the workflow cannot do on a machine, said before anything is planned."""
 
 import json
+import logging
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from uad.base.errors import InputError
+from uad.base.files import from_the_future
 from uad.base.paths import FORMAT
+
+VERDICT = "Verdict:"
 
 
 def check(platform: str, interpreter: str, home: Path | str) -> None:
@@ -39,6 +44,21 @@ def check(platform: str, interpreter: str, home: Path | str) -> None:
         )
 
 
+def check_dates(paths: Iterable[Path | str]) -> None:
+    """Raise `InputError` if a file that is given to the workflow was changed later than now.
+
+    Snakemake would end every job that reads it.
+    """
+    found = from_the_future(paths)
+    if found:
+        (path, date), *others = found
+        more = f" and {len(others)} more files are" if others else " is"
+        raise InputError(
+            f"{path}{more} dated in the future ({date}), where no job can use it: what is made of "
+            "it would be older; set its date to today with `touch`, or wait"
+        )
+
+
 def offer_library(folder: Path | str) -> None:
     """Let the jobs of this run import from a folder, before what is installed."""
     others = filter(None, [os.environ.get("PYTHONPATH")])
@@ -54,6 +74,18 @@ def cancel_timers() -> None:
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer):
             thread.cancel()
+
+
+def write_verdict(log: logging.Logger, verdict: str) -> None:
+    """Say in the log of rule `check` what `verdict` reads there."""
+    log.warning("%s %s", VERDICT, verdict)
+
+
+def verdict(path: Path | str) -> str | None:
+    """Why this configuration cannot be run, from the log of rule `check`; None if it can."""
+    text = Path(path).read_text(encoding="utf-8") if Path(path).exists() else ""
+    found = [line.partition(VERDICT)[2].strip() for line in text.splitlines() if VERDICT in line]
+    return found[-1] if found else None
 
 
 def check_results(root: Path | str) -> None:

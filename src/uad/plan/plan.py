@@ -7,17 +7,23 @@ from the configuration and the names of files; mistakes of the user raise `Input
 import shlex
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace as of
 from typing import Any
 
-from uad.base.digests import code_digest, docstring, fingerprint, sha256
+from uad.base.digests import code_digest, fingerprint, sha256
+from uad.base.errors import InputError
 from uad.base.paths import Paths
 from uad.evaluation.controls import CONTROLS
+from uad.imaging.settings import Downsampling
 from uad.models import methods
+from uad.models.anomalies import SYNTHETIC
 from uad.plan import config as settings
 from uad.plan import published_weights
 from uad.plan.cohort import Cohort
+from uad.plan.external import ExternalMaps
 from uad.report import pages, run_record
 
 # Healthy volumes, to train on and for false positives.
@@ -43,6 +49,10 @@ class Plan:
         Those that only give others the weights they start from.
     reconstructing : list of str
         Those that make pseudo-healthy volumes.
+    drifting : list of str
+        Those whose upstream model drifts while they are trained, and reconstructs as it has become.
+    imported : list of str
+        Those that are taken from the authors' checkpoints.
     trained : list of str
         Methods of the models.
     test_sets : dict of str to str
@@ -64,6 +74,8 @@ class Plan:
         starts = {block["pretrained"] for block in config["methods"].values()}
         self.pretrained = [model for model in self.models if model in starts]
         self.reconstructing = [m for m in self.models if self.block(m)["reconstructs"]]
+        self.drifting = [m for m in self.models if self.block(m).get("frozen") == "drifting"]
+        self.imported = [m for m in self.models if m in config["checkpoints"]]
         self.trained = list(dict.fromkeys(map(settings.method, self.models)))
         self.test_sets = settings.test_sets(config)
         self.test_datasets = [*self.test_sets.values(), HEALTHY]
@@ -109,6 +121,11 @@ class Plan:
             script, *methods.sources(settings.method(wildcards.model))
         )
 
+    def reconstructing_code(self, wildcards: Any) -> str:
+        """The same for the script that runs the method of the wildcard model's reconstructions."""
+        method = settings.method(self._reconstructed_by(wildcards.model))
+        return self.code("reconstruct.py", *methods.sources(method))
+
     def methods_code(self, script: str, models: Iterable[str]) -> str:
         """The same for a script that runs the methods of some models."""
         used = dict.fromkeys(map(settings.method, models))
@@ -131,7 +148,13 @@ class Plan:
     @cached_property
     def all_code(self) -> dict:
         """Digests of all code; not at the start, since every job plans anew."""
-        return run_record.code(self.home)
+        outside = {name: code_digest(*methods.sources(name)) for name in self._outside}
+        return run_record.code(self.home) | ({"methods": outside} if outside else {})
+
+    @property
+    def _outside(self):
+        """Methods of the models whose code is not in the project."""
+        return [name for name in self.trained if name not in methods.built_in()]
 
     # Training.
 
@@ -144,6 +167,15 @@ class Plan:
     def test_block(self, wildcards: Any) -> dict:
         """What of it only matters after training."""
         return methods.test_params(settings.method(wildcards.model), self.block(wildcards.model))
+
+    def synthetic(self, wildcards: Any) -> dict | None:
+        """How synthetic anomalies are drawn, for a model that is trained on some."""
+        source = wildcards.model.partition("-")[2]
+        return self.config["synthetic"] if source in SYNTHETIC else None
+
+    def anomalies(self) -> dict:
+        """The same for the synthetic test set."""
+        return {key: of for key, of in self.config["synthetic"].items() if key != "validation"}
 
     def training_data(self, wildcards: Any) -> dict[str, Any]:
         """What a model trains and validates on, its upstream model, and weights it starts from."""
@@ -165,9 +197,67 @@ class Plan:
         return files
 
     @property
+    def learning(self) -> list[str]:
+        """Models with weights that are trained by gradient."""
+        return [model for model, epochs in self.epochs.items() if epochs]
+
+    @property
     def epochs(self) -> dict[str, int]:
         """How many epochs each model is trained for."""
-        return {model: self.block(model)["training"]["epochs"] for model in self.models}
+        return {
+            model: 1 if model in self.imported else self.block(model)["training"]["epochs"]
+            for model in self.models
+        }
+
+    # Import of the authors' checkpoints.
+
+    def checkpoint(self, wildcards: Any) -> str:
+        """File that the wildcard model of a fold is taken from; `InputError` if there is none."""
+        folder = self.config["checkpoints"][wildcards.model]
+        path = f"{folder}/fold-{wildcards.fold}.ckpt"
+        if not Path(path).is_file():
+            raise InputError(
+                f"{path}: no such file, but checkpoints.{wildcards.model} names {folder}"
+            )
+        return path
+
+    def importing_code(self, wildcards: Any) -> str:
+        """Digest of the code that imports it."""
+        name = settings.method(wildcards.model)
+        upstream = self.block(wildcards.model)["upstream"]
+        return self.code("import_checkpoint.py", *methods.sources(name, upstream))
+
+    def drifted_block(self, wildcards: Any) -> dict | None:
+        """What decides the weights of the upstream model that it brings, if it has drifted."""
+        if wildcards.model not in self.drifting:
+            return None
+        upstream = self.block(wildcards.model)["upstream"]
+        return methods.training_params(upstream, self.block(upstream))
+
+    def of_rule(self, *kinds: str) -> str:
+        """Wildcard constraint: models of exactly these kinds.
+
+        Parameters
+        ----------
+        *kinds : str
+            Of ``"pretrained"``, ``"drifting"`` and ``"imported"``.
+        """
+        every = ("pretrained", "drifting", "imported")
+        found = [
+            model
+            for model in self.models
+            if {kind for kind in every if model in getattr(self, kind)} == set(kinds)
+        ]
+        return "|".join(found) or "none"
+
+    def outside(self, wildcards: Any, threads: int) -> dict[str, str]:
+        """Where the code of the wildcard model's method is, and of the one it stands on, if it is
+        not in the project.
+
+        The digest of that code decides, not its place: see `save_minutes`.
+        """
+        method = settings.method(wildcards.model)
+        return methods.outside(method, self.block(wildcards.model)["upstream"])
 
     def save_minutes(self, wildcards: Any, threads: int) -> float:
         """How often the state of a training is saved.
@@ -188,6 +278,20 @@ class Plan:
         """Whether thresholds are tuned on training subjects too, as by the released code."""
         return self.config["evaluation"]["threshold"] == "released" and dataset != HEALTHY
 
+    def _reconstructed_by(self, model: str) -> str:
+        """The model whose method makes a model's reconstructions: its upstream one if it drifts."""
+        return self.block(model)["upstream"] if model in self.drifting else model
+
+    def reconstructing_model(self, wildcards: Any) -> str:
+        """File of the model that makes the wildcard model's reconstructions."""
+        name = "upstream.pt" if wildcards.model in self.drifting else "model.pt"
+        return self.paths.model(wildcards.model, wildcards.fold, name)
+
+    def reconstructing_block(self, wildcards: Any) -> dict:
+        """What of the block of its method only matters after training."""
+        model = self._reconstructed_by(wildcards.model)
+        return methods.test_params(settings.method(model), self.block(model))
+
     def splits(self, datasets: Iterable[str] | None = None) -> list[str]:
         """Splits of data sets, by default of those with test subjects."""
         return [self.paths.split(n) for n in (self.test_datasets if datasets is None else datasets)]
@@ -201,8 +305,9 @@ class Plan:
         upstream = self.block(wildcards.model)["upstream"]
         if upstream is None:
             return []
+        made_by = wildcards.model if wildcards.model in self.drifting else upstream
         return [
-            self.paths.reconstruction(upstream, wildcards.fold, dataset)
+            self.paths.reconstruction(made_by, wildcards.fold, dataset)
             for dataset in self.test_datasets
         ]
 
@@ -210,8 +315,13 @@ class Plan:
         """A network's anomaly maps for every data set with test subjects."""
         return [self.paths.anomaly_map(model, fold, dataset) for dataset in self.test_datasets]
 
+    @cached_property
+    def external(self) -> ExternalMaps:
+        """Maps made elsewhere."""
+        return ExternalMaps(self.config, self.paths, self.cohort, self.test_datasets)
+
     def networks_of(self, row: str) -> list[str]:
-        """Models of a row whose maps come from a network."""
+        """Models of a row whose maps are stored: those of networks, and those made elsewhere."""
         return [n for n in self.maps(row) if n not in (*CONTROLS, *self.reconstructing)]
 
     def reconstructing_of(self, row: str) -> list[str]:
@@ -225,6 +335,8 @@ class Plan:
         scored again if one of them is newer.
         """
         networks, reconstructing = self.networks_of(row), self.reconstructing_of(row)
+        # A reconstruction of a row is by what its network has made of the upstream model, if so.
+        drifted = {self.block(m)["upstream"]: m for m in networks if m in self.drifting}
         return {
             "packed": [path for dataset in datasets for path in self.paths.packed(dataset)],
             "splits": self.splits(datasets),
@@ -234,11 +346,19 @@ class Plan:
                 for model in networks
             ],
             "reconstructions": [
-                self.paths.reconstruction(model, fold, dataset)
+                self.paths.reconstruction(drifted.get(model, model), fold, dataset)
                 for dataset in datasets
                 for model in reconstructing
             ],
-            "models": [self.paths.model(model, fold) for model in networks],
+            "models": [
+                path
+                for model in networks
+                for path in (
+                    self.external.files(model, fold)
+                    if model in self.config["external"]
+                    else [self.paths.model(model, fold)]
+                )
+            ],
         }
 
     def row_files(self, wildcards: Any) -> dict[str, list[str]]:
@@ -287,7 +407,7 @@ class Plan:
 
     def docstring_of(self, method: str) -> str:
         """The docstring of a method's module, which is its page."""
-        return docstring(f"uad.models.methods.{method}")
+        return methods.docstring(method)
 
     # Preprocessing.
 
@@ -295,19 +415,26 @@ class Plan:
         """Wildcard constraint: data sets whose brain masks are made in one of some ways."""
         return "|".join(name for name, way in self.brain_masks.items() if way in ways) or "none"
 
+    @property
+    def downsampling(self) -> dict[str, Any]:
+        """What of `preprocessing` decides the volumes that the networks see."""
+        names = [field.name for field in fields(Downsampling)]
+        return {key: self.config["preprocessing"][key] for key in names}
+
     def comes_stripped(self, wildcards: Any) -> bool:
         """Whether the wildcard data set's images have no skull."""
         return self.brain_masks[wildcards.dataset] == "threshold"
 
-    def hd_bet_program(self, in_conda: bool) -> Callable:
-        """Command of `strip_skull_hd_bet`, without its arguments.
+    def stripping_program(self, way: str, in_conda: bool) -> Callable:
+        """Command of `strip_skull_<way>`, without its arguments.
 
-        The interpreter is that of the rule's conda environment or of `make setup-hdbet`; any other
-        says what is missing. Where it is decides no result, hence `threads`, as in `save_minutes`.
+        The interpreter is that of the rule's conda environment or of `make setup-hdbet` and the
+        like; any other says what is missing. Where it is decides no result, hence `threads`, as in
+        `save_minutes`.
         """
-        own = self.home / ".venv-hdbet/bin/python"
+        own = self.home / f".venv-{way.replace('_', '')}/bin/python"
         python = "python" if in_conda else own if own.exists() else sys.executable
-        script = self.home / "workflow/scripts/strip_skull_hd_bet.py"
+        script = self.home / f"workflow/scripts/strip_skull_{way}.py"
         return lambda wildcards, threads: shlex.join([str(python), str(script)])
 
     @property
@@ -338,6 +465,21 @@ class Plan:
         path = self.config["table"]["claims"]
         return settings.read_claims(path) if path else {}
 
+    def places(self) -> list[str]:
+        """Folders and files that data are expected in, whether they are there or not."""
+        cohort = self.cohort
+        found = [*map(cohort.folder, self.datasets), cohort.atlas("head"), cohort.atlas("brain")]
+        found += [cohort.demographics(of(dataset=dataset)) for dataset in self.datasets]
+        found += [self.hd_bet_weights, self.released_lists.get("folder")]
+        return [*filter(None, found), *settings.weight_files(self.config).values()]
+
+    def given_files(self) -> list[str]:
+        """Every file that the run reads and does not make itself."""
+        files = self.other_inputs()
+        if not self.config["simulation"]:
+            files += [p for d in self.datasets for p in self.cohort.native_files(of(dataset=d))]
+        return [path for path in files if not path.startswith(f"{self.paths.root}/")]
+
     def other_inputs(self, wildcards: Any = None) -> list[str]:
         """Files that results depend on, besides the data sets and HD-BET's weights."""
         files = [*self.cohort.other_inputs(), *filter(None, [self.published()])]
@@ -346,4 +488,5 @@ class Plan:
 
     def levels(self) -> list[int]:
         """Reconstructions per volume that are kept, of each model that makes some."""
-        return [len(self.block(model).get("test_levels", [1])) for model in self.reconstructing]
+        made_by = map(self._reconstructed_by, [*self.reconstructing, *self.drifting])
+        return [len(self.block(model).get("test_levels", [1])) for model in made_by]

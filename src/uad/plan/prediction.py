@@ -99,7 +99,7 @@ class Bundling:
         return [
             row
             for row, block in self.plan.config["rows"].items()
-            if not set(block["maps"]) & set(CONTROLS)
+            if not set(block["maps"]) & {*CONTROLS, *self.plan.config["external"]}
         ]
 
     def models(self, row: str) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 from uad.base import devices
 from uad.base.errors import InputError
 from uad.data import inventory
-from uad.imaging import hd_bet_weights, volumes
-from uad.plan import published_weights
+from uad.imaging import atlases, hd_bet_weights
+from uad.plan import host, published_weights
 
 # Images and masks of a subject at 1 mm and packed, as measured on simulated ones; voxels of the
 # paper's packed volume.
@@ -22,6 +22,8 @@ def check(
     atlas: tuple | None,
     weights: Path | str | None,
     pretrained: Mapping[str, Path | str],
+    given: Sequence[str],
+    fetched: Sequence[str],
     accelerator: str,
     results: Path | str,
     megabytes: float,
@@ -33,11 +35,15 @@ def check(
     lines : sequence of mapping
         Inventory of each data set.
     atlas : tuple or None
-        Arguments of `volumes.read_atlas`; None for a simulated one.
+        Arguments of `atlases.examine`; None for a simulated one.
     weights : path-like or None
         HD-BET's, if it is used.
     pretrained : mapping of str to path-like
         Published weights of each method that starts from some.
+    given : sequence of str
+        Files that the run reads and does not make; scans are told by the inventories.
+    fetched : sequence of str
+        Files and folders that `snakemake download` brings.
     accelerator : str
     results : path-like
         Folder of results; need not exist.
@@ -50,23 +56,27 @@ def check(
         For the terminal.
     good : bool
     """
-    sentences = inventory.text(lines)
-    good = all(inventory.state(line) == "ok" for line in lines)
-    parts = [("device", devices.choose, (accelerator,))]
+    sentences = inventory.text(lines, fetched)
+    good = all(inventory.state(line) == "ok" for line in lines) and not inventory.shared(lines)
+    parts = [("device", devices.choose, (accelerator,), None)]
     if atlas is not None:
-        parts.insert(0, ("atlas", volumes.read_atlas, atlas))
+        parts.insert(0, ("atlas", atlases.examine, atlas, atlas[0]))
     if weights is not None:
-        parts.append(("HD-BET", hd_bet_weights.check, (weights,)))
+        parts.append(("HD-BET", hd_bet_weights.check, (weights,), weights))
     parts += [
-        (f"weights of {method}", published_weights.find, (path, method))
+        (f"weights of {method}", published_weights.find, (path, method), path)
         for method, path in pretrained.items()
     ]
-    for name, function, arguments in parts:
+    if given:
+        parts.append(("dates", host.check_dates, (given,), None))
+    for name, function, arguments, place in parts:
         try:
             found = function(*arguments)
-            sentences.append(f"{name}: {found if name == 'device' else 'ok'}")
+            sentences.append(f"{name}: {found if name in ('device', 'atlas') else 'ok'}")
         except InputError as error:
-            sentences.append(f"{name}: {error}")
+            command = "; `snakemake download` fetches it"
+            known = place is not None and inventory.is_fetched(place, fetched)
+            sentences.append(f"{name}: {error}{command if known else ''}")
             good = False
     sentence, enough = disk(results, megabytes)
     return [*sentences, f"disk: {sentence}"], good and enough

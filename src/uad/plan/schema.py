@@ -9,12 +9,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_type_hints
 
+from uad.base.errors import InputError
 from uad.base.settings import Block, Bounds, Count, Positive, key
 from uad.engine.settings import Training
 from uad.evaluation.settings import Evaluation
 from uad.imaging.settings import Preprocessing
 from uad.models import methods
-from uad.models.settings import Residual
+from uad.models.settings import Residual, Synthetic
 from uad.predict.settings import Bundle, Predict
 
 Name = Annotated[str, Bounds(pattern=r"^[a-z0-9]+$")]
@@ -66,15 +67,21 @@ class DataSet(Block):
         default="native",
     )
     folder: str = key("unpacked archive; any depth of folders above the files", min_length=1)
+    sessions: list[str] = key(
+        "of subjects that were scanned several times: `[first]`, `[all]`, or names of sessions; "
+        "those of a subject share its role",
+        default=["first"],
+        min_length=1,
+    )
     demographics: str | None = key("spreadsheet with ages, or `null`", default=None)
     assume_orientation: str | None = key(
         "where the voxel axes point to, such as `RAS`, in files whose headers do not say (sform "
         "and qform code 0); `null`: such subjects are excluded",
         default=None,
     )
-    brain_mask: Literal["hd_bet", "atlas", "threshold"] = key(
-        "`hd_bet`: heads, by HD-BET; `atlas`: heads, mask propagated from the atlas; `threshold`: "
-        "stripped input, voxels above the mean",
+    brain_mask: Literal["hd_bet", "deepbet", "atlas", "threshold"] = key(
+        "`hd_bet`: heads, by HD-BET; `deepbet`: T1 heads, by deepbet; `atlas`: heads, mask "
+        "propagated from the atlas; `threshold`: stripped input, voxels above the mean",
         source="Sec. 4.1; code",
     )
 
@@ -135,7 +142,10 @@ class Splits(Block):
 class Method(Block):
     """What every method's block of `methods` has beside its own keys (`Params`)."""
 
-    reconstructs: bool = key("whether it makes pseudo-healthy images")
+    code: str | None = key(
+        "Python file or folder of a method that is not in the project, or `null`", default=None
+    )
+    reconstructs: bool = key("whether it makes pseudo-healthy images", default=False)
     upstream: str | None = key(
         "method of the same fold that this one stands on, or `null`", default=None
     )
@@ -156,6 +166,15 @@ class Table(Block):
     )
     test_sets: list[str] = key(
         "names out of `lesion_sources`, in this order", source="Sec. 4.1", min_length=1
+    )
+    references: list[RowName] = key(
+        "rows that the others of their block are compared with in Table 2; where a block has none, "
+        "its rows are compared with all of them",
+        default=[],
+        source="here",
+    )
+    all_pairs: bool = key(
+        "compare each row with each other too, in `tables/pairs.tsv`", default=False
     )
     published: str | None = key(
         "file of published values to compare with, per cent, or `null`", default=None
@@ -204,14 +223,30 @@ class Claims(Block):
 
 
 @dataclass(frozen=True)
+class External(Block):
+    """A block of `external`."""
+
+    folder: str = key("of the maps: `[fold-K/]DATA_SET/SUBJECT`, NIfTI or .npy", min_length=1)
+    space: Literal["packed", "atlas", "native"] = key(
+        "grid of the maps: that of exported images, of the preprocessed ones at 1 mm, or of the "
+        "scans as found",
+        default="packed",
+    )
+
+
+@dataclass(frozen=True)
 class Row(Block):
     """A block of `rows`."""
 
-    block: Literal["I", "II", "III", "control"] = key("of Table 1")
+    block: str = key(
+        "of Table 1: `I`, `II` and `III` are the paper's, `control` is compared with nothing, any "
+        "other text is a heading; in the order in which rows name them",
+        min_length=1,
+    )
     label: str = key("name in the table; `_` begins a subscript")
     healthy: Literal["ixi", "none"] = key("D_healthy")
     maps: list[str] = key(
-        "models or controls whose anomaly maps are added (eq. 3)", source="Sec. 3", min_length=1
+        "models, controls or `external` maps that are added (eq. 3)", source="Sec. 3", min_length=1
     )
 
 
@@ -262,10 +297,23 @@ class Config(Block):
     training: Training = key(
         "of every method; each method's `training` block may change some of it"
     )
+    synthetic: Synthetic = key(
+        "synthetic anomalies: of the D_unhealthy `draem`, and of `draem_net` unless its own block "
+        "says otherwise",
+        default=Synthetic(),
+    )
     methods: dict[str, dict] = key("one block per trained method")
+    checkpoints: dict[str, str] = key(
+        "models that are not trained but taken from the authors' Lightning checkpoints: a model, "
+        "such as `cddpm` or `unet_res-brats`, to a folder with `fold-0.ckpt` and so on",
+        default={},
+    )
     residual: Residual = key("anomaly map of the methods that reconstruct")
     evaluation: Evaluation = key("how metrics are computed")
     table: Table = key("what is in Table 1")
+    external: dict[str, External] = key(
+        "anomaly maps made elsewhere, which `rows` may name as they name models", default={}
+    )
     rows: dict[RowName, Row] = key("rows that Table 1 may have", min_length=1)
     bundle: Bundle | None = key("what `snakemake bundle` makes a file of", default=None)
     predict: Predict | None = key("what `snakemake predict` makes maps of", default=None)
@@ -277,9 +325,16 @@ def of_method(name: str) -> type[Method]:
     Raises
     ------
     InputError
-        If there is no such method.
+        If there is no such method, or one of its keys has the name of one that every method has.
     """
     params = methods.load(name).Params
+    common = {field.name for field in dataclasses.fields(Method)}
+    for field in dataclasses.fields(params):
+        if field.name in common:
+            raise InputError(
+                f"methods.{name}: its Params has the key {field.name}, but every method has a key "
+                "of that name already"
+            )
     types = get_type_hints(params, include_extras=True)
     own = [
         (

@@ -67,7 +67,7 @@ def compute(
 
 def _score(data, manifest, paths, fold, device):
     """Map of one fold, and its mean reconstruction or None."""
-    job = Job(fold=fold, device=device, threads=manifest["threads"], code="")
+    job = Job(fold=fold, device=device, threads=manifest["threads"], params={"code": ""})
     models = manifest["models"]
     stored = Stored(NAME, data.files, data.split)
     for model, about in models.items():

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+# Headings of the paper's blocks and of the controls; of others the name is the heading.
 BLOCKS = {
     "I": "I. Unsupervised",
     "II": "II. Self-supervised",
@@ -31,6 +32,8 @@ class Context:
         Rows that get a star and a footnote (`config.random_extractors`).
     released_threshold : bool
         Whether thresholds were tuned as by the released code; a footnote.
+    undefined : list of str
+        Why values are missing (`table1.undefined`); warnings at the top of every table.
     """
 
     labels: Mapping[str, str]
@@ -38,6 +41,7 @@ class Context:
     leaks: str = ""
     random_extractors: Collection[str] = ()
     released_threshold: bool = False
+    undefined: Sequence[str] = ()
 
     @property
     def random_extractor(self) -> str:
@@ -47,7 +51,7 @@ class Context:
     @property
     def warnings(self) -> list[str]:
         """Warnings other than the one that data are simulated."""
-        return [self.leaks] if self.leaks else []
+        return [*filter(None, [self.leaks]), *self.undefined]
 
 
 class Cell(NamedTuple):
@@ -90,7 +94,7 @@ def blocks(
     """
     return [
         Block(
-            BLOCKS[block],
+            BLOCKS.get(block, block),
             [
                 _row(lines, context, cells(lines))
                 for _, lines in part.groupby(["method", "d_unhealthy"], sort=False)

@@ -21,6 +21,7 @@ MARKS = {
     claims.FAILS: "✗",
     claims.UNDECIDED: "?",
     statistics.TOO_FEW: "…",
+    claims.NO_VALUE: DASH,
     claims.ABSENT: DASH,
 }
 # Of a page's style sheet.
@@ -45,6 +46,7 @@ def counts(verdicts: pd.DataFrame) -> str:
         claims.FAILS: ("does not hold", "do not hold"),
         claims.UNDECIDED: ("is undecided", "are undecided"),
         statistics.TOO_FEW: ("has too few subjects", "have too few subjects"),
+        claims.NO_VALUE: ("is not defined", "are not defined"),
         claims.ABSENT: ("is not in this run", "are not in this run"),
     }
     found = verdicts["verdict"].value_counts().to_dict()
@@ -220,6 +222,7 @@ def _claims(
             "effect": difference(line),
             "n": line["n"],
             "missing": _missing(part, labels) if line["verdict"] == claims.ABSENT else "",
+            "undefined": _undefined(part) if line["verdict"] == claims.NO_VALUE else "",
             "rows": [
                 (
                     _compared(other, labels),
@@ -239,13 +242,19 @@ def _compared(line: Mapping[str, Any], labels: Mapping[str, str]) -> str:
 
 def _missing(part: pd.DataFrame, labels: Mapping[str, str]) -> str:
     """Rows and test sets of a claim that this run's table does not have."""
-    absent = part[part["n"] == 0]
+    absent = part[part["verdict"] == claims.ABSENT]
     rows = [row for row in dict.fromkeys([*absent["row"], *absent["than"]]) if row not in labels]
     present = set(part.loc[part["n"] > 0, "test_set"])
     sets = (
         [] if rows else [name for name in dict.fromkeys(absent["test_set"]) if name not in present]
     )
     return ", ".join([*(row_name(row, labels) for row in rows), *(name.upper() for name in sets)])
+
+
+def _undefined(part: pd.DataFrame) -> str:
+    """Test sets where no subject has a value of both rows of some comparison."""
+    without = part.loc[part["verdict"] == claims.NO_VALUE, "test_set"]
+    return ", ".join(name.upper() for name in dict.fromkeys(without))
 
 
 def _cells(line: pd.Series) -> list[Cell]:

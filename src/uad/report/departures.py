@@ -36,6 +36,30 @@ def _of_methods(methods, text):
     return here
 
 
+def _ways(key, words):
+    """What the named ways of a key are, in words."""
+
+    def here(config: Mapping[str, Any]) -> str:
+        node = config
+        for part in key.split("."):
+            node = node[part]
+        return words[node]
+
+    return [key], here
+
+
+def _anomalies(key, words):
+    """The same of synthetic anomalies, for models of D_unhealthy DRAEM and for DRAEM-Net."""
+
+    def here(config: Mapping[str, Any]) -> str:
+        common, own = config["synthetic"][key], config["methods"]["draem_net"]["anomalies"][key]
+        if common == own:
+            return words[common]
+        return f"{words[common]}; draem_net: {words[own]}"
+
+    return [f"synthetic.{key}", f"methods.draem_net.anomalies.{key}"], here
+
+
 def _training(key, *methods):
     return _of_methods(methods, lambda block: f"{block['training'][key]:g}")
 
@@ -47,6 +71,7 @@ def _numbers(key, *methods):
 def _masks(config):
     names = {
         "hd_bet": "HD-BET",
+        "deepbet": "deepbet",
         "atlas": "propagated from the atlas",
         "threshold": "image mean",
     }
@@ -80,7 +105,8 @@ def _atlas_subjects(config):
 def _hard_input(config):
     block = config["preprocessing"]["registration"]
     return (
-        f"other starting positions below a similarity of {block['retry_below']:g}; "
+        f"other starting positions where a rigid search ends below a similarity of "
+        f"{block['retry_below']:g}; "
         f"exclusion below {block['min_similarity']:g}"
     )
 
@@ -120,9 +146,13 @@ def _updates(config):
     return f"{updates} ({slices} slices in {batch})"
 
 
-def _checkpoint(config):
-    per_volume = _training("validation_slices", "cddpm", "unet", "unet_res")(config)
-    return f"fixed slices (per volume, {per_volume}), noise levels and noise, not augmented"
+def _checkpoint(block):
+    training = block["training"]
+    if training["validation"] == "random":
+        augmented = ", augmented" if training["augment"] else ""
+        return f"one random slice per volume, random noise level and noise{augmented}"
+    per_volume = training["validation_slices"]
+    return f"fixed slices ({per_volume} per volume), noise levels and noise, not augmented"
 
 
 def _residual(config):
@@ -150,16 +180,32 @@ HERE: dict[str, tuple[list[str], Callable[[Mapping[str, Any]], str] | str]] = {
         ],
         _hard_input,
     ),
-    "lesions": ([], "nearest neighbour"),
-    "fractional_masks": ([], "nearest neighbour, binary"),
+    "lesions": _ways(
+        "preprocessing.registration.lesions",
+        {"nearest": "nearest neighbour", "linear": "linear, all above 0"},
+    ),
+    "fractional_masks": _ways(
+        "preprocessing.masks",
+        {"binary": "binary", "fractional": "linear; kept fractional where they multiply scores"},
+    ),
     "brain_masks": (["datasets.*.brain_mask"], _masks),
     "n4_iterations": (
         ["preprocessing.bias_field.iterations"],
         _preprocessing("bias_field", "iterations"),
     ),
-    "n4_weights": ([], "brain mask, binary"),
-    "n4_brats": ([], "inside the brain mask"),
-    "cut": ([], "after N4 (prepared data once more); the whole bounding box"),
+    "n4_weights": _ways(
+        "preprocessing.bias_field.weights",
+        {"binary": "brain mask, binary", "smoothed": "brain mask, smoothed with sigma 1"},
+    ),
+    "n4_brats": ([], "none"),
+    "cut": ([], "after N4"),
+    "box": _ways(
+        "preprocessing.box",
+        {"whole": "the whole", "released": "without the last plane along each axis"},
+    ),
+    "cut_prepared": _ways(
+        "preprocessing.cut_prepared", {False: "as they are", True: "cut to the brain once more"}
+    ),
     "curvature_flow": (
         ["preprocessing.smoothing"],
         _preprocessing("smoothing", "iterations", "time_step"),
@@ -228,7 +274,10 @@ HERE: dict[str, tuple[list[str], Callable[[Mapping[str, Any]], str] | str]] = {
         ),
     ),
     "epochs_spark": (["methods.spark.training.epochs"], _training("epochs", "spark")),
-    "spark_decoder": ([], "as torch draws them"),
+    "spark_decoder": _ways(
+        "methods.spark.decoder_weights",
+        {"reference": "Kaiming; truncated normal of 0.02", "torch": "as torch draws them"},
+    ),
     "noise": ([], "simplex, one pattern per batch"),
     "lr_cddpm": (["methods.cddpm.training.learning_rate"], _training("learning_rate", "cddpm")),
     "epochs_cddpm": (["methods.cddpm.training.epochs"], _training("epochs", "cddpm")),
@@ -245,18 +294,25 @@ HERE: dict[str, tuple[list[str], Callable[[Mapping[str, Any]], str] | str]] = {
         ["methods.unet.training.drop_last", "methods.unet_res.training.drop_last"],
         _of_methods(
             ["unet", "unet_res"],
-            lambda block: "left out" if block["training"]["drop_last"] else "kept",
+            lambda block: {
+                True: "left out",
+                False: "kept",
+                "healthy": "DRAEM: left out; BRATS, ATLAS: kept",
+            }[block["training"]["drop_last"]],
         ),
     ),
     "input_only": ([], "one branch of the same blocks"),
-    "frozen": ([], "evaluation mode"),
+    "frozen": _ways(
+        "methods.unet_res.frozen",
+        {"evaluation": "evaluation mode", "drifting": "batch statistics drift, drop path active"},
+    ),
     "checkpoint": (
         [
-            "methods.cddpm.training.validation_slices",
-            "methods.unet.training.validation_slices",
-            "methods.unet_res.training.validation_slices",
+            f"methods.{name}.training.{key}"
+            for key in ("validation", "validation_slices")
+            for name in ("cddpm", "unet", "unet_res")
         ],
-        _checkpoint,
+        _of_methods(["cddpm", "unet", "unet_res"], _checkpoint),
     ),
     "validate_every": (
         [
@@ -277,8 +333,20 @@ HERE: dict[str, tuple[list[str], Callable[[Mapping[str, Any]], str] | str]] = {
             + ", changing the brain only, from the same axial slice of another subject"
         ),
     ),
-    "anomaly_place": ([], "anywhere in training, in the brain in validation and test"),
-    "anomaly_texture": ([], "the noise itself, processed by the operators"),
+    "anomaly_place": _ways(
+        "synthetic.validation",
+        {
+            "test": "anywhere in training, in the brain in validation",
+            "training": "anywhere, in training and validation",
+        },
+    ),
+    "anomaly_texture": _anomalies(
+        "texture",
+        {
+            "noise": "the noise itself, processed by the operators",
+            "binary": "the binary map, processed by the operators",
+        },
+    ),
     "anomaly_share": (
         ["methods.draem_net.probability"],
         lambda config: f"{config['methods']['draem_net']['probability']:g}",
@@ -287,15 +355,21 @@ HERE: dict[str, tuple[list[str], Callable[[Mapping[str, Any]], str] | str]] = {
         ["methods.draem_net.training.learning_rate"],
         _training("learning_rate", "draem_net"),
     ),
-    "draem_border": ([], "zeros"),
-    "anomaly_threshold": ([], "0.5"),
-    "anomaly_operators": ([], "10"),
+    "draem_border": _ways("methods.draem_net.border", {"zeros": "zeros", "mirrored": "mirrored"}),
+    "anomaly_threshold": _anomalies("threshold", {"fixed": "0.5", "uniform": "drawn uniformly"}),
+    "anomaly_operators": _anomalies("operators", {"ten": "10", "seven": "7"}),
     "synthetic_test": ([], "one draw per slice of each IXI test volume, inside the brain"),
     "stage_two_model": ([], "cDDPM of the same fold"),
     "residual": (["residual.kind", "residual.erosion"], _residual),
     "ssim_precision": ([], "double"),
     "components": (["evaluation.min_component"], _components),
-    "dice_best": ([], "best threshold per subject, exact"),
+    "dice_best": _ways(
+        "evaluation.dice_search",
+        {
+            "exact": "best threshold per subject, exact",
+            "interval": "best threshold per subject by a ten-step interval search",
+        },
+    ),
     "tuned_on": (
         ["evaluation.threshold"],
         lambda config: {
@@ -303,8 +377,16 @@ HERE: dict[str, tuple[list[str], Callable[[Mapping[str, Any]], str] | str]] = {
             "validation": "validation subjects only",
         }[config["evaluation"]["threshold"]],
     ),
-    "threshold_search": ([], "best of all, on all voxels pooled (scores to 1 part in 8192)"),
-    "empty_dice": ([], "0, counted"),
+    "threshold_search": _ways(
+        "evaluation.threshold_search",
+        {
+            "exact": "best of all, on all voxels pooled (scores to 1 part in 8192)",
+            "interval": "ten-step interval search on all voxels pooled",
+        },
+    ),
+    "empty_dice": _ways(
+        "evaluation.empty", {"zero": "0, counted", "left_out": "left out of the mean"}
+    ),
     "fpr": ([], "FP / all healthy voxels"),
     "spread": ([], "population standard deviation over folds"),
 }
@@ -386,4 +468,25 @@ def markdown(config: Mapping[str, Any]) -> str:
         keys = ", ".join(f"`{key}`" for key in line["config_keys"])
         topic = line["topic"] + (f" ({keys})" if keys else "")
         lines.append(f"| {topic} | {line['paper']} | {line['code']} | {line['here']} |")
+    return "\n".join(lines)
+
+
+def configurations(configs: Mapping[str, Mapping[str, Any]]) -> str:
+    """Where configurations differ from each other, beside the sources, as a Markdown table.
+
+    Parameters
+    ----------
+    configs : mapping of str to dict
+        By name; complete.
+    """
+    lines = [
+        f"| Topic | Paper | Released code | {' | '.join(f'`{name}`' for name in configs)} |",
+        "| --- | --- | --- |" + " --- |" * len(configs),
+    ]
+    for of_topic in zip(*(table(config) for config in configs.values())):
+        here = [line["here"] for line in of_topic]
+        if len(set(here)) > 1:
+            first = of_topic[0]
+            cells = [first["topic"], first["paper"], first["code"], *here]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

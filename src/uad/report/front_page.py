@@ -8,7 +8,9 @@ failed one names it and shows the rest.
 import base64
 import io
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,19 +21,22 @@ from uad.base import logs, tsv
 from uad.base.errors import InputError
 from uad.base.paths import Paths
 from uad.data.splits import ROLES
-from uad.evaluation import statistics
-from uad.report import blocks, claims_page, joined, pages, plots
+from uad.evaluation import claims, statistics
+from uad.report import answer, blocks, claims_page, joined, overview, pages, plots
 from uad.report import costs as run_costs
 from uad.report.numbers import DASH, counted, duration, memory, number, percent
 
 TABLES_LOG = "compare.log"
 NO_RESULT = ("check", "fetch", "front_page")  # rules whose logs say nothing about results
 SHOWN = 5  # of failed jobs, and of excluded subjects per data set
-THUMBNAIL = 420  # pixels
+DETAILS = {"table1": "with their spread", "table2": "intervals and tests"}  # tables, and of what
+THUMBNAIL, LARGE = 420, 900  # pixels
+CASES = "each subject's scan, reconstruction, maps of both branches, their sum, lesion"
 
-KNOW_NOTHING = (["chance"], ["intensity"])  # maps of rows that any trained row should be above
 SYNTHETIC = "draem"  # test set without real lesions
 METRICS = {"dice_best_mean": "[DICE]", "auprc_mean": "AUPRC"}  # columns of Table 1
+
+STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")  # before each line of a log
 
 LOST = {
     "left_out": "left out as incomplete or doubled",
@@ -97,7 +102,9 @@ class _Parts:
             yield Check(BAD, "Parts of this page could not be made", self.broken)
 
 
-def write(path: str | Path, root: str | Path, run: Mapping[str, Any], costs: pd.DataFrame) -> None:
+def write(
+    path: str | Path, root: str | Path, run: Mapping[str, Any], costs: pd.DataFrame
+) -> list[str]:
     """Write the page of a run that came to its end.
 
     Parameters
@@ -112,12 +119,20 @@ def write(path: str | Path, root: str | Path, run: Mapping[str, Any], costs: pd.
     costs : DataFrame
         From `costs.table`.
 
+    Returns
+    -------
+    list of str
+        The answer in a few lines, for a terminal.
+
     Raises
     ------
     InputError
         If a file that the page is made of is damaged.
     """
-    _write(path, root, run, lambda: costs, finished=True)
+    checks = _write(path, root, run, lambda: costs, finished=True)
+    paths = Paths(str(root))
+    claims = _tsv(paths.table("claims.tsv")) if run["judges_claims"] else None
+    return answer.lines(run, _table1(paths), [check.state for check in checks], claims)
 
 
 def write_failed(
@@ -136,7 +151,7 @@ def write_failed(
 
 
 def _write(path, root, run, measured, finished):
-    paths, part = Paths(str(root)), _Parts(finished)
+    paths, part, name = Paths(str(root)), _Parts(finished), Path(root).resolve().name
     failed = part("logs", [], failures, root)
     unknown = [DASH] * (1 + len(LOST) + len(ROLES))
     stopped = "The run stopped with an error; tables and figures may be from an earlier run."
@@ -146,10 +161,17 @@ def _write(path, root, run, measured, finished):
             (name, part(f"data of {name}", unknown, _data, paths, run, name))
             for name in run["datasets"]
         ],
-        "paper": part("against the paper", None, _paper, paths, run),
+        "heat_maps": part("Table 1", [], _heat_maps, paths, run),
+        "forests": part("every subject", [], _forests, paths, run),
+        "agreement": part("against the paper", [], _paper, paths, run),
         "claims": part("claims", None, _claims, paths) if run["judges_claims"] else None,
         "cost": part("costs", None, lambda: _cost(measured(), run)),
         "pictures": part("figures", [], _pictures, paths, run["figures"]),
+        "details": [
+            (name, paths.relative(paths.table(f"{stem}.html")))
+            for stem, name in DETAILS.items()
+            if Path(paths.table(f"{stem}.html")).exists()
+        ],
         "links": part("links", [], _links, paths),
     }
     nothing: list[Check] = []
@@ -157,22 +179,28 @@ def _write(path, root, run, measured, finished):
         *part("controls", nothing, _controls, paths, run, failed),
         *_failures(failed, finished),
         *part("exclusions", nothing, _exclusions, paths, run),
+        *part("missing values", nothing, _undefined, paths),
         *part("what was learned", nothing, _learned, paths, run),
+        *part("maps made elsewhere", nothing, _remarks, paths, run),
         *part("leaks", nothing, _leaks, paths),
         *part("trainings", nothing, _trainings, paths, run),
         *part("benchmarks", nothing, _benchmarks, root),
     ]
+    tiles = part("what to see first", [], _tiles, paths, run, checks, failed, finished)
+    checks = [*part.checks(), *checks]
     pages.write(
         path,
         "front_page.html.j2",
-        title="Results" if finished else "Results: the run is not finished",
+        title=f"{name}: {'results' if finished else 'the run is not finished'}",
         simulated=run["simulated"],
         warnings=[] if finished else [stopped],
         earlier=not finished and Path(paths.earlier_page).exists(),
-        checks=[*part.checks(), *checks],
+        tiles=tiles,
+        checks=checks,
         marks=MARKS,
         **values,
     )
+    return checks
 
 
 def failures(root: str | Path) -> list[tuple[str, str]]:
@@ -206,9 +234,30 @@ def _controls(
             column, metric = ("dice_best_mean", "[DICE]"), ("auprc_mean", "AUPRC")
             key, name = column if names[row] == ["perfect"] else metric
             lines = table[(table["method"] == row) & (table["block"] == "control")]
+            lines = lines.dropna(subset=[key])
             values = [f"{percent(v)} ({of})" for of, v in zip(lines["test_set"], lines[key])]
-            named.append((row, f" has {name} {', '.join(values)}"))
-        yield Check(GOOD, "Control rows have their expected values", named)
+            if values:
+                named.append((row, f" has {name} {', '.join(values)}"))
+        if named:
+            yield Check(GOOD, "Control rows have their expected values", named)
+        else:
+            yield Check(LOOK, "Controls: none has a value, so nothing vouches for the evaluation.")
+
+
+def _undefined(paths: Paths) -> Iterator[Check]:
+    """Test sets on which no row has a value of some kind; Table 1 says of single folds, too."""
+    table = _table1(paths)
+    if table is None:
+        return
+    for test_set, lines in table.groupby("test_set", sort=False):
+        there = lines.notna().any()
+        if not there["dice_best_mean"]:
+            why = "no test subject has a lesion"
+        elif not there.get("dice_val_mean", True):
+            why = "no validation subject has a lesion, so that there is no threshold for Dice_val"
+        else:
+            continue
+        yield Check(LOOK, f"Values on {test_set} are missing: {why}.")
 
 
 def _learned(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
@@ -217,14 +266,15 @@ def _learned(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
     Means decide, without a test: it is something to look at.
     """
     table = _table1(paths)
-    names = [row for row, block in run["rows"].items() if block["maps"] in KNOW_NOTHING]
+    names = overview.knowing_nothing(run["rows"])
     if table is None:
         return
     if not names:
         told = "the table has neither chance nor intensity"
         yield Check(LOOK, f"Whether anything was learned cannot be told: {told}.")
         return
-    trained = table[(table["block"] != "control") & (table["test_set"] != SYNTHETIC)]
+    defined = table["dice_best_mean"].notna()  # without lesions nothing tells
+    trained = table[(table["block"] != "control") & (table["test_set"] != SYNTHETIC) & defined]
     controls = table[table["method"].isin(names)].set_index("method")
     found = False
     for (test_set, lines), (key, metric) in itertools.product(
@@ -300,6 +350,16 @@ def _exclusions(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
         yield Check(GOOD, "Every subject that was found is used.")
 
 
+def _remarks(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
+    """What was noticed about anomaly maps made elsewhere."""
+    names = {name for block in run["rows"].values() for name in block["maps"]}
+    for path in sorted(Path(paths.root).glob("scores/*/fold-*/remarks.txt")):
+        name, fold = path.parts[-3], path.parts[-2].partition("-")[2]
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if lines and name in names and fold in map(str, run["folds"]):
+            yield Check(LOOK, f"Maps of {name}, fold {fold}: {'; '.join(lines)}.")
+
+
 def _leaks(paths: Paths) -> Iterator[Check]:
     """Subjects with two roles in a fold, and listed ones without any, from the leak report."""
     audit = _tsv(paths.leaks("tsv"))
@@ -323,6 +383,7 @@ def _trainings(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
     histories = [
         joined.history(path, epochs)
         for model, epochs in run["epochs"].items()
+        if epochs
         for fold in run["folds"]
         if (path := Path(paths.model(model, fold, "history.tsv"))).exists()
     ]
@@ -387,63 +448,137 @@ def _data(paths: Paths, run: Mapping[str, Any], name: str) -> list[str]:
     return texts
 
 
-def _paper(
-    paths: Paths, run: Mapping[str, Any]
-) -> list[tuple[str, list[tuple[str, str | None]]]] | None:
-    """Comparison with the published values: per test set two rows, and how many rows agree.
+def _paper(paths: Paths, run: Mapping[str, Any]) -> list[str]:
+    """How far the rows of each test set agree with the published values, as sentences.
 
-    Returns
-    -------
-    list of (str, list of (str, str or None)) or None
-        Test set, and texts, each with the grey text after it; None without a Table 1.
+    None of simulated scans: the published values say nothing about them.
     """
-    table = _table1(paths)
-    if table is None:
-        return None
     agreement = _tsv(paths.table("agreement.tsv"))
+    if run["simulated"] or agreement is None:
+        return []
     return [
-        (
-            test_set,
-            [
-                _beside(table, "cddpm", "none", test_set),
-                _beside(table, "sadm_res", test_set, test_set),
-                *(
-                    _agreeing(agreement, test_set, metric)
-                    for metric in statistics.PUBLISHED
-                    if not run["simulated"]
-                ),
-            ],
+        f"{of.upper()}: "
+        + "; ".join(
+            f"{overview.METRICS[metric]} {_agreeing(agreement, of, metric)}"
+            for metric in statistics.PUBLISHED
         )
-        for test_set in run["test_sets"]
+        for of in run["test_sets"]
     ]
 
 
-def _beside(
-    table: pd.DataFrame, method: str, unhealthy: str, test_set: str
-) -> tuple[str, str | None]:
-    """Our [DICE] and the published one, per cent."""
-    lines = table[
-        (table["method"] == method)
-        & (table["d_unhealthy"] == unhealthy)
-        & (table["test_set"] == test_set)
-    ]
-    if lines.empty:
-        return DASH, None
-    line = lines.iloc[0]
-    return percent(line["dice_best_mean"]), percent(line.get("paper_dice_mean"))
-
-
-def _agreeing(agreement: pd.DataFrame | None, test_set: str, metric: str) -> tuple[str, str | None]:
-    """`3 of 22` rows with a verdict are within, and `τ 0.71`, the rank correlation."""
-    if agreement is None:
-        return DASH, None
+def _agreeing(agreement: pd.DataFrame, test_set: str, metric: str) -> str:
+    """`within 3 of 22, τ 0.71`: rows with a verdict that are within, and the rank correlation."""
     lines = agreement[(agreement["test_set"] == test_set) & (agreement["metric"] == metric)]
     if lines.empty or not lines["n_rows"].iloc[0]:
-        return DASH, None
+        return DASH
     line = lines.iloc[0]
-    tau = None if pd.isna(line["tau_b"]) else f"τ {number(line['tau_b'], 2)}"
     judged = line[["within", "above", "below"]].sum()
-    return f"{line['within']} of {judged}" if judged else statistics.TOO_FEW, tau
+    text = f"within {line['within']} of {judged}" if judged else statistics.TOO_FEW
+    return text if pd.isna(line["tau_b"]) else f"{text}, τ {number(line['tau_b'], 2)}"
+
+
+def _heat_maps(paths: Paths, run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Table 1 per metric; empty without one."""
+    table = _table1(paths)
+    if table is None:
+        return []
+    there = [path.stem for path in Path(paths.root).glob("methods/*.html")]
+    return overview.heat_maps(table, run["rows"], run["simulated"], there)
+
+
+def _forests(paths: Paths, run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every row's mean, interval and subjects; empty as long as something of it is missing."""
+    table, intervals = _table1(paths), _tsv(paths.table("statistics.tsv"))
+    if table is None or intervals is None:
+        return []
+    read = [
+        tsv.read(path).assign(row=row)
+        for row in run["rows"]
+        for fold in run["folds"]
+        if (path := Path(paths.metrics(row, fold))).exists()
+    ]
+    if not read:
+        return []
+    subjects = pd.concat(read, ignore_index=True)
+    return overview.forests(table, intervals, subjects, run["rows"], run["simulated"])
+
+
+class Tile(NamedTuple):
+    """A number to see first; `kind` is a state of a check, or empty."""
+
+    kind: str
+    number: str
+    text: str
+
+
+def _tiles(
+    paths: Paths, run: Mapping[str, Any], checks: Sequence[Check], failed: Sequence, finished: bool
+) -> Iterator[Tile]:
+    """Whether it worked, and the answer, in a few numbers."""
+    if finished:
+        yield Tile(GOOD, "✓", "the run came to its end")
+    else:
+        yield Tile(BAD, f"✗ {len(failed)}", "jobs failed: the run is not finished")
+    states = [check.state for check in checks]
+    worst = BAD if BAD in states else LOOK if LOOK in states else GOOD
+    yield Tile(
+        worst,
+        f"{states.count(GOOD)} / {len(states)}",
+        "checks are good"
+        + (f", {states.count(LOOK)} to look at" if LOOK in states else "")
+        + (f", {states.count(BAD)} bad" if BAD in states else ""),
+    )
+    table = _table1(paths)
+    for method, title in (("cddpm", "cDDPM"), ("sadm_res", "SADM_res, trained on the same")):
+        if table is None:
+            break
+        found = [_of_row(table, method, of) for of in run["test_sets"]]
+        if any(line is not None for line in found):
+            ours = (DASH if f is None else percent(f["dice_best_mean"]) for f in found)
+            text = f"[DICE] of {title}: {', '.join(name.upper() for name in run['test_sets'])}"
+            if not run["simulated"]:
+                paper = [DASH if f is None else percent(f.get("paper_dice_mean")) for f in found]
+                text += f"; paper {' / '.join(paper)}"
+            yield Tile("", " / ".join(ours), text)
+    verdicts = _tsv(paths.table("claims.tsv")) if run["judges_claims"] else None
+    if verdicts is not None:
+        judged = verdicts["verdict"].isin([claims.HOLDS, claims.FAILS, claims.UNDECIDED])
+        if judged.any():
+            holds = (verdicts["verdict"] == claims.HOLDS).sum()
+            yield Tile("", f"{holds} / {judged.sum()}", "claims of the paper hold, of those judged")
+        else:
+            yield Tile("", str(len(verdicts)), "claims of the paper: too few subjects to judge")
+    clock = _clock(Path(paths.root) / "logs")
+    if clock is not None:
+        first, last = clock
+        yield Tile(
+            "",
+            duration((last - first).total_seconds()),
+            f"by the clock, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}",
+        )
+
+
+def _clock(folder: Path) -> tuple[datetime, datetime] | None:
+    """When the first and the last line of all logs were written; None without any.
+
+    Of several runs into one folder it is the time from the first to the last.
+    """
+    times = []
+    for path in folder.rglob("*.log"):
+        lines = path.read_text(errors="replace", encoding="utf-8").splitlines()
+        found = [stamp[0] for line in lines if (stamp := STAMP.match(line))]
+        times += [datetime.fromisoformat(text) for text in {*found[:1], *found[-1:]}]
+    return (min(times), max(times)) if times else None
+
+
+def _of_row(table: pd.DataFrame, method: str, test_set: str) -> pd.Series | None:
+    """The line of a method without training lesions, or trained on those of the test set."""
+    lines = table[
+        (table["method"] == method)
+        & table["d_unhealthy"].isin(["none", test_set])
+        & (table["test_set"] == test_set)
+    ]
+    return None if lines.empty else lines.iloc[0]
 
 
 def _claims(paths: Paths) -> dict[str, Any]:
@@ -516,28 +651,29 @@ def _hours(hours: float) -> str:
     return duration(3600 * hours)
 
 
-def _pictures(paths: Paths, figures: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Small versions of the figures that exist, and the paths of the large ones."""
+def _pictures(paths: Paths, figures: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The figures that exist, those of cases large enough to look at, and the paths of all."""
     for name in figures:
         path = Path(paths.root) / name
         if not path.exists():
             continue
+        large = path.stem.startswith("cases")
         if path.suffix == ".svg":
             kind, data = "svg+xml", path.read_bytes()
         else:
-            kind, data = "png", _small(path)
+            kind, data = "png", _narrowed(path, LARGE if large else THUMBNAIL)
         source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-        yield {"path": name, "source": source, "name": _named(path)}
+        yield {"path": name, "source": source, "name": _named(path), "large": large, "shows": CASES}
 
 
-def _small(path: Path) -> bytes:
-    """A PNG, at most `THUMBNAIL` pixels wide."""
+def _narrowed(path: Path, most: int) -> bytes:
+    """A PNG, at most `most` pixels wide."""
     width = matplotlib.image.imread(path).shape[1]
-    if width <= THUMBNAIL:
+    if width <= most:
         return path.read_bytes()
     small = io.BytesIO()
     with matplotlib.rc_context({"figure.constrained_layout.use": False}):
-        matplotlib.image.thumbnail(str(path), small, scale=THUMBNAIL / width)
+        matplotlib.image.thumbnail(str(path), small, scale=most / width)
     return small.getvalue()
 
 

@@ -8,13 +8,17 @@ from uad.data import inventory
 from uad.report import pages
 
 
-def write_html(lines: Sequence[Mapping[str, Any]], simulated: bool, path: str | Path) -> None:
+def write_html(
+    lines: Sequence[Mapping[str, Any]], atlas: str | None, simulated: bool, path: str | Path
+) -> None:
     """The table of data sets as a page for the report.
 
     Parameters
     ----------
     lines : list of dict
         What rule `inventory` wrote for each data set.
+    atlas : str or None
+        What the atlas templates are (`atlases.examine`); None for simulated ones.
     simulated : bool
     path : path-like
     """
@@ -23,10 +27,11 @@ def write_html(lines: Sequence[Mapping[str, Any]], simulated: bool, path: str | 
         "inventory_page.html.j2",
         title="Data sets",
         simulated=simulated,
+        atlas=atlas,
         lines=[{**line, "state": inventory.state(line)} for line in lines],
         remarks=[
-            (line["title"], name, reason)
-            for line in lines
-            for name, reason in [*line["left_out"], *line["unreadable"]]
+            (title, name, reason)
+            for title, said in inventory.remarks({line["title"]: line for line in lines}).items()
+            for name, reason in said
         ],
     )

@@ -1,7 +1,9 @@
 """Results of several jobs as one table, if each holds exactly what the splits say.
 
 Whatever puts files of rows and folds side by side reads them here. A file that was cut, doubled or
-taken from another fold would only move a mean; here it ends the job with a sentence that names it.
+taken from another row or fold would only move a mean; here it ends the job with a sentence that
+names it. Lines that are lost where no split can tell, such as points of a curve, are missed by the
+seal of the file (`uad.base.tsv`).
 """
 
 import json
@@ -16,9 +18,8 @@ from uad.base import tsv
 from uad.base.errors import InputError
 from uad.data import splits as roles
 from uad.evaluation import cases as example_cases
-
-AGAIN = "delete the file and run again"
-NAMED = 3  # of what is missing or too much
+from uad.evaluation import complete
+from uad.evaluation.complete import AGAIN
 
 
 class Tested:
@@ -71,7 +72,7 @@ def metrics(
     tested: Tested,
     of: str = "subjects",
 ) -> pd.DataFrame:
-    """Metrics of every row and fold in one table, with the row's name in `row`.
+    """Metrics of every row and fold in one table.
 
     Parameters
     ----------
@@ -86,12 +87,17 @@ def metrics(
     Raises
     ------
     InputError
-        If a file does not have exactly the test sets and subjects of the fold's split.
+        If a file is of another row or fold, or does not have exactly the test sets and subjects of
+        the fold's split.
     """
     return pd.concat(
         [
-            _checked(tsv.read(path), path, fold, tested.keys(of, fold), many=of == "curve").assign(
-                row=row
+            complete.lines(
+                tsv.read(path),
+                path,
+                {"row": row, "fold": fold},
+                tested.keys(of, fold),
+                of == "curve",
             )
             for path, row, fold in _each(paths, rows, folds)
         ],
@@ -112,7 +118,7 @@ def known(
     found = {}
     for name, path in zip(test_sets, paths, strict=True):
         found[name] = table = tsv.read(path)
-        _need(table, path, ["subject"])
+        complete.need(table, path, ["subject"])
         counts = Counter(table["subject"])
         for subject in dict.fromkeys(s for of in tested.subjects[name].values() for s in of):
             if counts[subject] != 1:
@@ -142,10 +148,11 @@ def weights(
     tables = []
     for path, fold, row in _each(paths, folds, rows):
         table = tsv.read(path)
-        _need(table, path, ["d_unhealthy", "beta"])
+        complete.need(table, path, ["d_unhealthy", "beta"])
         if set(table["d_unhealthy"]) != {row.partition("-")[2]}:
             raise InputError(f"{path}: is not of row {row}; {AGAIN}")
-        tables.append(_checked(table, path, fold, tested.keys("subjects", fold), many=True))
+        keys = tested.keys("subjects", fold)
+        tables.append(complete.lines(table, path, {"fold": fold}, keys, many=True))
     betas = set().union(*(table["beta"] for table in tables))
     for path, table in zip(paths, tables):
         counts = table.groupby(["test_set", "subject"])["beta"].agg(["size", "nunique"])
@@ -185,7 +192,7 @@ def histories(
 def history(path: str | Path, epochs: int) -> pd.DataFrame:
     """One `history.tsv`; for errors see `histories`."""
     table = tsv.read(path)
-    _need(table, path, ["epoch", "val_loss", "seconds"])
+    complete.need(table, path, ["epoch", "val_loss", "seconds"])
     if list(table["epoch"]) != list(range(1, epochs + 1)):
         raise InputError(
             f"{path}: does not have each of the {epochs} epochs of the training once, but "
@@ -258,36 +265,3 @@ def _each(paths, slow, fast):
     """Paths with what they are of, the last changing fastest."""
     names = [(one, other) for one in slow for other in fast]
     return [(path, *name) for path, name in zip(paths, names, strict=True)]
-
-
-def _need(table, path, columns):
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise InputError(f"{path}: has no column {missing[0]}; {AGAIN}")
-
-
-def _checked(table, path, fold, expected, many=False):
-    """The table, if it has a line for each expected key and for nothing else.
-
-    `many` allows several lines for a key.
-    """
-    columns = ["test_set", "subject"][: len(expected[0])]
-    _need(table, path, [*columns, "fold"])
-    others = table.loc[table["fold"] != fold, "fold"]
-    if len(others):
-        wrong = others.iloc[0]
-        raise InputError(f"{path}: has lines of fold {wrong} and must have {fold} only; {AGAIN}")
-    counts = Counter(zip(*(table[name] for name in columns)))
-    for problem, keys in {
-        "lacks": [key for key in expected if key not in counts],
-        "has, against the split,": [key for key in counts if key not in set(expected)],
-        "has more than once": [] if many else [key for key, n in counts.items() if n > 1],
-    }.items():
-        if keys:
-            named = ", ".join(" ".join(map(str, key)) for key in keys[:NAMED])
-            more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-            raise InputError(f"{path}: {problem} {named}{more}; {AGAIN}")
-    texts = table.drop(columns=[*columns, "d_unhealthy"], errors="ignore").select_dtypes(object)
-    if len(texts.columns):
-        raise InputError(f"{path}: column {texts.columns[0]} is not all numbers; {AGAIN}")
-    return table

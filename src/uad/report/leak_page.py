@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from uad.data import leakage, splits
+from uad.data.datasets import person
 from uad.report import pages
 from uad.report.blocks import Cell
 
@@ -17,7 +18,11 @@ PAIRS = {f"{a}_{b}": (a, b) for a, b in leakage.LEAKS}
 STAGES = {"listed": "released lists", "used": "used in this run"}
 
 
-def table(used: Mapping[str, pd.DataFrame], listed: Mapping[str, Sequence[tuple]]) -> pd.DataFrame:
+def table(
+    used: Mapping[str, pd.DataFrame],
+    listed: Mapping[str, Sequence[tuple]],
+    same: leakage.Same = leakage.NO_TWINS,
+) -> pd.DataFrame:
     """Subjects per role, repeated rows and shared subjects of every data set and fold.
 
     Parameters
@@ -26,6 +31,8 @@ def table(used: Mapping[str, pd.DataFrame], listed: Mapping[str, Sequence[tuple]
         Split table of each data set.
     listed : dict of str to sequence of tuple
         Rows of the released lists (subject, fold, role) of each data set that is split by them.
+    same : leakage.Same
+        Which scans are of one subject, for what is used.
 
     Returns
     -------
@@ -33,30 +40,35 @@ def table(used: Mapping[str, pd.DataFrame], listed: Mapping[str, Sequence[tuple]
         One line per data set, stage (`listed`, `used`) and fold. Columns: dataset, stage, fold;
         train, val, test (subjects); repeated_train, repeated_val, repeated_test (rows beyond a
         subject's first); train_test, train_val, val_test (subjects with both roles); absent
-        (listed, but without a role in this run); and the labels of these, separated by spaces, in
-        train_test_subjects and so on.
+        (listed, but without a role in this run); and the labels of these (`leakage.overlaps`),
+        separated by spaces, in train_test_subjects and so on.
     """
     lines = []
-    for dataset, split in used.items():
-        stages = {"used": split}
+    for dataset in used:
+        stages = {"used": (used, same)}
         if dataset in listed:
             rows = pd.DataFrame(listed[dataset], columns=splits.COLUMNS)
-            stages = {"listed": rows, "used": split}
-        for stage, rows in stages.items():
-            for fold in sorted(set(rows["fold"])):
-                lines.append(
-                    {"dataset": dataset, "stage": stage, "fold": fold, **_line(rows, split, fold)}
-                )
+            stages = {"listed": ({dataset: rows}, leakage.NO_TWINS), **stages}
+        for stage, (tables, known) in stages.items():
+            for fold in sorted(set(tables[dataset]["fold"])):
+                shared = leakage.overlaps(tables, dataset, fold, known)
+                counts = _line(tables[dataset], used[dataset], fold, shared)
+                lines.append({"dataset": dataset, "stage": stage, "fold": fold, **counts})
     return pd.DataFrame(lines)
 
 
-def _line(rows: pd.DataFrame, used: pd.DataFrame, fold: int) -> dict[str, Any]:
+def _line(
+    rows: pd.DataFrame,
+    used: pd.DataFrame,
+    fold: int,
+    shared: Mapping[tuple[str, str], list[str]],
+) -> dict[str, Any]:
     """Counts and names of one fold."""
     members = {role: splits.subjects(rows, fold, role) for role in splits.ROLES}
-    shared = leakage.overlaps(rows, fold)
-    absent = set(rows.query("fold == @fold")["subject"]) - set(
-        used.query("fold == @fold")["subject"]
+    listed, present = (
+        set(table.loc[table["fold"] == fold, "subject"].map(person)) for table in (rows, used)
     )
+    absent = sorted(listed - present)
     return {
         **{role: len(set(names)) for role, names in members.items()},
         **{f"repeated_{role}": len(names) - len(set(names)) for role, names in members.items()},
@@ -102,9 +114,9 @@ def _cells(line: pd.Series) -> list[Cell]:
     cells = []
     for role in splits.ROLES:
         repeated = line[f"repeated_{role}"]
-        cells.append(Cell(line[role], [f"+ {repeated} repeated"] if repeated else []))
+        cells.append(Cell(str(line[role]), [f"+ {repeated} repeated"] if repeated else []))
     for name in (*PAIRS, "absent"):
         names = line[f"{name}_subjects"].split()
         three = [" ".join(names[i : i + 3]) for i in range(0, len(names), 3)]
-        cells.append(Cell(line[name], three))
+        cells.append(Cell(str(line[name]), three))
     return cells

@@ -99,7 +99,7 @@ def write(path: str | Path, method: Method, runs: Sequence[Run], simulated: bool
     simulated : bool
     """
     by_model: dict[str, list[pd.DataFrame]] = {}
-    for run in runs:
+    for run in filter(_trained, runs):
         by_model.setdefault(run.model, []).append(run.history)
     folds = list(dict.fromkeys(run.fold for run in runs))
     title, idea, departures = sections(method.docstring)
@@ -119,10 +119,10 @@ def write(path: str | Path, method: Method, runs: Sequence[Run], simulated: bool
             **sources,
         },
         linked=any(name and "/" not in name for name in sources.values()),
-        curves=canvas.inline_svg(plots.training(by_model, folds)),
+        curves=canvas.inline_svg(plots.training(by_model, folds)) if by_model else "",
         models=[[run.model, run.fold, *_learnt(run), *_cost(run.costs)] for run in runs],
         provenance=[
-            [run.model, run.fold, *(run.about[key] for key in ("code", "seed", "revision"))]
+            [run.model, run.fold, *(_said(run.about, key) for key in ("code", "seed", "revision"))]
             for run in runs
         ],
         versions="; ".join(dict.fromkeys(_versions(run.about) for run in runs)),
@@ -173,14 +173,28 @@ def costs(root: str | Path, model: str, fold: int) -> dict[str, tuple[float, flo
     }
 
 
+def _trained(run: Run) -> bool:
+    """Whether a run's method has weights that are trained by gradient."""
+    return len(run.history) > 0
+
+
+def _said(about: Mapping[str, Any], key: str) -> Any:
+    """What a record says; an imported model has no seed."""
+    return DASH if about[key] is None else about[key]
+
+
 def _learnt(run: Run) -> list[str]:
     """Parameters, epochs, the best one and its loss, seconds per epoch."""
-    best, n = plots.best_epoch(run.history), run.about["parameters"]
+    n = run.about["parameters"]
+    counts = f"{n['trained']:,}" + (f" + {n['frozen']:,} frozen" if n["frozen"] else "")
+    if not _trained(run):
+        return [counts, "0", DASH, DASH, DASH]
+    best = plots.best_epoch(run.history)
     return [
-        f"{n['trained']:,}" + (f" + {n['frozen']:,} frozen" if n["frozen"] else ""),
+        counts,
         f"{len(run.history)}",
         f"{best['epoch']:.0f}",
-        f"{best['val_loss']:.4g}",
+        DASH if pd.isna(best["val_loss"]) else f"{best['val_loss']:.4g}",
         f"{run.history['seconds'].mean():.1f} s",
     ]
 

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 
 from uad.base import colours
 from uad.report import canvas
+from uad.report.numbers import number
 
 # Not predicted, false, missed, found.
 DETECTION = ListedColormap(["#000000", "#E69F00", "#56B4E9", "#FFFFFF"])
@@ -68,7 +69,9 @@ def cases(collected: Mapping[str, np.ndarray], title_of: str) -> Figure:
                 lower[column], found, cmap=DETECTION, vmin=0, vmax=3, interpolation="nearest"
             )
             upper[column].set_title(f"{title}, to {peak:.2g}")
-            lower[column].set_title(f"above {threshold:.2g}: Dice {dice:.2f}")
+            lower[column].set_title(
+                "no lesion" if np.isnan(dice) else f"above {threshold:.2g}: Dice {dice:.2f}"
+            )
         upper[0].set_ylabel(collected["subject"][case])
     _legend(figure)
     return figure
@@ -132,7 +135,7 @@ def _case_of_rows(
         panel.text(
             0.03,
             0.97,
-            f"{part['dice'][case, which]:.2f}",
+            number(part["dice"][case, which], 2),
             color="white",
             fontsize=8,
             va="top",

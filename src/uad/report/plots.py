@@ -102,7 +102,9 @@ def training(histories: Mapping[str, Sequence[pd.DataFrame]], folds: Sequence[in
 
 def best_epoch(history: pd.DataFrame) -> pd.Series:
     """The line of a `history.tsv` whose weights are used: the first with the lowest loss."""
-    return history.loc[history["val_loss"].idxmin()]
+    # An imported model may not tell the loss that it was chosen by.
+    validated = history["val_loss"].notna().any()
+    return history.loc[history["val_loss"].idxmin()] if validated else history.iloc[-1]
 
 
 def mean_weights(table: pd.DataFrame) -> pd.DataFrame:
@@ -143,6 +145,8 @@ def weights(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
             panel.fill_between(
                 mean.index, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0
             )
+        if here["dice_best"].isna().all():
+            _say_empty(panel)
         panel.axvline(0.5, color="grey", linewidth=0.8, linestyle=":")
         panel.set(title=f"tested on {test_set.upper()}", xlabel="β", xticks=(0, 0.25, 0.5, 0.75, 1))
         panel.set_xticklabels(["0\nUnet$_{res}$", "", "0.5\nSADM$_{res}$", "", "1\ncDDPM"])
@@ -179,7 +183,7 @@ def precision_recall(
             panel.text(1.01, precision[-1], f"{dice:g}", color="dimgrey", fontsize=7, va="center")
         for row, label in labels.items():
             method, _, trained_on = row.partition("-")
-            curve = here[here["row"] == row]
+            curve = here[here["row"] == row].dropna(subset=["recall", "precision"])
             style = "--" if trained_on and method.startswith("unet") else "-"
             colour = colours.get(trained_on, "black")
             panel.plot(
@@ -194,6 +198,8 @@ def precision_recall(
             if len(curve):
                 best = curve.loc[dice.idxmax()]
                 panel.plot(best["recall"], best["precision"], "o", color=colour, markersize=4)
+        if here["recall"].isna().all():
+            _say_empty(panel)
         panel.axhline(here["prevalence"].iloc[0], color="black", linewidth=0.8, linestyle=":")
         panel.set(title=test_set.upper(), xlabel="recall", xlim=(0, 1), ylim=(0, 1.02))
         panel.set_xticks((0, 0.5, 1))
@@ -242,10 +248,19 @@ def lesion_volume(tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> Figure:
                     label=label,
                 )
         panel.set(title=test_set.upper(), xlabel="lesion, ml", ylim=(0, 100))
-        canvas.log_scale(panel, "x")
+        if all((metrics["lesion_ml"] == 0).all() for metrics in series.values()):
+            _say_empty(panel)
+        else:
+            canvas.log_scale(panel, "x")
     axes[0, 0].set_ylabel("[DICE], %")
     _legend(figure, axes[0, 0])
     return figure
+
+
+def _say_empty(panel: Axes) -> None:
+    """Why nothing is drawn: no test subject of the panel's test set has a lesion."""
+    place = {"transform": panel.transAxes, "ha": "center", "va": "center"}
+    panel.text(0.5, 0.5, "no lesion,\nnot defined", color="dimgrey", **place)
 
 
 def _legend(figure: Figure, panel: Axes, title: str | None = None) -> None:

@@ -3,7 +3,8 @@
 Per row and test set a metric is averaged over the test subjects of each fold; mean and population
 standard deviation over the folds are reported, as in the paper. Values are fractions in the CSV
 and per cent in HTML and LaTeX. Subjects without a lesion voxel left count as Dice 0 and are
-missing from the average precision, as in the reference.
+missing from the average precision, as in the reference; a fold in which no test subject has a
+lesion has no values at all, and its test set's mean is of the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +52,7 @@ def table1(
         method, _, unhealthy = row.partition("-")
         unhealthy = unhealthy or "none"
         for test_set, group in metrics.groupby("test_set", sort=False):
-            per_fold = group.groupby("fold")[["dice_best", "dice_val", "auprc"]].mean()
+            per_fold = group.groupby("fold")[list(statistics.MEASURED)].mean()
             mean, std = per_fold.mean(), per_fold.std(ddof=0)
             if len(per_fold) == 1:
                 std[:] = float("nan")
@@ -65,6 +66,8 @@ def table1(
                     "test_set": test_set,
                     "dice_best_mean": mean["dice_best"],
                     "dice_best_std": std["dice_best"],
+                    "dice_best_released_mean": mean["dice_best_released"],
+                    "dice_best_released_std": std["dice_best_released"],
                     "dice_val_mean": mean["dice_val"],
                     "auprc_mean": mean["auprc"],
                     "auprc_std": std["auprc"],
@@ -82,6 +85,33 @@ def _published(paper: pd.DataFrame | None, key: tuple[str, str, str]) -> dict[st
     if paper is None or key not in paper.index:
         return {f"paper_{column}": float("nan") for column in columns}
     return {f"paper_{column}": paper.loc[key, column] / 100 for column in columns}
+
+
+def undefined(subjects: pd.DataFrame) -> list[str]:
+    """Why values are missing: a sentence per test set and reason.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        As for `table1`.
+    """
+    found = []
+    for test_set, part in subjects.groupby("test_set", sort=False):
+        folds = part.groupby("fold")
+        for what, there in {
+            "no test subject has a lesion, so that nothing which compares with lesions": (
+                folds["lesion_ml"].max() > 0
+            ),
+            "no validation subject has a lesion to choose a threshold by, so that nothing at it": (
+                folds["threshold"].count() > 0
+            ),
+        }.items():
+            if not there.all():
+                where = (
+                    "" if not there.any() else f", folds {', '.join(map(str, there[~there].index))}"
+                )
+                found.append(f"{test_set.upper()}{where}: {what} is defined")
+    return found
 
 
 class EmptyReferences(NamedTuple):
@@ -106,15 +136,15 @@ def empty_references(subjects: pd.DataFrame, rows: Mapping[str, Mapping]) -> lis
     Returns
     -------
     list of EmptyReferences
-        None for test sets without such subjects; each row with `label`, `d_unhealthy` and `dice`
-        (per cent).
+        None for test sets without such subjects, or without others; each row with `label`,
+        `d_unhealthy` and `dice` (per cent).
     """
     found = []
     for test_set, part in subjects.groupby("test_set", sort=False):
         empty = list(part.loc[part["lesion_ml"] == 0, "subject"].unique())
-        if not empty:
-            continue
         others = part[part["lesion_ml"] > 0]
+        if not empty or others.empty:
+            continue
         per_fold = others.groupby(["row", "fold"], sort=False)["dice_best"].mean()
         values = [
             {

@@ -1,4 +1,4 @@
-"""Table 2: how sure the numbers of Table 1 are, and how SADM_res compares with the other rows."""
+"""Table 2: how sure the numbers of Table 1 are, and how rows compare with the references."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ import pandas as pd
 from uad.evaluation import statistics
 from uad.report import blocks, pages
 from uad.report.blocks import Block, Cell, Context, row_name
-from uad.report.numbers import number, p_value, percent, signed_difference
+from uad.report.numbers import DASH, number, p_value, percent, signed_difference
 
 NAMES = {"dice_best": "[DICE]", "dice_val": "Dice_val", "auprc": "AUPRC"}
 # Columns of a `statistics.Distance`, after the metric.
@@ -47,9 +47,10 @@ def table2(
             found |= {f"{metric}_{end}": interval[end] for end in ("mean", "low", "high")}
             if metric in statistics.PUBLISHED:
                 paper = f"paper_{statistics.PUBLISHED[metric]}"
+                estimator = statistics.AS_PUBLISHED[metric]
                 distance = statistics.distance(
-                    interval,
-                    line[f"{metric}_std"],
+                    whole.loc[(row, test_set, estimator)],
+                    line[f"{estimator}_std"],
                     line[f"{paper}_mean"],
                     line[f"{paper}_std"],
                     simulated,
@@ -73,15 +74,14 @@ def _columns(metric: str) -> list[str]:
 
 
 def _reference(comparisons: pd.DataFrame, row: str) -> str | None:
-    """The SADM_res row that a row is shown against: of its block, and of its training data.
+    """The reference that a row is shown against, of those that it is compared with.
 
-    A block with one SADM_res row has one for all; where there are several, the one with the same
-    D_unhealthy. None if there is no such row.
+    Where there are several, the one with the same D_unhealthy, or else the first. None if there is
+    none.
     """
     found = comparisons.loc[comparisons["row"] == row, "reference"].unique()
-    if len(found) > 1:
-        found = [name for name in found if name.partition("-")[2] == row.partition("-")[2]]
-    return found[0] if len(found) else None
+    same = [name for name in found if name.partition("-")[2] == row.partition("-")[2]]
+    return next(iter([*same, *found]), None)
 
 
 class Section(NamedTuple):
@@ -120,7 +120,7 @@ def write_html(
             Section(
                 test_set,
                 part["n_subjects"].max(),
-                blocks.blocks(part, context, _interval_cells),
+                blocks.blocks(part, context, lambda lines: _interval_cells(lines, context)),
                 list(_agreement(agreement, test_set)),
                 *_volumes(part, dice[dice["stratum"] == "lesion_ml"], context),
             )
@@ -130,16 +130,18 @@ def write_html(
         "table2.html.j2",
         title="Table 2. Intervals and tests",
         simulated=context.simulated,
+        warnings=context.undefined,
         random_extractor=context.random_extractor,
         fewest=statistics.FEWEST,
-        headings=[h for name in NAMES.values() for h in (name, "SADM_res − row", "p")],
+        headings=["reference", *(h for name in NAMES.values() for h in (name, "it − row", "p"))],
         sections=sections,
     )
 
 
-def _interval_cells(lines: pd.DataFrame) -> list[Cell]:
-    """Mean, interval and verdict; difference; p, of every metric."""
-    line, cells = lines.iloc[0], []
+def _interval_cells(lines: pd.DataFrame, context: Context) -> list[Cell]:
+    """Reference; then mean, interval and verdict, difference, and p of every metric."""
+    line = lines.iloc[0]
+    cells = [Cell(_shown(line["reference"], context))]
     for metric in NAMES:
         mean, low, high = (percent(line[f"{metric}_{end}"]) for end in ("mean", "low", "high"))
         p = line[f"{metric}_p_holm"]
@@ -149,6 +151,15 @@ def _interval_cells(lines: pd.DataFrame) -> list[Cell]:
             Cell(p_value(p), bold=p < 0.05),
         ]
     return cells
+
+
+def _shown(reference: str | None, context: Context) -> str:
+    """Label of a reference, and in brackets what it is trained on."""
+    if pd.isna(reference):
+        return DASH
+    unhealthy = reference.partition("-")[2]
+    label = context.labels[reference]
+    return f"{label} ({blocks.dataset_name(unhealthy)})" if unhealthy else label
 
 
 def against_paper(line: pd.Series, metric: str) -> list[str]:

@@ -99,6 +99,7 @@ def write_html(table: pd.DataFrame, context: Context, path: str | Path) -> None:
         "table3.html.j2",
         title="Table 3. Further metrics",
         simulated=context.simulated,
+        warnings=context.undefined,
         random_extractor=context.random_extractor,
         headings=[column.heading for column in COLUMNS],
         sections=sections,

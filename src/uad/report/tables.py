@@ -31,6 +31,8 @@ class Comparison:
         Test sets whose scans this run has preprocessed.
     random_extractors : collection of str
         Rows whose feature extractor is random.
+    references : sequence of str
+        Rows that others are compared with.
     """
 
     rows: Mapping[str, Mapping]
@@ -41,6 +43,7 @@ class Comparison:
     threshold: str
     registered: Sequence[str]
     random_extractors: Sequence[str]
+    references: Sequence[str]
 
 
 def write_all(
@@ -57,7 +60,7 @@ def write_all(
         leaks are told; `published`, a path, or empty if there are no published values.
     outputs : dict of str to path-like
         `csv`, `html` and `tex` of Table 1; `csv2` and `html2`; `csv3` and `html3`; `statistics`,
-        `comparisons` and `agreement`.
+        `comparisons` and `agreement`; `pairs`, if each row is to be compared with each other.
     comparison : Comparison
 
     Raises
@@ -77,7 +80,7 @@ def write_all(
     known = joined.known(inputs["known"], comparison.test_sets, tested)
     quality = joined.known(inputs["quality"], comparison.registered, tested)
     intervals = statistics.intervals(subjects, known, comparison.seed)
-    comparisons = statistics.comparisons(subjects, rows)
+    comparisons = statistics.comparisons(subjects, rows, comparison.references)
     first = table1.table1(subjects, rows, inputs.get("published"))
     second = table2.table2(first, intervals, comparisons, comparison.simulated)
     third = table3.table3(first, subjects, healthy, pooled)
@@ -86,6 +89,8 @@ def write_all(
         table1.write_csv(table, outputs[name])
     tsv.write(intervals, outputs["statistics"])
     tsv.write(comparisons, outputs["comparisons"])
+    if "pairs" in outputs:
+        tsv.write(statistics.pairs(subjects, rows), outputs["pairs"])
     tsv.write(agreement, outputs["agreement"])
 
     context = Context(
@@ -94,6 +99,7 @@ def write_all(
         leaks=leaks(inputs["splits"], folds),
         random_extractors=comparison.random_extractors,
         released_threshold=comparison.threshold == "released",
+        undefined=table1.undefined(subjects),
     )
     empty = table1.empty_references(subjects, rows)
     kept = table1.lesions_kept(subjects, quality)

@@ -2,7 +2,9 @@
 
 import errno
 import fcntl
+import itertools
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -12,9 +14,10 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from uad.base import resumable
+from uad.base import files, resumable
 
 SHAPE = (3, 4)
+SIZE = 48  # bytes of a volume
 
 
 def volume(i):
@@ -28,6 +31,20 @@ def test_result_is_a_plain_npy_file(tmp_path):
     assert found.dtype == np.float32
     assert found[:, 0, 0].tolist() == [0, 1, 2, 3, 4]
     assert [p.name for p in tmp_path.iterdir()] == ["out.npy"]
+
+
+def resumed(path, fingerprint="x"):
+    """Finish the array that was `interrupted`; which volumes were computed for it."""
+    computed = []
+
+    def compute(i):
+        computed.append(i)
+        return volume(i)
+
+    resumable.write_resumable(path, 5, SHAPE, np.float32, compute, fingerprint, "test")
+    assert np.load(path)[:, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    assert [p.name for p in path.parent.iterdir()] == ["out.npy"]
+    return computed
 
 
 def interrupted(path, at, fingerprint="x"):
@@ -46,32 +63,98 @@ def test_goes_on_behind_the_last_complete_volume(tmp_path):
     path = tmp_path / "out.npy"
     interrupted(path, at=3)
     assert not path.exists()
-    (part,) = tmp_path.iterdir()
+    (part,) = tmp_path.glob(".*.part")
     with open(part, "ab") as file:  # killed in the middle of a write
         file.write(b"half")
-    computed = []
-
-    def compute(i):
-        computed.append(i)
-        return volume(i)
-
-    resumable.write_resumable(path, 5, SHAPE, np.float32, compute, "x", "test")
-    assert computed == [3, 4]
-    assert np.load(path)[:, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    assert resumed(path) == [3, 4]
 
 
-def test_starts_over_under_another_fingerprint(tmp_path):
+def test_starts_over_under_another_fingerprint(tmp_path, caplog):
     path = tmp_path / "out.npy"
     interrupted(path, at=3)
-    computed = []
+    with caplog.at_level("INFO"):
+        assert resumed(path, "y") == [0, 1, 2, 3, 4]
+    assert f"settings, code or inputs have changed since a part of {path}" in caplog.text
 
-    def compute(i):
-        computed.append(i)
-        return volume(i)
 
-    resumable.write_resumable(path, 5, SHAPE, np.float32, compute, "y", "test")
-    assert computed == [0, 1, 2, 3, 4]
-    assert [p.name for p in tmp_path.iterdir()] == ["out.npy"]
+def zeros_in_volume_1(part, digests):
+    with open(part, "r+b") as file:
+        file.seek(-2 * SIZE, os.SEEK_END)
+        file.write(bytes(SIZE))
+
+
+def one_bit_in_volume_1(part, digests):
+    content = bytearray(part.read_bytes())
+    content[-SIZE - 1] ^= 1
+    part.write_bytes(content)
+
+
+def zeros_for_everything(part, digests):
+    part.write_bytes(bytes(part.stat().st_size))
+
+
+def zeros_in_the_header(part, digests):
+    with open(part, "r+b") as file:
+        file.write(bytes(8))
+
+
+def digests_lost(part, digests):
+    digests.write_bytes(b"")
+
+
+def digests_gone(part, digests):
+    digests.unlink()
+
+
+def digest_of_volume_1_cut(part, digests):
+    digests.write_bytes(digests.read_bytes()[: resumable.DIGEST + 3])
+
+
+def volumes_lost(part, digests):
+    part.write_bytes(part.read_bytes()[: -2 * SIZE])
+
+
+def volumes_gone(part, digests):
+    part.unlink()
+
+
+def volumes_swapped(part, digests):
+    content = part.read_bytes()
+    part.write_bytes(content[: -2 * SIZE] + content[-SIZE:] + content[-2 * SIZE : -SIZE])
+
+
+@pytest.mark.parametrize(
+    ("harm", "first"),
+    [
+        (zeros_in_volume_1, 1), (one_bit_in_volume_1, 1), (zeros_for_everything, 0),
+        (zeros_in_the_header, 0), (digests_lost, 0), (digests_gone, 0),
+        (digest_of_volume_1_cut, 1), (volumes_lost, 1), (volumes_gone, 0), (volumes_swapped, 1),
+    ],
+)  # fmt: skip
+def test_what_a_power_cut_took_is_computed_again(tmp_path, caplog, harm, first):
+    """File systems may keep a file's length and lose its blocks."""
+    path = tmp_path / "out.npy"
+    interrupted(path, at=3)
+    harm(*(next(tmp_path.glob(f".*.{kind}")) for kind in ("part", "digests")))
+    assert resumed(path) == list(range(first, 5))
+    if harm not in (volumes_lost, volumes_gone):
+        assert f"of 3 saved volumes only the first {first} are as they were" in caplog.text
+
+
+def test_the_content_is_on_the_disk_before_a_file_has_its_name(tmp_path, monkeypatch):
+    events = []
+
+    def watch(module, name):
+        original = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a: events.append(name) or original(*a))
+
+    watch(os, "fsync")
+    watch(os, "replace")
+    watch(pathlib.Path, "replace")
+    resumable.write_resumable(tmp_path / "a.npy", 2, SHAPE, np.float32, volume, "x", "test")
+    files.write_json({}, tmp_path / "b.json")
+    # `Path.replace` may or may not call `os.replace`.
+    assert [name for name, _ in itertools.groupby(events)] == ["fsync", "replace"] * 2
 
 
 def test_wrong_shape_is_a_defect(tmp_path):

@@ -28,6 +28,49 @@ def test_a_table_reads_back(path):
     assert found["value"][0] == pytest.approx(0.123457) and pd.isna(found["value"][1])
 
 
+@pytest.fixture
+def sealed(tmp_path):
+    tsv.write(TABLE, tmp_path / "sealed.tsv", sealed=True)
+    return tmp_path / "sealed.tsv"
+
+
+def test_a_sealed_table_reads_back_without_its_seal(path, sealed):
+    pd.testing.assert_frame_equal(tsv.read(sealed), tsv.read(path))
+    assert sealed.read_text().count("\tcrc32:") == 2
+    tsv.write(TABLE[:0], sealed, sealed=True)
+    assert list(tsv.read(sealed).columns) == list(TABLE.columns)
+    tsv.write(tsv.read(path), path, sealed=True)
+    tsv.write(TABLE, sealed, sealed=True)
+    assert path.read_bytes() == sealed.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "becomes"),
+    [("0.123457", "0.123458"), ("007", "008"), ("value", "other"), ("in two", "in too")],
+)
+def test_no_other_content_passes_for_what_was_sealed(sealed, text, becomes):
+    content = sealed.read_text()
+    assert content.count(text) == 1
+    sealed.write_text(content.replace(text, becomes))
+    with pytest.raises(InputError, match=f"^{sealed}: is not as it was written"):
+        tsv.read(sealed)
+
+
+def test_no_line_of_a_sealed_table_can_be_missing_or_in_another_place(sealed):
+    tsv.write(TABLE.assign(remark="x"), sealed, sealed=True)
+    header, first, last = sealed.read_text().splitlines(keepends=True)
+    for lines in (
+        [header, first],
+        [header, last],
+        [header],
+        [header, last, first],
+        [header, first, last, last],
+    ):
+        sealed.write_text("".join(lines))
+        with pytest.raises(InputError, match=f"^{sealed}: is not as it was written"):
+            tsv.read(sealed)
+
+
 def test_a_table_without_lines_reads_back(path):
     tsv.write(TABLE[:0], path)
     assert list(tsv.read(path).columns) == list(TABLE.columns) and tsv.read(path).empty

@@ -44,6 +44,74 @@ def test_atlas_v2():
     assert left_out == []
 
 
+@pytest.mark.parametrize(
+    ("first", "label"), [("BraTS20_Training_001", "BraTS20Training001"), ("BraTS2021_01", None)]
+)
+def test_brats_of_2020(first, label):
+    other = "BraTS20_Training_369"
+    files = [f"{s}/{s}_{name}.nii" for s in (first, other) for name in ("t1", "t1ce", "t2", "seg")]
+    found, left_out = datasets.find("brats21", files, "data")
+    assert list(found) == [*([label] if label else []), "BraTS20Training369"]
+    assert found["BraTS20Training369"].lesion == f"{other}/{other}_seg.nii"
+    assert [path for path, _ in left_out] == ([] if label else sorted(files[:4]))
+
+
+GLI = [
+    f"BraTS-GLI-{case}/BraTS-GLI-{case}-{name}.nii.gz"
+    for case in ("00000-000", "00002-000", "00002-001")
+    for name in ("t1n", "t1c", "t2w", "t2f", "seg")
+]
+
+
+@pytest.mark.parametrize(("modality", "tag"), [("T1", "t1n"), ("T2", "t2w")])
+def test_brats_of_2023_and_its_first_sessions(modality, tag):
+    found, left_out = datasets.find("brats21", GLI, "data", modality)
+    assert list(found) == ["BraTSGLI00000", "BraTSGLI00002"]
+    case = "BraTS-GLI-00002-000/BraTS-GLI-00002-000"
+    assert found["BraTSGLI00002"].image == f"{case}-{tag}.nii.gz"
+    assert found["BraTSGLI00002"].lesion == f"{case}-seg.nii.gz"
+    reason = "another session than datasets.brats21.sessions wants"
+    other = case.replace("02-000", "02-001")
+    assert left_out == [(f"{other}-{tag}.nii.gz", reason)]
+
+
+@pytest.mark.parametrize(
+    ("sessions", "labels"),
+    [
+        (["all"], ["BraTSGLI00000ses000", "BraTSGLI00002ses000", "BraTSGLI00002ses001"]),
+        (["001"], ["BraTSGLI00002ses001"]),
+        (["000", "001"], ["BraTSGLI00000ses000", "BraTSGLI00002ses000", "BraTSGLI00002ses001"]),
+    ],
+)
+def test_sessions_that_are_asked_for(sessions, labels):
+    found, left_out = datasets.find("brats21", GLI, "data", sessions=sessions)
+    assert list(found) == labels
+    assert [datasets.person(label) for label in labels] == [label[:13] for label in labels]
+    assert all(label[-3:] in found[label].lesion for label in labels)
+    assert len(left_out) == 3 - len(labels)
+
+
+def test_sessions_that_nobody_has_are_named():
+    with pytest.raises(InputError, match=r"datasets.brats21.sessions names 1, but there are only"):
+        datasets.find("brats21", GLI, "data", sessions=["1"])
+
+
+def test_first_session_with_an_image_counts():
+    stem = "sub-r001s001_ses-{}_space-MNI152NLin2009aSym_"
+    mask = "label-L_desc-T1lesion_mask.nii.gz"
+    files = [stem.format(1) + mask, stem.format(2) + mask, stem.format(2) + "T1w.nii.gz"]
+    found, left_out = datasets.find("atlas_v2", files, "data")
+    assert found["r001s001"][1:3] == (files[2], files[1]) and left_out == []
+
+
+def test_two_years_of_brats_are_not_mixed():
+    files = ["BraTS20_Training_001_t1.nii", "BraTS20_Training_001_seg.nii"]
+    newer = ["BraTS2021_00001_t1.nii.gz", "BraTS2021_00001_seg.nii.gz"]
+    found, left_out = datasets.find("brats21", [*files, *newer], "data")
+    assert list(found) == ["BraTS00001"]
+    assert left_out == [("BraTS 2020", "2 file(s): only the BraTS 2021 ones are used")]
+
+
 @pytest.mark.parametrize("folder", ["", "patient05/"])
 @pytest.mark.parametrize(("modality", "tag"), [("T1", "T1W"), ("T2", "T2W")])
 def test_mslub(folder, modality, tag):
@@ -52,6 +120,64 @@ def test_mslub(folder, modality, tag):
     found, left_out = datasets.find("mslub", files, "data", modality)
     assert found == {"patient05": ("patient05", files[0], files[2], None)}
     assert left_out == []
+
+
+@pytest.mark.parametrize("above", ["", "cross_sectional/coregistered/", "raw/"])
+def test_mslub_by_patients_folders(above):
+    names = ("T1W", "T1WKS", "T2W", "FLAIR", "consensus_gt", "brainmask")
+    files = [f"{above}patient{n}/{name}.nii.gz" for n in ("01", "30") for name in names]
+    found, left_out = datasets.find("mslub", files, "data")
+    assert list(found) == ["patient01", "patient30"] and left_out == []
+    assert found["patient30"][1:3] == (files[6], files[10])
+
+
+def test_mslub_raw_beside_co_registered_takes_those_on_the_grid_of_the_masks():
+    # The archive itself, and the layout of the repository on GitHub.
+    own = ["patient01/patient01_T1W.nii.gz", "patient01/patient01_consensus_gt.nii.gz"]
+    raw = "patient01/raw/patient01_T1W.nii.gz"
+    found, left_out = datasets.find("mslub", [*own, raw], "data")
+    assert found == {"patient01": ("patient01", *own, None)}
+    assert left_out == [("raw", "1 file(s): only the co-registered ones are used")]
+
+    kinds = ("raw", "coregistered", "coregistered_resampled")
+    files = [
+        f"cross_sectional/{kind}/patient01/{name}.nii.gz"
+        for kind in kinds
+        for name in ("T1W", "consensus_gt")
+    ]
+    more = [
+        "longitudinal/raw/patient01/study1_T1W.nii.gz",
+        "cross_sectional/MNI/patient01/T1.nii.gz",
+    ]
+    found, left_out = datasets.find("mslub", [*files, *more], "data")
+    assert found["patient01"][1:3] == tuple(files[2:4])
+    unused = "1 file(s) in a part of the archive that is not used"
+    other = "2 file(s): only the co-registered ones are used"
+    assert left_out == [
+        ("MNI", unused), ("longitudinal", unused),
+        ("coregistered_resampled", other), ("raw", other),
+    ]  # fmt: skip
+
+
+def test_the_whole_archive_of_wmh_gives_its_training_part():
+    files = []
+    for part, n in (("training", 20), ("test", 30)):
+        for site in ("Utrecht", "Singapore", "Amsterdam/GE3T"):
+            for k in range(n):
+                case = f"{part}/{site}/{k}"
+                files += [f"{case}/{name}.nii.gz" for name in ("pre/T1", "orig/T1", "wmh")]
+    files += [f"test/Amsterdam/GE1T5/{k}/wmh.nii.gz" for k in range(10)]
+    files += [f"additional_annotations/observer_o3/{files[0].replace('pre/T1', 'result')}"]
+    found, left_out = datasets.find("wmh", files, "data")
+    assert len(found) == 60 == datasets.load("wmh").CASES["T1"]
+    assert not any("test/" in s.image for s in found.values())
+    unused = "file(s) in a part of the archive that is not used"
+    assert left_out == [("additional_annotations", f"1 {unused}"), ("test", f"280 {unused}")]
+
+
+def test_suffixes_in_capitals():
+    found, left_out = datasets.find("ixi", ["IXI002-Guys-0828-T1.NII.GZ"], "data")
+    assert list(found) == ["IXI002"] and left_out == []
 
 
 @pytest.mark.parametrize(
@@ -117,6 +243,7 @@ def test_repeated_subjects_are_listed():
 
 ODD = "its name has braces, or characters that cannot be printed"
 OUTSIDE = "it leads out of the data set's folder"
+NO_LABEL = "is no label: letters and digits, without 'ses'"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +256,7 @@ OUTSIDE = "it leads out of the data set's folder"
         ("../../x/IXI002-Guys-0828-T1.nii.gz", OUTSIDE),
         ("x/../../IXI002-Guys-0828-T1.nii.gz", OUTSIDE),
         ("/etc/IXI002-Guys-0828-T1.nii.gz", OUTSIDE),
-        ("IXI\u0660\u0660\u0662-Guys-0828-T1.nii.gz", "'IXI٠٠٢' has more than letters and digits"),
+        ("IXI\u0660\u0660\u0662-Guys-0828-T1.nii.gz", f"'IXI٠٠٢' {NO_LABEL}"),
         ("IXI0/2-Guys-0828-T1.nii.gz", "not a file of IXI"),
         ("IXI0.2-Guys-0828-T1.nii.gz", "not a file of IXI"),
     ],
@@ -152,7 +279,10 @@ def test_labels_are_letters_and_digits_whatever_a_module_says(monkeypatch):
     files = ["IXI004-HH-0001-T1.nii.gz", "IXI005-IOP-0001-T1.nii.gz"]
     found, left_out = datasets.find("ixi", files, "data")
     assert list(found) == ["a"]
-    assert left_out == [(files[0], "'../../x' has more than letters and digits")]
+    assert left_out == [(files[0], f"'../../x' {NO_LABEL}")]
+    monkeypatch.setattr(module, "label", lambda match: match["site"].lower() + "sess")
+    with pytest.raises(InputError, match="no IXI T1 image found"):
+        datasets.find("ixi", files, "data")
 
 
 def test_missing_modality_is_named():

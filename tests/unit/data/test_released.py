@@ -293,6 +293,25 @@ def test_missing_folder_and_lists_are_named(leaky, tmp_path):
     assert len(released.paths(leaky, "ixi", 5)) == 11
 
 
+def test_folds_that_do_not_run_need_neither_lists_nor_subjects(tmp_path):
+    for role, fold, number in (("train", 0, 0), ("val", 0, 10), ("train", 2, 9), ("val", 2, 10)):
+        name = f"IXI{number:03d}-Guys-0001_t1.nii.gz"
+        write_list(tmp_path / f"IXI_{role}_fold{fold}.csv", [name])
+    write_list(tmp_path / "IXI_test.csv", ["IXI050-HH-0001_t1.nii.gz"])
+    assert len(released.paths(tmp_path, "ixi", 3, [0])) == 5  # of fold 2 too, which are there
+    with pytest.raises(InputError, match=r"IXI_train_fold1\.csv: .* is missing"):
+        released.paths(tmp_path, "ixi", 3, [0, 1])
+    rows = released.rows(tmp_path, "ixi", 3, [0])
+    assert {fold for _, fold, _ in rows} == {0, 2}
+    there = ["IXI000", "IXI010", "IXI050"]
+    with pytest.raises(InputError, match="fold 2 has no train subject"):
+        drawing.from_lists(rows, there, False)
+    split = drawing.from_lists(rows, there, False, needed=[0])
+    assert sorted(split.loc[split["fold"] == 0, "role"]) == ["test", "train", "val"]
+    with pytest.raises(InputError, match="fold 0 has no val subject"):
+        drawing.from_lists(rows, ["IXI000", "IXI050"], False, needed=[0])
+
+
 FAULTS = {
     "no column": (",name\n0,patient01\n", "has no column img_name"),
     "empty": ("", "has no column img_name"),

@@ -173,3 +173,20 @@ def test_a_cohort_larger_than_memory(tmp_path):
     drawn, own_kib = map(int, done.stdout.split())
     assert drawn == 5 * 32
     assert own_kib < 500 * 1024
+
+
+def test_fixed_slices_get_the_same_anomalies_again(pack):
+    """As models that are trained on synthetic ones can be validated."""
+    batches = [
+        slices.fixed(
+            pack, np.array([1, 3]), 3, 4, corrupt=anomalies.load("draem"),
+            rng=np.random.default_rng(6),
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for one, other in zip(*batches):
+        assert torch.equal(one.image, other.image) and torch.equal(one.lesion, other.lesion)
+    plain = slices.fixed(pack, np.array([1, 3]), 3, 4)
+    changed = torch.cat([(b.image != p.image).float() for b, p in zip(batches[0], plain)])
+    lesion = torch.cat([b.lesion for b in batches[0]])
+    assert lesion.any() and (changed <= lesion).all()

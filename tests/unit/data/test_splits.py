@@ -148,3 +148,24 @@ def test_evaluated_subjects_are_validation_then_test():
 )
 def test_age_groups(age, group):
     assert drawing.age_group(age) == group
+
+
+def test_sessions_of_a_subject_are_drawn_together():
+    names = [f"S{i:02d}ses{j}" for i in range(20) for j in ("000", "001")[: 1 + i % 2]]
+    split = drawing.clean(names, [""] * 30, 8, 2, 5, 2, np.random.default_rng(0))
+    split["person"] = split["subject"].str[:3]
+    assert (split.groupby(["fold", "person"])["role"].nunique() == 1).all()
+    persons = split.drop_duplicates(["fold", "person"]).groupby(["fold", "role"]).size().unstack()
+    assert (persons["train"] == 8).all() and (persons["val"] == 2).all()
+    assert (persons["test"] == 5).all()
+    twice = split.groupby(["fold", "person"]).size()
+    assert (twice == [1 + int(person[1:]) % 2 for _, person in twice.index]).all()
+
+
+def test_a_listed_subject_stands_for_its_sessions():
+    rows = [("A", 0, "train"), ("B", 0, "val"), ("C", 0, "test"), ("D", 0, "test")]
+    split = drawing.from_lists(rows, ["Ases1", "Ases2", "B", "Cses2"], purge_leakage=True)
+    found = list(split.itertuples(index=False, name=None))
+    assert found == [
+        ("Ases1", 0, "train"), ("Ases2", 0, "train"), ("B", 0, "val"), ("Cses2", 0, "test"),
+    ]  # fmt: skip

@@ -1,5 +1,7 @@
 """Reconstructions and maps, volume by volume, in the precision of a model's training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -27,7 +29,7 @@ def job(tmp_path):
     )
     params = {k: v for k, v in SMALL_DIFFUSION.items() if k != "test_levels"}
 
-    def run(precision, name, test_levels=(250, 500), seed=1):
+    def run(precision, name, test_levels=(250, 500), seed=1, **of_rule):
         model, network = tmp_path / f"{precision}.pt", tmp_path / f"unet-{precision}.pt"
         if not model.exists():
             training = {"precision": precision}
@@ -35,7 +37,7 @@ def job(tmp_path):
             checkpoints.save(model, "ddpm", params, state, "code", training=training)
             state = segmentation.network.state_dict()
             checkpoints.save(network, "unet", {"widths": [8, 16]}, state, "code", training=training)
-        job = Job(fold=0, device=torch.device("cpu"), threads=1, code="code")
+        job = Job(0, torch.device("cpu"), threads=1, params={"code": "code", **of_rule})
         test = {"test_levels": list(test_levels)}
         made, maps = tmp_path / f"{name}-r.npy", tmp_path / f"{name}-m.npy"
         reconstruction.reconstruct(data, model, test, seed, job, made)
@@ -78,13 +80,17 @@ def test_content_is_that_of_the_scan_not_its_last_digits():
     rng = np.random.default_rng(0)
     brain = rng.random((4, 8, 8)) < 0.314
     image = np.where(brain, 0.5, 0).astype(np.float32)
-    volume = packed.PackedVolume("a", image, brain, brain)
+
+    def of(subject, image, brain=brain):
+        return packed.PackedVolume(subject, image, brain, brain, brain)
+
+    volume = of("a", image)
     found = reconstruction.content(volume)
     assert found == (round(100 * brain.mean()), 50)
-    other = packed.PackedVolume("b", image * np.float32(1 + 1e-6), brain, brain)
+    other = of("b", image * np.float32(1 + 1e-6))
     assert reconstruction.content(other) == found
-    assert reconstruction.content(packed.PackedVolume("a", 2 * image, brain, brain)) != found
-    assert reconstruction.content(packed.PackedVolume("a", image, ~brain & False, brain)) == (0, 0)
+    assert reconstruction.content(of("a", 2 * image)) != found
+    assert reconstruction.content(of("a", image, ~brain & False)) == (0, 0)
 
 
 def test_networks_compute_in_the_precision_of_their_training(job):
@@ -104,10 +110,14 @@ def test_test_levels_are_those_of_the_job(job):
     [
         ("reconstruct", {"test_levels": [250, 501]}),
         ("reconstruct", {"seed": 2}),
+        ("reconstruct", {"code": "other"}),
+        ("score", {"code": "other"}),
+        ("score", {"any": {"parameter": ["of", "the rule"]}}),
     ],
 )
-def test_volumes_of_other_settings_are_not_gone_on_from(job, monkeypatch, job_of, change):
+def test_volumes_of_other_settings_are_not_gone_on_from(job, monkeypatch, caplog, job_of, change):
     """A job that was killed part-way and starts again with another setting begins anew."""
+    caplog.set_level("INFO")
     expected = job("32-true", "whole", **change)
     original = resumable.write_resumable
 
@@ -122,5 +132,22 @@ def test_volumes_of_other_settings_are_not_gone_on_from(job, monkeypatch, job_of
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(resumable, "write_resumable", killed)
         job("32-true", "twice")
+    assert "starting over" not in caplog.text
     for whole, found in zip(expected, job("32-true", "twice", **change)):
         np.testing.assert_array_equal(found, whole)
+    assert "starting over: settings, code or inputs have changed" in caplog.text
+    assert "resuming" not in caplog.text
+
+
+def test_volumes_are_of_one_kind_of_device(job, tmp_path):
+    """What chose it, and how many threads there are, decides nothing."""
+    split = tmp_path / "split.tsv"
+    data = Evaluated([split], split, with_training=False)
+    on_cpu, on_gpu = (
+        Job(0, torch.device(name), threads=1, params={"accelerator": name, "code": "c"})
+        for name in ("cpu", "cuda")
+    )
+    same = replace(on_cpu, threads=2, params={"accelerator": "auto", "code": "c"})
+    assert data.fingerprint(on_cpu, []) == data.fingerprint(same, [])
+    assert data.fingerprint(on_cpu, []) != data.fingerprint(on_gpu, [])
+    assert data.fingerprint(on_cpu, []) != replace(data, with_training=True).fingerprint(on_cpu, [])

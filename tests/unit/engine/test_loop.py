@@ -1,11 +1,13 @@
 """The loop on a scripted method: which weights are kept, what epochs draw, how batches weigh."""
 
+import numpy as np
 import pytest
 import torch
 from test_training import BLOCK
 
 from uad.base import seeding
 from uad.base.errors import InputError
+from uad.data import slices
 from uad.engine import loop
 from uad.engine.saved_state import SavedState, State
 from uad.engine.settings import Training
@@ -28,7 +30,7 @@ class Scripted(torch.nn.Module):
         return torch.tensor(next(self.losses))
 
 
-def fit_scripted(method, folder, **changes):
+def fit_scripted(method, folder, validation=([0],), **changes):
     """Six epochs of one batch; the seed is 1."""
 
     class Data:
@@ -39,7 +41,7 @@ def fit_scripted(method, folder, **changes):
 
     settings = {**BLOCK["training"], "learning_rate": 1.0, "save_minutes": 99, **changes}
     saved = SavedState(folder / "state.pt", "", 99, "scripted")
-    return loop.fit(method, Data(), [[0]], Training(**settings), 1, saved)
+    return loop.fit(method, Data(), validation, Training(**settings), 1, saved)
 
 
 @pytest.mark.parametrize(
@@ -77,11 +79,65 @@ def test_a_step_without_a_finite_loss_changes_nothing(tmp_path):
     assert [line["train_loss"] is None for line in state.history] == [s in (1, 4) for s in range(6)]
 
 
-def test_many_such_steps_in_a_row_end_the_training(tmp_path, monkeypatch):
+class Steep(Scripted):
+    """One whose loss is finite in all steps, and whose gradient is infinite in some."""
+
+    def __init__(self, losses, at):
+        super().__init__(losses)
+        self.at = at
+
+    def loss(self, batch, rng):
+        loss = super().loss(batch, rng)
+        if self.network.training and len(self.drawn) - 1 in self.at:
+            loss = loss + self.network.weight.sum().sub(self.network.weight.sum().detach()).sqrt()
+        return loss
+
+
+def test_a_step_without_a_finite_gradient_changes_nothing(tmp_path):
+    method = Steep((3.0, 2.0, 1.0), at=(0, 1, 4))
+    state = fit_scripted(method, tmp_path)
+    assert method.network.weight.item() == pytest.approx(3, rel=1e-4)  # of six steps
+    assert [line["skipped"] for line in state.history] == [1, 1, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize("kind", [Overflowing, Steep])
+def test_many_such_steps_in_a_row_end_the_training(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(loop, "SKIPPED_AT_MOST", 3)
-    fit_scripted(Overflowing((3.0, 2.0, 1.0), at=(0, 1, 3, 4)), tmp_path)
-    with pytest.raises(InputError, match="became nan in epoch 5 .* 3 steps; .*state.pt to start"):
-        fit_scripted(Overflowing((3.0, 2.0), at=(2, 3, 4)), tmp_path)
+    fit_scripted(kind((3.0, 2.0, 1.0), at=(0, 1, 3, 4)), tmp_path)
+    with pytest.raises(InputError, match="3 steps in a row, the last in epoch 5, .*state.pt to"):
+        fit_scripted(kind((3.0, 2.0), at=(2, 3, 4)), tmp_path)
+
+
+def test_steps_left_out_do_not_shrink_the_gradients_of_later_ones(tmp_path, monkeypatch):
+    """Outside half precision, where nothing would let the scale grow again."""
+    scales, update = [], torch.amp.GradScaler.update
+
+    def noted(self, new_scale=None):
+        update(self, new_scale)
+        scales.append(self.get_scale())
+
+    monkeypatch.setattr(torch.amp.GradScaler, "update", noted)
+    fit_scripted(Overflowing((3.0, 2.0, 1.0), at=(1, 3, 4)), tmp_path)
+    assert scales == [1.0] * 6
+
+
+def test_the_optimiser_is_that_of_the_device_that_resumes(tmp_path):
+    """A state from a GPU says `fused`, that of a CPU does not; neither fits the other."""
+    network = Scripted(()).network
+    optimizer = torch.optim.AdamW(network.parameters())
+    optimizer.param_groups[0]["fused"] = True
+    saved = SavedState(tmp_path / "state.pt", "", 99, "scripted")
+    saved.save(State(), {"network": network, "optimizer": optimizer})
+    groups, init = [], torch.optim.AdamW.__init__
+
+    def noted(self, *arguments, **settings):
+        init(self, *arguments, **settings)
+        groups.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "__init__", noted)
+        fit_scripted(Scripted((3.0, 2.0, 1.0)), tmp_path)
+    assert [group["fused"] for group in groups[0].param_groups] == [False]
 
 
 def test_a_validation_that_is_never_finite_gives_no_model(tmp_path):
@@ -139,3 +195,20 @@ def test_validation_weighs_batches_by_their_slices():
     value = loop.validate(Method(), [[1, 2], [1]], seeding.generator(1, "validation"))
     assert value == pytest.approx((2 * 2 + 1 * 1) / 3)
     assert seen == list(seeding.generator(1, "validation").random(2))
+
+
+def test_random_validation_sees_other_slices_every_time(tmp_path, pack):
+    """One per volume, the same in a second run; fixed ones are the same at every validation."""
+    seen = []
+
+    class Watching(Scripted):
+        def loss(self, batch, rng):
+            if not self.network.training:
+                seen.append(batch.image.sum().item())
+            return super().loss(batch, rng)
+
+    validation = slices.TrainingSlices(pack, np.arange(4), 32, 1, False, False, None, False)
+    for run in ("one", "two"):
+        (tmp_path / run).mkdir()
+        fit_scripted(Watching((3.0, 2.0, 1.0)), tmp_path / run, validation=validation)
+    assert seen[:3] == seen[3:] and len(set(seen)) == 3

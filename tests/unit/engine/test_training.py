@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,14 +56,14 @@ class Inputs(dict):
         )
 
 
-JOB = Job(fold=0, device=torch.device("cpu"), threads=1, code="code")
+JOB = Job(fold=0, device=torch.device("cpu"), threads=1, params={"code": "code"})
 
 
-def train(out, inputs, block=BLOCK, model="unet-brats", save_minutes=0):
+def train(out, inputs, block=BLOCK, model="unet-brats", save_minutes=0, job=JOB):
     out.mkdir(exist_ok=True)
     names = {"model": "model.pt", "history": "history.tsv", "about": "about.json"}
     outputs = {name: out / file for name, file in names.items()}
-    training.train(model, block, inputs, outputs, 1, save_minutes, JOB)
+    training.train(model, block, inputs, outputs, 1, save_minutes, job)
     return torch.load(out / "model.pt", weights_only=True)
 
 
@@ -197,11 +198,22 @@ def test_state_of_another_configuration_is_not_resumed(tmp_path):
     assert_same_weights(clean, train(out, inputs))
 
 
-def test_damaged_state_is_not_resumed(tmp_path):
+@pytest.mark.parametrize("harm", ["half a file", "one bit", "zeros"])
+def test_damaged_state_is_not_resumed(tmp_path, caplog, harm):
     inputs, out = data(tmp_path), tmp_path / "out"
-    out.mkdir()
-    (out / ".state.pt").write_bytes(b"half a file")
+    interrupt(tmp_path, 8, "SIGKILL", save_minutes=0)
+    content = bytearray((out / ".state.pt").read_bytes())
+    weights = torch.load(out / ".state.pt", weights_only=True)["parts"]["network"]
+    at = content.index(weights["head.weight"].numpy().tobytes())
+    if harm == "half a file":
+        content = content[:at]
+    elif harm == "one bit":
+        content[at] ^= 1
+    else:
+        content[at : at + 8] = bytes(8)
+    (out / ".state.pt").write_bytes(content)
     assert_same_weights(train(tmp_path / "clean", inputs), train(out, inputs))
+    assert f"starting over: {out}/.state.pt: " in caplog.text
 
 
 def test_model_file_says_how_it_was_made(tmp_path):
@@ -274,6 +286,17 @@ def test_a_loss_that_is_not_finite_is_named(tmp_path):
     with pytest.raises(InputError, match="unet-brats fold 0: no validation loss was finite"):
         train(tmp_path / "out", data(tmp_path), block)
     assert not (tmp_path / "out" / "model.pt").exists()
+
+
+def test_a_model_file_with_one_wrong_bit_is_named(tmp_path):
+    path, value = tmp_path / "model.pt", torch.rand(100)
+    checkpoints.write({"a": value}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(value.numpy().tobytes()) + 200] ^= 4
+    path.write_bytes(content)
+    assert torch.load(path, weights_only=True)["a"].shape == (100,)  # torch does not notice
+    with pytest.raises(InputError, match="model.pt: is damaged .wrong check sum of .*data/0"):
+        checkpoints.read(path)
 
 
 def test_damaged_model_file_is_named(tmp_path):
@@ -354,11 +377,11 @@ def test_a_changed_setting_for_after_training_goes_on_from_the_saved_state(tmp_p
     """And one for training does not."""
     inputs, seen = data(tmp_path), []
 
-    def fingerprint_of(**changes):
+    def fingerprint_of(job=JOB, **changes):
         try:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(loop, "fit", lambda *a: seen.append(a[-1].fingerprint) or 1 / 0)
-                train(tmp_path / "out", inputs, DIFFUSION | changes, "ddpm")
+                train(tmp_path / "out", inputs, DIFFUSION | changes, "ddpm", job=job)
         except ZeroDivisionError:
             return seen.pop()
 
@@ -366,6 +389,12 @@ def test_a_changed_setting_for_after_training_goes_on_from_the_saved_state(tmp_p
     assert fingerprint_of(test_levels=[1]) == before
     saving = DIFFUSION["training"] | {"save_minutes": 99}
     assert fingerprint_of(training=saving) == before
+    elsewhere = {"accelerator": "cuda", "local_gpus": 2, "save_minutes": 1}
+    job = replace(JOB, threads=2, device=torch.device("meta"), params=JOB.params | elsewhere)
+    assert job.fingerprint([], a=1) == JOB.fingerprint([], a=1) != JOB.fingerprint([], a=2)
+    # Of all other parameters of the rule, even if nothing here knows of them.
+    for name in ("code", "anything"):
+        assert fingerprint_of(replace(JOB, params=JOB.params | {name: "other"})) != before
     assert fingerprint_of(steps=500) != before
     assert fingerprint_of(training=DIFFUSION["training"] | {"epochs": 2}) != before
 
@@ -428,3 +457,96 @@ def test_precision_on_the_cpu(tmp_path):
     assert weights["bf16-mixed"].dtype == torch.float32
     assert not torch.equal(weights["bf16-mixed"], weights["32-true"])
     assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=0.1)
+
+
+# As in the released code.
+
+
+def caught(monkeypatch):
+    """Training that ends before its first step; the arguments of the loop."""
+    found = {}
+
+    def fit(method, data, validation, *rest):
+        found.update(method=method, data=data, validation=validation)
+        raise StopIteration
+
+    monkeypatch.setattr(loop, "fit", fit)
+    return found
+
+
+def start(folder, monkeypatch, model, synthetic=None, **changes):
+    found = caught(monkeypatch)
+    block = {**BLOCK, "training": {**BLOCK["training"], **changes}}
+    outputs = dict.fromkeys(("model", "history", "about"), folder / "out/model.pt")
+    with pytest.raises(StopIteration):
+        training.train(model, block, data(folder), outputs, 1, 0, JOB, synthetic)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("model", "drop_last", "dropped"),
+    [
+        ("unet-draem", "healthy", True), ("unet", "healthy", True),
+        ("unet-brats", "healthy", False), ("unet-draem", False, False), ("unet-brats", True, True),
+    ],
+)  # fmt: skip
+def test_last_batch_by_what_it_is_trained_on(tmp_path, monkeypatch, model, drop_last, dropped):
+    found = start(tmp_path, monkeypatch, model, drop_last=drop_last)
+    assert found["data"].drop_last is dropped
+
+
+def test_validation_on_anomalies_like_those_of_the_training(tmp_path, monkeypatch):
+    """The validation subject has a lesion in the pack; an anomaly takes its place."""
+    lesions = {}
+    for validation in ("test", "training"):
+        found = start(tmp_path, monkeypatch, "unet-draem", {"validation": validation})
+        lesions[validation] = torch.cat([batch.lesion for batch in found["validation"]])
+        assert found["data"].corrupt is not None
+    stored = np.load(tmp_path / "packed/lesion.npy")[2] > 0
+    assert lesions["test"].sum() == stored[[2, 6, 10]].sum()
+    assert not torch.equal(*lesions.values())
+    found = start(tmp_path, monkeypatch, "unet-draem", {"validation": "training"},
+                  validation="random")  # fmt: skip
+    assert found["validation"].corrupt is found["data"].corrupt
+
+
+def test_random_validation_draws_one_augmented_slice_of_each_validation_volume(
+    tmp_path, monkeypatch
+):
+    found = start(tmp_path, monkeypatch, "unet-brats", validation="random")["validation"]
+    assert list(found.rows) == [2] and found.slices_per_volume == 1
+    assert found.augment and not found.drop_last and found.corrupt is None
+
+
+def test_a_drifting_upstream_model_is_stored_as_it_has_become(tmp_path):
+    inputs = data(tmp_path)
+    diffusion = {
+        "unet": {"channels": 8, "multipliers": [1, 1], "res_blocks": 1, "head_channels": 8,
+                 "norm_groups": 4},
+        "encoder": {"width": 4, "blocks": [1, 1], "features": 8, "drop_path": 0.1},
+        "steps": 1000, "noise": {"octaves": 3, "persistence": 0.8, "wavelength": 16},
+    }  # fmt: skip
+    torch.manual_seed(0)
+    network = methods.build("cddpm", diffusion).network.state_dict()
+    checkpoints.save(tmp_path / "cddpm.pt", "cddpm", diffusion, network, "code")
+    inputs["upstream"] = str(tmp_path / "cddpm.pt")
+    block = {**BLOCK, "training": {**BLOCK["training"], "epochs": 2}}
+    found = {}
+    for frozen in ("evaluation", "drifting"):
+        (tmp_path / frozen).mkdir()
+        names = {"model": "model.pt", "history": "history.tsv", "about": "about.json"}
+        names |= {"upstream": "upstream.pt"} if frozen == "drifting" else {}
+        outputs = {name: tmp_path / frozen / file for name, file in names.items()}
+        training.train("unet_res-brats", {**block, "frozen": frozen}, inputs, outputs, 1, 0, JOB)
+        found[frozen] = torch.load(outputs["model"], weights_only=True)["network"]
+    assert found["evaluation"].keys() == found["drifting"].keys()
+    before, after = (
+        checkpoints.load(path, test={"test_levels": [500]}).network.state_dict()
+        for path in (tmp_path / "cddpm.pt", tmp_path / "drifting/upstream.pt")
+    )
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {
+        name
+        for name in before
+        if name.startswith("encoder.") and ("running" in name or "batches" in name)
+    }

@@ -44,8 +44,8 @@ def test_choice_does_not_depend_on_the_order_of_subjects():
 
 def test_subjects_without_a_lesion_are_not_chosen():
     assert cases.choose(table([0, 0, 0, 0.4, 0.6], [0, 0, 0, 1, 1])) == ["S3", "S4"]
-    with pytest.raises(InputError, match="no test subject has a lesion"):
-        cases.choose(table([0, 0], 0.0))
+    # Unless there are no others.
+    assert cases.choose(table([np.nan] * 3, 0.0)) == ["S1", "S2"]
 
 
 @pytest.fixture
@@ -110,6 +110,21 @@ def test_what_is_kept_of_a_case(results, collected):
     dice, threshold = collected["dice"][0, which], collected["threshold"][0, which]
     assert metrics.dice(total > threshold, volume.lesion) == pytest.approx(dice)
     assert metrics.best_dice(metrics.count(total, volume.lesion))[0] == dice
+
+
+def test_cases_without_a_lesion_have_no_dice(results, tmp_path):
+    path = results / "packed/brats21/lesion.npy"
+    np.save(path, np.zeros_like(np.load(path)))
+    found = collect(results, "sadm_res-brats", parts=["cddpm", "unet_res-brats"])
+    assert np.isnan(found["dice"]).all() and np.isnan(found["threshold"]).all()
+    assert (found["brain"].sum(axis=(1, 2)) > 100).all() and (found["peak"] > 0).all()
+    for figure, words in (
+        (pictures.cases(found, "sadm_res-brats"), "no lesion"),
+        (pictures.comparison({"brats": found}, {"cddpm": "cDDPM"}), "–"),
+    ):
+        canvas.save(figure, tmp_path / "f.svg")
+        text = (tmp_path / "f.svg").read_text()
+        assert words in text and "Dice nan" not in text and ">nan" not in text
 
 
 def test_written_and_read_again(collected, tmp_path):

@@ -40,7 +40,8 @@ def chance(rng, subjects, voxels=140_000, box=1):
         values.append(metrics.average_precision(counts))
     return pd.DataFrame(
         {"row": "chance", "test_set": "brats", "subject": [f"S{i}" for i in range(subjects)],
-         "fold": 0, "auprc": values, "lesion_ml": volumes, "prevalence": volumes / 0.008 / voxels}
+         "fold": 0, "threshold": 0.5, "auprc": values, "lesion_ml": volumes,
+         "prevalence": volumes / 0.008 / voxels}
     )  # fmt: skip
 
 
@@ -84,8 +85,49 @@ def test_subjects_without_lesion_do_not_count_against_perfection():
     check_controls.check(table, ROWS)
 
 
-def test_without_a_lesion_to_choose_a_threshold_dice_val_does_not_count():
-    check_controls.check(lines("perfect", threshold=np.inf, dice_val=0.0), ROWS)
+@pytest.mark.parametrize("row", ["perfect", "chance"])
+def test_without_a_lesion_to_choose_a_threshold_dice_val_must_be_missing(row):
+    values = {"auprc": [0.02, 0.006, 0.0015] * 2} if row == "chance" else {}
+    table = lines(row, threshold=np.nan, dice_val=np.nan, **values)
+    check_controls.check(table, ROWS)
+    table.loc[4, "dice_val"] = 0
+    with pytest.raises(InputError, match=f"{row}: dice_val .* S1, fold 1 is 0 and must be missing"):
+        check_controls.check(table, ROWS)
+
+
+def test_a_threshold_that_finds_nothing_is_no_excuse():
+    with pytest.raises(InputError, match="dice_val .* is 0 and must be 1"):
+        check_controls.check(lines("perfect", threshold=np.inf, dice_val=0.0), ROWS)
+
+
+@pytest.mark.parametrize("row", ["perfect", "chance"])
+@pytest.mark.parametrize("column", ["dice_best", "dice_val", "auprc", "auroc"])
+def test_without_a_lesion_in_a_fold_everything_must_be_missing(row, column):
+    nothing = dict.fromkeys(["dice_best", "dice_val", "auprc", "auroc"], np.nan)
+    values = {"auprc": [0.02, 0.006, 0.0015] * 2} if row == "chance" else {}
+    table = lines(row, **values)
+    table.loc[table["fold"] == 1, [*nothing, "lesion_ml"]] = [*nothing.values(), 0]
+    check_controls.check(table, ROWS)
+    for number in (0, 1, 0.3):
+        table.loc[4, column] = number
+        with pytest.raises(InputError, match=f"{row}: {column} .* {number:g} and must be missing"):
+            check_controls.check(table, ROWS)
+
+
+@pytest.mark.parametrize("column", ["auprc", "auroc"])
+def test_no_precision_of_a_subject_without_a_lesion(column):
+    table = lines("perfect")
+    table.loc[2, ["lesion_ml", "dice_best", "dice_val", "auprc", "auroc"]] = [
+        0,
+        0,
+        0,
+        *[np.nan] * 2,
+    ]
+    table.loc[2, column] = 0.5
+    with pytest.raises(
+        InputError, match=f"{column} of brats, subject S2, fold 0 is 0.5 and must be"
+    ):
+        check_controls.check(table, ROWS)
 
 
 def test_single_value_and_small_lesions_are_not_checked():

@@ -172,6 +172,23 @@ def test_what_this_run_does_not_have(rng):
     assert none["verdict"].tolist() == [claims.ABSENT]
 
 
+def test_what_is_not_defined_for_any_subject_is_not_absent(rng):
+    subjects = metrics(cohort(rng, 30, good=0.2, bad=0.0))
+    without = metrics({"good": [np.nan] * 3, "bad": [np.nan] * 3}, "atlas")
+    found = {
+        "both": claim("good", "bad", "brats", "atlas"),
+        "weight": claim("good", "bad", "atlas", kind="best_weight"),
+        "absent": claim("good", ["bad", "none"], "atlas"),
+    }
+    lines = [("", "atlas", 0, f"S{i}", b, np.nan) for i in range(3) for b in (0, 0.5, 1)]
+    columns = ["d_unhealthy", "test_set", "fold", "subject", "beta", "dice_best"]
+    weights = pd.DataFrame(lines, columns=columns)
+    compared, verdicts = judged(pd.concat([subjects, without]), found, weights)
+    assert verdicts["verdict"].tolist() == [claims.NO_VALUE, claims.NO_VALUE, claims.ABSENT]
+    assert compared["n"].tolist() == [30, 0, 0, 0, 0]
+    assert compared["effect"].notna().tolist() == [True] + [False] * 4
+
+
 def test_subjects_without_a_value_are_left_out(rng):
     subjects = metrics(cohort(rng, 20, good=0.1, bad=0.0))
     without = subjects["subject"].isin(["S000", "S001"])

@@ -102,7 +102,28 @@ def test_curve_is_that_of_scikit_learn(results):
 def test_a_score_of_zeros_has_no_curve():
     pooled = histogram.ScoreHistogram()
     pooled.add(np.zeros((2, 4, 4), np.float32), np.ones((2, 4, 4), bool))
-    assert len(curves.precision_recall(pooled.counts())) == 0
+    found = curves.precision_recall(pooled.counts())
+    assert len(found) == 1 and found.isna().all(axis=None)
+
+
+def test_figures_of_a_test_set_without_lesions_say_so(results, tmp_path):
+    path = results / "packed/brats21/lesion.npy"
+    np.save(path, np.zeros_like(np.load(path)))
+    row = "sadm_res-brats"
+    table = curves.weight_table(row, ROWS[row], {"brats": cohort_of(results)}, {}, seed=1)
+    assert len(table) == 3 * 11 and table["dice_best"].isna().all()
+    curve = curve_of(results, row).assign(row=row, test_set="brats", prevalence=0.0)
+    metrics = pd.DataFrame(
+        {"subject": ["S1", "S2"], "fold": 0, "lesion_ml": 0.0, "dice_best": np.nan}
+    )
+    for figure in (
+        plots.weights(plots.mean_weights(table), {"brats": "#0072B2"}),
+        plots.precision_recall(curve, {row: "SADM"}, {"brats": "#0072B2"}),
+        plots.lesion_volume({"brats": {"cDDPM": metrics}}),
+    ):
+        canvas.save(figure, tmp_path / "f.svg")
+        text = (tmp_path / "f.svg").read_text()
+        assert "no lesion" in text and "nan" not in text
 
 
 def test_line_of_weights_is_the_mean_over_folds(tmp_path):

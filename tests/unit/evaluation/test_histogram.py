@@ -99,3 +99,20 @@ def test_memory_does_not_grow_with_subjects(rng):
     held, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held < 1e6 and peak < 5e7
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_interval_search_equals_that_of_all_voxels(seed):
+    from test_metrics import released_search
+
+    rng, pooled = np.random.default_rng(seed), ScoreHistogram()
+    # Scores that are edges of bins, so that nothing is rounded.
+    parts = [(rounded_down(s).astype(np.float32), m) for s, m in volumes(rng, 3)]
+    for part in parts:
+        pooled.add(*part)
+    score, lesion = (np.concatenate(arrays) for arrays in zip(*parts))
+    dice, threshold = pooled.interval_search()
+    expected, at = released_search(score, lesion)
+    assert dice == pytest.approx(expected, abs=1e-12)
+    assert threshold == pytest.approx(at, rel=1e-12)
+    assert dice <= metrics.best_dice(pooled.counts())[0] + 1e-12

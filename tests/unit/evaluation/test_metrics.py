@@ -198,3 +198,67 @@ def test_surface_distance_to_nothing_is_missing():
 def test_surface_at_the_edge_of_the_array_is_surface():
     full = np.ones((3, 3, 3), bool)
     assert metrics.surface(full).sum() == 26
+
+
+def released_search(score, lesion):
+    """The authors' search as the specification tells it, on all voxels, in words of its own."""
+    best, at = 0.0, 0.0
+    interval = (0.0, float(score.max()))
+    for _ in range(10):
+        low, high = interval
+        if low == high:
+            high = 1.0
+        points = [low + share * (high - low) for share in (0.25, 0.75)]
+        lower, upper = (
+            2 * ((score > t) & lesion).sum() / max((score > t).sum() + lesion.sum(), 1)
+            for t in points
+        )
+        middle = (low + high) / 2
+        keep_lower = lower >= upper
+        interval = (low, middle) if keep_lower else (middle, high)
+        value, point = (lower, points[0]) if keep_lower else (upper, points[1])
+        if value >= best:
+            best, at = value, point
+    return best, at
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_interval_search_is_the_reference_s_and_never_above_the_maximum(seed):
+    rng = np.random.default_rng(seed)
+    lesion = rng.random((6, 12, 12)) < 0.05
+    score = (rng.random(lesion.shape) ** 3 + 0.4 * lesion * rng.random(lesion.shape)).astype("f4")
+    score[rng.random(lesion.shape) < 0.3] = 0
+    found = metrics.interval_dice(score, lesion)
+    assert found == pytest.approx(released_search(score, lesion)[0], abs=1e-12)
+    assert found <= metrics.best_dice(metrics.count(score, lesion))[0] + 1e-12
+
+
+def test_interval_search_misses_a_maximum_by_hand():
+    """The half with the higher Dice is kept, though the other one may hold the highest."""
+    score = np.array([0.2] * 4 + [0.3] + [0.5] * 3 + [1.0] * 6, np.float32)
+    lesion = np.array([0] * 4 + [1] + [0] * 3 + [1] * 6, bool)
+    # At 0.25: 10 predicted, 7 found of 7: 14/17; at 0.75: 6 and 6: 12/13. So up to [0.5, 1].
+    assert metrics.interval_dice(score, lesion) == pytest.approx(12 / 13)
+    score[4] = 0.9
+    # Now 14/17 against 14/14.
+    assert metrics.interval_dice(score, lesion) == 1
+
+
+def test_interval_search_without_lesion_or_score():
+    nothing = np.zeros(5, np.float32)
+    assert metrics.interval_dice(nothing, np.zeros(5, bool)) == 0
+    assert metrics.interval_dice(nothing, np.ones(5, bool)) == 0
+    assert metrics.interval_dice(nothing + 1, np.ones(5, bool)) == 1
+
+
+@pytest.mark.parametrize(
+    ("level", "found"), [(0.1, True), (1.5 * 2**-11, True), (0.75 * 2**-11, False)]
+)
+def test_interval_search_goes_down_between_equals_and_takes_ten_steps(level, found):
+    """Ten lesion voxels low, one false one at 1: Dice is 0 at all thresholds above the lesion.
+
+    Of equals the lower half is kept; the lowest threshold of ten steps is a quarter of 2^-9.
+    """
+    score = np.array([level] * 10 + [1.0], np.float32)
+    lesion = np.array([1] * 10 + [0], bool)
+    assert metrics.interval_dice(score, lesion) == pytest.approx(20 / 21 if found else 0)

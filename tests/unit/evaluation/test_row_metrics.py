@@ -84,7 +84,7 @@ def stored(results, without=()):
 
 
 def evaluate_all(results, maps, reconstruction=None, without=(), residual=SSIM, **settings):
-    row = row_metrics.Row(maps, reconstruction, residual, FOLD, seed=1)
+    row = row_metrics.Row("a_row", maps, reconstruction, residual, FOLD, seed=1)
     return row_metrics.evaluate_row(
         row, stored(results, without), {"brats": "brats21"}, "ixi", 2.0, **settings
     )
@@ -94,16 +94,22 @@ def evaluate(results, maps):
     return evaluate_all(results, maps).subjects
 
 
-@pytest.mark.parametrize("maps", [["cddpm", "unet-brats"], ["perfect"]])
-def test_tables_are_as_the_schema_says(results, maps, tmp_path):
+def without_lesions(results, subjects):
     lesion = np.load(results / "packed/brats21/lesion.npy")
-    lesion[4] = 0  # one subject without a lesion, so that everything that may be missing is
+    lesion[[int(subject[1:]) for subject in subjects]] = 0
     np.save(results / "packed/brats21/lesion.npy", lesion)
+
+
+# One subject without a lesion, so that everything that may be missing is; all of a role.
+@pytest.mark.parametrize("empty", [["S4"], ["S1", "S3"], ["S2", "S4"], ["S1", "S2", "S3", "S4"]])
+@pytest.mark.parametrize("maps", [["cddpm", "unet-brats"], ["perfect"]])
+def test_tables_are_as_the_schema_says(results, maps, tmp_path, empty):
+    without_lesions(results, empty)
     reconstruction = "cddpm" if "cddpm" in maps else None
     for name, table in evaluate_all(results, maps, reconstruction)._asdict().items():
         schema = SCHEMA["$defs"][name]
         assert list(table.columns) == schema["required"] == list(schema["properties"])
-        tsv.write(table, tmp_path / "t.tsv")
+        tsv.write(table, tmp_path / "t.tsv", sealed=True)
         again = tsv.read(tmp_path / "t.tsv")
         validator = jsonschema.Draft202012Validator(
             {"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{name}"}
@@ -117,6 +123,7 @@ def test_one_line_per_test_subject(results):
     table = evaluate(results, ["cddpm"])
     assert table["subject"].tolist() == ["S2", "S4"]
     assert set(table["test_set"]) == {"brats"} and set(table["fold"]) == {FOLD}
+    assert set(table["row"]) == {"a_row"}
 
 
 def test_score_is_the_sum_of_the_maps(results):
@@ -270,10 +277,107 @@ def test_what_a_model_says_outside_the_brain_does_not_count(results):
     assert all(a.equals(b) for a, b in zip(after, before))
 
 
-def test_map_that_is_not_finite_is_named(results):
-    change_maps(results, "unet-brats", lambda maps: maps.__setitem__((3, 6, 24, 24), np.nan))
-    with pytest.raises(InputError, match="brats21, subject S4, fold 1: the anomaly map has values"):
-        evaluate(results, ["unet-brats"])
+# Needs the threshold of the best Dice, or a lesion in the test set.
+AT_THRESHOLD = ["dice_val", "lesion_recall", "lesion_precision", "hd95_mm", "volume_error_ml"]
+OF_LESIONS = ["dice_best", *AT_THRESHOLD, "auprc", "auroc", "dice_fpr1", "dice_fpr5", "dice_fpr10"]
+ROWS = [["unet-brats"], ["cddpm", "unet-brats"], ["perfect"], ["chance"], ["intensity"]]
+
+
+@pytest.mark.parametrize("maps", ROWS)
+def test_without_lesions_in_the_validation_nothing_at_a_threshold_is_a_number(results, maps):
+    before = evaluate_all(results, maps)
+    without_lesions(results, ["S1", "S3"])
+    found = evaluate_all(results, maps)
+    assert found.subjects[["threshold", *AT_THRESHOLD]].isna().all(axis=None)
+    assert found.pooled["threshold_val"].isna().all() and found.healthy["fp_ml"].isna().all()
+    others = found.subjects.columns.difference(["threshold", *AT_THRESHOLD])
+    if maps != ["intensity"]:  # whose sign is chosen by the validation
+        pd.testing.assert_frame_equal(found.subjects[others], before.subjects[others])
+    assert found.subjects[["dice_best", "auprc", "dice_fpr5"]].notna().all(axis=None)
+
+
+@pytest.mark.parametrize("maps", ROWS)
+def test_without_lesions_in_the_test_set_nothing_that_compares_is_a_number(results, maps):
+    before = evaluate_all(results, maps)
+    without_lesions(results, ["S2", "S4"])
+    found = evaluate_all(results, maps)
+    assert found.subjects[OF_LESIONS].isna().all(axis=None)
+    assert found.pooled[["dice_pooled_best", "auprc_pooled"]].isna().all(axis=None)
+    assert found.curve[["recall", "precision"]].isna().all(axis=None) and len(found.curve) == 1
+    assert (found.subjects[["lesion_ml", "prevalence", "n_lesions"]] == 0).all(axis=None)
+    kept = [column for column in before.pooled if column.startswith("threshold")]
+    pd.testing.assert_frame_equal(found.pooled[kept], before.pooled[kept])
+    pd.testing.assert_frame_equal(found.healthy, before.healthy)
+
+
+def test_a_lesion_outside_of_what_is_scored_is_missed_and_not_undefined(results):
+    """There is a lesion, and no threshold finds it: the highest Dice is 0."""
+    brain = np.load(results / "packed/brats21/brain.npy")
+    lesion = np.load(results / "packed/brats21/lesion.npy")
+    brain[lesion > 0] = 0
+    np.save(results / "packed/brats21/brain.npy", brain)
+    found = evaluate_all(results, ["unet-brats"])
+    assert (found.subjects[["dice_best", "dice_val", "lesion_recall"]] == 0).all(axis=None)
+    assert found.pooled["dice_pooled_best"].tolist() == [0]
+    assert found.curve[["recall", "precision"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_map_that_is_not_finite_is_named(results, value):
+    change_maps(results, "unet-brats", lambda maps: maps.__setitem__((3, 6, 24, 24), value))
+    with pytest.raises(InputError, match="brats21/anomaly_map.npy: subject S4 has values that are"):
+        evaluate(results, ["cddpm", "unet-brats"])
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_map_that_says_nothing_is_named(results, place):
+    """Of the first and last validation and test subjects."""
+    change_maps(results, "unet-brats", lambda maps: maps.__setitem__(place, 0.5))
+    where = f"brats21, subject {ORDER[place]}, fold 1: the anomaly map of unet-brats is the same, "
+    with pytest.raises(InputError, match=f"{where}0.5, in the whole brain"):
+        evaluate(results, ["cddpm", "unet-brats"])
+
+
+def test_a_map_that_finds_nothing_is_scored(results):
+    change_maps(results, "unet-brats", lambda maps: maps.__setitem__(2, 0))
+    found = evaluate(results, ["unet-brats"]).set_index("subject")
+    assert found.loc["S2", "dice_val"] == 0 < found.loc["S4", "dice_val"]
+
+
+def test_a_residual_that_says_nothing_is_named(results):
+    path = results / f"reconstructions/cddpm/fold-{FOLD}/brats21/reconstruction.npy"
+    levels, image = np.load(path), packed.Pack(results / "packed/brats21").volume("S2").image
+    levels[2] = image
+    np.save(path, levels)
+    image = np.load(results / "packed/brats21/image.npy")
+    image[2] = levels[2, 0]
+    np.save(results / "packed/brats21/image.npy", image)
+    with pytest.raises(
+        InputError, match="subject S2, fold 1: the anomaly map of cddpm is the same"
+    ):
+        evaluate_all(results, ["cddpm"], "cddpm", ["cddpm"], {"kind": "l1", "erosion": 0})
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def one_subject_less(path):
+    np.save(path, np.load(path)[:-1])
+
+
+def one_slice_less(path):
+    np.save(path, np.load(path)[..., :-1, :, :])
+
+
+@pytest.mark.parametrize("harm", [cut, one_subject_less, one_slice_less])
+@pytest.mark.parametrize("of", ["scores", "reconstructions"])
+def test_a_file_that_does_not_fit_the_split_is_named(results, harm, of):
+    name = {"scores": "anomaly_map", "reconstructions": "reconstruction"}[of]
+    path = results / of / f"cddpm/fold-{FOLD}/brats21/{name}.npy"
+    harm(path)
+    with pytest.raises(InputError, match=f"^{path}: "):
+        evaluate_all(results, ["cddpm"], "cddpm")
 
 
 def test_reconstruction_error_by_hand(results):
@@ -341,6 +445,70 @@ def test_subject_without_lesion_counts_as_zero_and_lacks_precision(results):
     assert line["volume_error_ml"] > 0
 
 
+def test_released_search_for_dice_and_threshold(results):
+    exact = evaluate_all(results, ["unet-brats"])
+    assert (exact.subjects["dice_best_released"] <= exact.subjects["dice_best"] + 1e-12).all()
+    dice = evaluate_all(results, ["unet-brats"], dice_search="interval")
+    assert list(dice.subjects["dice_best"]) == list(exact.subjects["dice_best_released"])
+    assert list(dice.subjects["threshold"]) == list(exact.subjects["threshold"])
+    cut = evaluate_all(results, ["unet-brats"], threshold_search="interval")
+    assert list(cut.subjects["dice_best"]) == list(exact.subjects["dice_best"])
+    # 2^-i of the highest score of the validation subjects, and so on: none of its own scores.
+    maps = load_maps(results, "unet-brats")[:2]
+    share = cut.subjects["threshold"][0] / maps.max() * 2**11
+    assert share == pytest.approx(round(share), abs=0.5) and 0 < share < 2**11
+    assert cut.subjects["threshold"][0] != exact.subjects["threshold"][0]
+    assert cut.pooled["dice_tuned"][0] <= exact.pooled["dice_tuned"][0]
+
+
+def test_dice_tuned_is_that_of_the_validation_subjects_at_the_threshold(results):
+    found = evaluate_all(results, ["unet-brats"])
+    lesion = np.load(results / "packed/brats21/lesion.npy")[[1, 3]] > 0
+    maps = load_maps(results, "unet-brats")[:2]
+    expected = metrics.dice(maps > found.subjects["threshold"][0], lesion)
+    assert found.pooled["dice_tuned"][0] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("empty", "expected"), [("zero", 0.0), ("left_out", np.nan)])
+def test_neither_lesion_nor_prediction(results, empty, expected):
+    """S2 has no lesion and no score, S4 both."""
+    lesion = np.load(results / "packed/brats21/lesion.npy")
+    lesion[2] = 0
+    np.save(results / "packed/brats21/lesion.npy", lesion)
+    change_maps(results, "unet-brats", lambda maps: maps[2].fill(0))
+    subjects = evaluate_all(results, ["unet-brats"], empty=empty).subjects.set_index("subject")
+    np.testing.assert_equal(subjects.loc["S2", "dice_val"], expected)
+    assert subjects.loc["S4", "dice_val"] > 0
+
+
+def test_no_lesion_but_a_prediction_is_zero_in_any_case(results):
+    lesion = np.load(results / "packed/brats21/lesion.npy")
+    lesion[4] = 0
+    np.save(results / "packed/brats21/lesion.npy", lesion)
+    for empty in ("zero", "left_out"):
+        subjects = evaluate_all(results, ["unet-brats"], empty=empty).subjects.set_index("subject")
+        assert subjects.loc["S4", "dice_val"] == 0 < subjects.loc["S4", "volume_error_ml"]
+
+
+def test_scores_are_weighted_by_a_fractional_brain_mask(results):
+    """Stored in parts of 255: where the mask has a half, so has the score."""
+    brain = np.load(results / "packed/brats21/brain.npy")
+    binary = evaluate(results, ["unet-brats"])
+    weighed = np.where(brain > 0, 255, 0).astype(np.uint8)
+    np.save(results / "packed/brats21/brain.npy", weighed)
+    pd.testing.assert_frame_equal(evaluate(results, ["unet-brats"]), binary)
+    z, x, y = np.argwhere(brain[2] > 0)[0]
+    weighed[2, z, x, y] = 51
+    np.save(results / "packed/brats21/brain.npy", weighed)
+    pack = packed.Pack(results / "packed/brats21")
+    volume = pack.volume("S2")
+    assert volume.brain[z, x, y] and volume.weight[z, x, y] == np.float32(0.2)
+    change_maps(results, "unet-brats", lambda maps: maps[2].fill(1))
+    score = float(evaluate(results, ["unet-brats"]).set_index("subject").loc["S2", "score_mean"])
+    n = np.count_nonzero(volume.brain)
+    assert score == pytest.approx((n - 0.8) / n, abs=1e-7)
+
+
 def test_extent_of_healthy_validation_subjects(results):
     evaluation = evaluate_all(results, ["unet-brats"])
     table, cuts = evaluation.validation, evaluation.pooled.iloc[0]
@@ -351,7 +519,9 @@ def test_extent_of_healthy_validation_subjects(results):
             n = np.count_nonzero(score > cuts[f"threshold_{name}"])
             assert line[f"above_{name}_ml"] == pytest.approx(n * 0.008)
         labels, _ = ndimage.label(score > cuts["threshold_val"], np.ones((3, 3, 3)))
-        assert line["largest_ml"] == pytest.approx(np.bincount(labels.flat)[1:].max() * 0.008)
+        assert line["largest_ml"] == pytest.approx(
+            np.bincount(labels.flat)[1:].max(initial=0) * 0.008
+        )
         brain = pack.volume(line["subject"]).brain
         assert line["score_max"] == score.max()
         assert line["score_mean"] == pytest.approx(score[brain].mean())

@@ -1,5 +1,6 @@
 """Brain masks, bias correction, down-sampling: known truths and library oracles."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from scipy import ndimage
 
 import phantoms
 from uad.base.errors import InputError
-from uad.imaging import brain_masks, downsample, intensity
+from uad.imaging import brain_masks, downsample, intensity, volumes
 from uad.imaging.settings import Downsampling, Smoothing
 from uad.imaging.volumes import Volume
 
@@ -211,3 +212,71 @@ def test_torchio_and_torch_are_imported_by_the_job_alone():
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert done.stdout == "set()\n", done.stderr
+
+
+# As in the released code.
+
+
+def test_box_without_its_last_planes(one_mm):
+    """Of a mask that is a block of 10 x 8 x 6, at the end of each axis one plane less is left."""
+    image, brain, lesion = one_mm
+    block = np.zeros_like(brain.array)
+    block[5:15, 6:14, 7:13] = 1
+    settings = Downsampling(SETTINGS.smoothing, [16, 16, 16], [1, 99], 1)
+    kept = {}
+    for box in ("whole", "released"):
+        _, found, _ = downsample.downsample(
+            image, brain.like(block), lesion, dataclasses.replace(settings, box=box)
+        )
+        kept[box] = [len(np.unique(where)) for where in np.nonzero(found.array)]
+    assert kept == {"whole": [10, 8, 6], "released": [9, 7, 5]}
+
+
+def test_prepared_data_are_not_cut_again(one_mm):
+    """The crop is about the centre of the file, not of the mask, as in the authors' loader."""
+    image, brain, lesion = one_mm
+    off = np.zeros_like(brain.array)
+    off[4:20, 5:21, 6:20] = brain.array[4:20, 5:21, 6:20]
+    settings = Downsampling(SETTINGS.smoothing, [24, 24, 24], [1, 99], 1)
+    middle = tuple(slice((n - 24) // 2 + (n - 24) % 2, None) for n in off.shape)
+    expected = off[middle][:24, :24, :24]
+    _, found, _ = downsample.downsample(image, brain.like(off), lesion, settings, prepared=True)
+    np.testing.assert_array_equal(found.array, expected)
+    again = dataclasses.replace(settings, cut_prepared=True)
+    for changed, prepared in ((settings, False), (again, True)):
+        _, cut, _ = downsample.downsample(image, brain.like(off), lesion, changed, prepared)
+        assert not np.array_equal(cut.array, expected)
+
+
+def test_fractional_masks_keep_their_parts(one_mm, tmp_path):
+    image, brain, lesion = one_mm
+    share = ndimage.uniform_filter(brain.array.astype(np.float32), 3)
+    volumes.write(brain.like(share), tmp_path / "mask.nii.gz")
+    read = volumes.read_fractions(tmp_path / "mask.nii.gz")
+    assert read.array.dtype == np.uint8
+    np.testing.assert_array_equal(read.array > 0, share > 0)
+    assert abs(read.array / 255 - share).max() <= 1 / 255
+    binary = read.like((read.array > 0).astype(np.uint8))
+    found, plain = (downsample.downsample(image, m, lesion, SETTINGS) for m in (read, binary))
+    np.testing.assert_array_equal(found[0].array, plain[0].array)
+    np.testing.assert_array_equal(found[1].array > 0, plain[1].array)
+    assert len(np.unique(found[1].array)) > 3
+
+
+def test_weights_of_n4(rng):
+    """Weights flatten the field as the mask does, and differ from it a little."""
+    image, brain, _ = phantoms.head(rng, (40, 44, 36), skull=False)
+    ramp = np.exp(0.4 * np.linspace(-1, 1, 40))[:, None, None]
+    affine = np.diag([-1.0, -1, 1, 1])
+    volume, mask = (Volume((image * ramp).astype("f4"), affine), Volume(brain.astype("u1"), affine))
+    found = {}
+    for weights in ("binary", "smoothed"):
+        corrected, _ = intensity.correct_bias(volume, mask, 2, [50, 50], 0.0005, weights)
+        inside = brain > 0
+        ratio = corrected[inside] / image[inside]
+        found[weights] = corrected
+        assert ratio.std() / ratio.mean() < 0.4 * np.broadcast_to(ramp, brain.shape)[inside].std()
+        assert (corrected[~inside] == 0).all()
+    scale = np.median(found["binary"][inside]) / np.median(found["smoothed"][inside])
+    apart = abs(found["smoothed"][inside] * scale / found["binary"][inside] - 1)
+    assert 0 < apart.mean() < 0.05

@@ -43,6 +43,11 @@ def test_volumes_and_overlaps_by_hand():
     assert found["lesion_inside"] == 0.5
 
 
+def test_mask_that_was_made_of_the_atlas_has_no_dice_with_it():
+    found = quality.measure(chequered(1), BRAIN, ATLAS, LESION, FIELD, propagated=True)
+    assert found["dice_atlas"] is None and found["brain_ml"] == 8.0
+
+
 def test_contrast_by_hand():
     # 100 in the brain, 70 in the lesion, 90 within a voxel of it, where the two are mixed.
     lesion = box((5, 8), (5, 8), (5, 8))

@@ -1,4 +1,7 @@
-"""Without nnU-Net: weights, orientation, settings; see also tests/workflow/test_hd_bet.py."""
+"""Without nnU-Net and deepbet: weights, orientation, settings.
+
+See also tests/workflow/test_hd_bet.py and test_deepbet.py.
+"""
 
 import hashlib
 import json
@@ -9,15 +12,16 @@ import sys
 import types
 import zipfile
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from conftest import ROOT
 
 import phantoms
-from uad.base import exclusion
+from uad.base import devices, exclusion
 from uad.base.errors import InputError
-from uad.imaging import hd_bet, hd_bet_weights, volumes
+from uad.imaging import deepbet, hd_bet, hd_bet_weights, volumes
 
 
 @pytest.fixture
@@ -208,6 +212,93 @@ def test_weights_that_cannot_be_loaded_exclude_nobody(weights, tmp_path, rng, mo
         run_program(monkeypatch, head, weights, mask)
     assert capsys.readouterr().err == "Error: these weights are of another release\n"
     assert not mask.exists()
+
+
+# deepbet.
+
+
+class BrainExtraction:
+    """Stands in for deepbet's: whatever is brighter than 800 is brain, on the image's grid."""
+
+    def __init__(self, no_gpu):
+        assert no_gpu
+
+    def run(self, image):
+        found = np.asarray(image.dataobj) > 800
+        if not found.any():
+            raise ValueError("attempt to get argmax of an empty sequence")
+        return image, nib.Nifti1Image(found.astype(np.uint8), image.affine), 0.0
+
+
+@pytest.fixture
+def package(monkeypatch):
+    """The package deepbet with the stand-in, where `load` imports it from."""
+    module = types.ModuleType("deepbet")
+    module.BrainExtraction = BrainExtraction
+    monkeypatch.setitem(sys.modules, "deepbet", module)
+
+
+def test_mask_of_deepbet_is_on_the_grid_of_the_head(rng, package):
+    affine = np.diag([-1.0, -2.0, 3.0, 1.0])  # LPS order
+    head = volumes.Volume(rng.uniform(0, 1000, (6, 7, 8)).astype(np.float32), affine, "head.nii")
+    mask = deepbet.find_brain(head, deepbet.load())
+    np.testing.assert_array_equal(mask.array, head.array > 800)
+    assert mask.array.dtype == np.uint8
+    volumes.check_same_grid(head, mask)
+
+
+def test_deepbet_finds_no_brain(package):
+    head = volumes.Volume(np.ones((4, 4, 4), np.float32), np.eye(4), "blank.nii")
+    with pytest.raises(InputError, match="^blank.nii: deepbet finds no brain in this head"):
+        deepbet.find_brain(head, deepbet.load())
+
+
+@pytest.fixture
+def networks(tmp_path, monkeypatch):
+    """A folder with files in the place of deepbet's networks, and their checksums as expected."""
+    digests = {}
+    for name in deepbet.WEIGHTS:
+        (tmp_path / name).write_bytes(name.encode())
+        digests[name] = hashlib.sha256(name.encode()).hexdigest()
+    monkeypatch.setattr(deepbet, "WEIGHTS", digests)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["model.pt", "bbox_model.pt"])
+def test_networks_of_deepbet_are_those_that_are_known(networks, name):
+    deepbet.check_weights(networks)
+    (networks / name).write_bytes(b"another")
+    digest = hashlib.sha256(b"another").hexdigest()
+    with pytest.raises(InputError, match=f"{name}: not the network of .*SHA-256 is {digest}.*run"):
+        deepbet.check_weights(networks)
+    (networks / name).unlink()
+    with pytest.raises(InputError, match=f"{name}: not the network of deepbet 1.0.2 .no such fil"):
+        deepbet.check_weights(networks)
+
+
+def test_interpreter_without_deepbet(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=f"not installed for {sys.executable}; run make setup-dee"):
+        deepbet.set_up(1)
+
+
+def test_threads_of_deepbet_are_limited_once_its_networks_are_checked(networks, monkeypatch):
+    # As a wheel lays it out: `deepbet` and `data` side by side.
+    folder = networks / "data/models"
+    folder.mkdir(parents=True)
+    for name in deepbet.WEIGHTS:
+        (networks / name).rename(folder / name)
+    spec = types.SimpleNamespace(origin=str(networks / "deepbet/__init__.py"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    asked = []
+    monkeypatch.setattr(devices, "set_up_cpu", asked.append)
+    deepbet.set_up(3)
+    assert asked == [3] and os.environ["OMP_NUM_THREADS"] == "3"
+    (folder / "model.pt").unlink()
+    with pytest.raises(InputError, match="data/models/model.pt: not the network of deepbet"):
+        deepbet.set_up(3)
+    assert asked == [3]
 
 
 def arguments(head, weights, mask):

@@ -8,6 +8,7 @@ from PIL import Image
 from uad.base import digests
 from uad.models import anomalies
 from uad.models.anomalies import draem
+from uad.models.settings import Anomalies
 
 
 def test_perlin_noise_is_zero_at_lattice_points_and_bounded(rng):
@@ -172,3 +173,67 @@ def test_anomalies_are_found_by_the_name_of_what_they_make():
 def test_a_module_of_its_own_for_each():
     modules = {path.stem for path in (digests.LIBRARY / "models/anomalies").glob("[a-z]*.py")}
     assert modules == set(anomalies.SYNTHETIC)
+
+
+# As in App. C.
+
+
+def test_uniform_threshold(rng, monkeypatch):
+    """A noise that rises from 0 to 1 has above a uniform threshold a uniform share."""
+    ramp = np.tile(np.linspace(0, 1, draem.GRID), (draem.GRID, 1))
+    monkeypatch.setattr(draem, "perlin", lambda cells, angles: ramp)
+    monkeypatch.setattr(draem.ndimage, "rotate", lambda noise, *a, **k: noise)
+    shape = (draem.GRID, draem.GRID)
+    shares = [draem.draw(rng, shape, Anomalies(threshold="uniform"))[0].mean() for _ in range(400)]
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.05)
+    assert min(shares) < 0.05 and max(shares) > 0.95
+    assert draem.draw(rng, shape)[0].mean() == 0.5
+
+
+def test_operators_of_the_paper(rng, monkeypatch):
+    """Seven: gamma, inversion and rotation are never drawn, all others are."""
+    used = []
+    for name in ("OPERATORS", "OPERATORS_OF_THE_PAPER"):
+        spies = [
+            lambda image, rng, o=o: used.append(o.__name__) or image for o in getattr(draem, name)
+        ]
+        monkeypatch.setattr(draem, name, spies)
+    for _ in range(60):
+        draem.draw(rng, (8, 8), Anomalies(operators="seven"))
+    of_paper = set(used)
+    assert of_paper == {
+        "_posterize", "_sharpness", "_solarize", "_equalize", "_brightness", "_hue_and_saturation",
+        "_autocontrast",
+    }  # fmt: skip
+    for _ in range(60):
+        draem.draw(rng, (8, 8))
+    assert set(used) - of_paper == {"_gamma", "_invert", "_rotate"}
+
+
+def test_texture_of_the_binary_map(monkeypatch):
+    """Before the operators it is white inside and black outside; else the noise itself."""
+    monkeypatch.setattr(draem, "OPERATORS_PER_IMAGE", 0)
+    drawn = {
+        kind: draem.draw(np.random.default_rng(3), (96, 96), Anomalies(texture=kind))
+        for kind in ("binary", "noise")
+    }
+    mask, texture, _ = drawn["binary"]
+    np.testing.assert_array_equal(texture, mask.astype(np.float32))
+    again, noise, _ = drawn["noise"]
+    np.testing.assert_array_equal(again, mask)
+    assert mask.any() and (noise[mask] >= 0.5 - 1 / 255).all() and np.ptp(noise[mask]) > 0.05
+
+
+def test_settings_reach_every_anomaly(pack, rng):
+    """What `load` gives, the test set, and DRAEM-Net's own."""
+    settings = Anomalies(threshold="uniform", operators="seven", texture="binary")
+    image = rng.random((48, 48), dtype=np.float32)
+    expected = draem.add_anomaly(image, np.random.default_rng(4), settings=settings)
+    found = anomalies.load("draem", vars(settings) | {"validation": "test"})(
+        image, np.random.default_rng(4)
+    )
+    for one, other in zip(found, expected):
+        np.testing.assert_array_equal(one, other)
+    usual = draem.synthetic_set(pack, {"S0"}, 1)[1][0]
+    _, (volume,) = draem.synthetic_set(pack, {"S0"}, 1, settings)
+    assert not np.array_equal(volume["lesion"], usual["lesion"])

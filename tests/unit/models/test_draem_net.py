@@ -82,7 +82,9 @@ def test_perfect_networks_have_no_loss(batch):
 def test_share_of_slices_with_an_anomaly(pack, monkeypatch, probability, low, high):
     calls = []
     original = draem.add_anomaly
-    monkeypatch.setattr(draem, "add_anomaly", lambda *a: calls.append(original(*a)) or calls[-1])
+    monkeypatch.setattr(
+        draem, "add_anomaly", lambda *a, **k: calls.append(original(*a, **k)) or calls[-1]
+    )
     batch = slices.fixed(pack, np.arange(4), 12, 48)[0]
     build(probability).loss(batch, np.random.default_rng(0))
     assert low <= len(calls) <= high
@@ -99,3 +101,37 @@ def test_map_is_the_second_class(pack):
     both = logits.softmax(dim=1).numpy()
     np.testing.assert_allclose(found, both[:, 1] * volume.brain, atol=1e-6)
     np.testing.assert_allclose(both.sum(axis=1), 1, atol=1e-6)
+
+
+def test_border_of_the_similarity(batch):
+    """Ones restored as ones are alike, but for the border: beyond it are zeros, or ones again.
+
+    With a restored slice of constant 0.5 the similarity of two constants, a = 1 and b = 0.5, is
+    (2ab + C1) / (a^2 + b^2 + C1) everywhere where what lies beyond is the same again.
+    """
+    from types import SimpleNamespace
+
+    ones = torch.ones_like(batch.image)
+    inside = (2 * 0.5 + 1e-4) / (1 + 0.25 + 1e-4)
+    found = {}
+    for border in ("zeros", "mirrored"):
+        method = build(probability=1e-9, border=border)
+        method.run = lambda x: (
+            ones / 2,
+            torch.tensor([50.0, -50.0])[:, None, None].expand(len(x), 2, *x.shape[2:]),
+        )
+        loss = method.loss(SimpleNamespace(image=ones), np.random.default_rng(0)).item()
+        found[border] = 1 + 0.25 - loss  # of the squared error and one minus the similarity
+    assert found["mirrored"] == pytest.approx(inside, abs=1e-5)
+    assert found["zeros"] < inside - 0.01
+
+
+def test_its_anomalies_may_differ_from_the_common_ones(batch, monkeypatch):
+    seen = []
+    original = draem.add_anomaly
+    monkeypatch.setattr(
+        draem, "add_anomaly", lambda *a, **k: seen.append(k["settings"]) or original(*a, **k)
+    )
+    anomalies = {"threshold": "uniform", "operators": "seven", "texture": "binary"}
+    build(probability=1, anomalies=anomalies).loss(batch, np.random.default_rng(0))
+    assert {tuple(vars(of).values()) for of in seen} == {tuple(anomalies.values())}

@@ -181,3 +181,21 @@ def test_weights_of_another_size_are_refused(tmp_path):
     checkpoints.save(tmp_path / "u.pt", "unet", {}, other.network.state_dict(), "code")
     with pytest.raises(InputError, match="u.pt: the weights do not fit the network"):
         checkpoints.load_pretrained(methods.build("cddpm", CDDPM), tmp_path / "u.pt")
+
+
+def test_decoder_starts_as_the_reference_s():
+    """Kaiming-normal transposed convolutions, normal 0.02 others, no biases; torch's are others."""
+    torch.manual_seed(0)
+    encoder = {"width": 32, "blocks": [1, 1], "drop_path": 0.0}
+    first = SparK(**encoder).decoder[0]
+    up, conv = first[0], first[1]
+    fan_out = up.weight.shape[0] * 16  # as torch counts it for transposed convolutions
+    assert up.weight.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.02)
+    assert conv.weight.std().item() == pytest.approx(0.02, rel=0.02)
+    network = SparK(**encoder)
+    assert not up.bias.any() and not network.conv_out.bias.any()
+    drawn = SparK(**encoder, decoder_weights="torch").decoder[0]
+    assert drawn[0].weight.std().item() == pytest.approx(up.weight.std().item() / 2.4, rel=0.05)
+    assert drawn[0].bias.any()
+    # What is not of the decoder starts as torch draws it.
+    assert network.projections[0].bias.any()

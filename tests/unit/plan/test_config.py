@@ -1,6 +1,7 @@
 """The configuration: files, schema and methods agree; every mistake is named in a sentence."""
 
 import copy
+import csv
 import dataclasses
 import json
 import os
@@ -12,7 +13,6 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from uad.base import modules
 from uad.base.errors import InputError
 from uad.base.settings import Block
 from uad.models import methods
@@ -48,7 +48,7 @@ def test_blocks_do_not_share_objects(paper_config):
 
 def blocks_of_the_configuration():
     """Every class that is a block."""
-    for name in modules.names(methods.__path__):
+    for name in methods.built_in():
         schema.of_method(name)
     pending = [Block]
     while pending:
@@ -70,10 +70,11 @@ def test_every_key_says_what_it_means_and_no_other_is_allowed():
 
 
 def test_methods_of_config_and_folder_agree(paper_config):
-    assert sorted(paper_config["methods"]) == modules.names(methods.__path__)
+    here = [name for name, block in paper_config["methods"].items() if "code" not in block]
+    assert sorted(here) == methods.built_in()
 
 
-@pytest.mark.parametrize("name", modules.names(methods.__path__))
+@pytest.mark.parametrize("name", methods.built_in())
 def test_method_says_where_it_comes_from(name):
     assert {key for key, value in methods.load(name).INFO.items() if value} == {
         "paper", "code", "licence",
@@ -90,6 +91,12 @@ def test_checked_values_stay_as_they_were_written(paper_config):
     config.check(checked)
     for block in paper_config["methods"].values():
         block["training"] = {**paper_config["training"], **block["training"]}
+    common = paper_config["synthetic"]
+    paper_config["methods"]["draem_net"]["anomalies"] = {
+        name: common[name] for name in ("threshold", "operators", "texture")
+    }
+    for content in (checked, paper_config):  # a fork's own need not name every key
+        content["methods"] = {n: b for n, b in content["methods"].items() if "code" not in b}
     used = config.used_datasets(paper_config)
     # Parameters of jobs are compared as text: 1 is not 1.0, and the order counts.
     paper_config["datasets"] = {
@@ -139,23 +146,7 @@ def test_jobs_need_no_pydantic():
     run_python(code, "pydantic", "pydantic_core", "annotated_types")
 
 
-NAMES = [
-    "ae",
-    "vae",
-    "dae",
-    "fae",
-    "rd",
-    "ddpm",
-    "pddpm",
-    "cddpm",
-    "pii",
-    "draem_net",
-    "unet",
-    "unet_res",
-]
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", methods.built_in())
 def test_method_builds_from_its_block(paper_config, name):
     block = paper_config["methods"][name]
     method = methods.build(name, methods.params_of(name, block, slice_shape=(96, 96)))
@@ -175,13 +166,18 @@ def test_schema_for_editors_is_up_to_date(tmp_path):
     assert (tmp_path / "schema.json").read_text() == SCHEMA.read_text(), "run make docs"
 
 
-@pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / "config").glob("*.yaml")))
-def test_schema_for_editors_fits_configurations_and_overlays(name):
+@pytest.mark.parametrize(
+    "path",
+    sorted([*(ROOT / "config").glob("*.yaml"), *(ROOT / "docs/examples").glob("*.yaml")]),
+    ids=lambda path: path.name,
+)
+def test_schema_for_editors_fits_configurations_and_overlays(path):
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    text = (ROOT / "config" / name).read_text()
-    assert text.startswith("# yaml-language-server: $schema=../workflow/schemas/")
+    text = path.read_text()
+    named = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    assert (path.parent / named).resolve() == SCHEMA
     written = yaml.safe_load(text)
     assert not list(validator.iter_errors(written))
     for wrong in (
@@ -200,13 +196,19 @@ def test_metrics_page_lists_every_column(tmp_path):
     assert "| `hd95_mm` |" in copied.read_text() and "| `fp_ml` |" in copied.read_text()
 
 
-def test_rows_have_published_values(paper_config):
-    paper = (ROOT / "workflow/resources/table1_paper.csv").read_text()
-    for row, block in paper_config["rows"].items():
-        if block["block"] != "control":
-            method, _, unhealthy = row.partition("-")
-            expected = f"{block['block']},{method},{block['healthy']},{unhealthy or 'none'},brats,"
-            assert f"\n{expected}" in paper, row
+def test_published_values_are_of_rows_that_there_are(paper_config):
+    """Each published row is one of the configuration, in its block and with its data; no row of a
+    fork needs published values."""
+    with open(ROOT / "workflow/resources/table1_paper.csv", newline="") as file:
+        published = list(csv.DictReader(file))
+    assert len(published) == 22 * 3
+    for line in published:
+        name = line["method"]
+        if line["d_unhealthy"] != "none":
+            name += f"-{line['d_unhealthy']}"
+        block = paper_config["rows"][name]
+        assert (block["block"], block["healthy"]) == (line["block"], line["d_healthy"])
+        assert line["test_set"] in paper_config["table"]["test_sets"]
 
 
 def trained_on(source):
@@ -244,7 +246,11 @@ MISTAKES = {
     "unknown top-level key": ({"fold": [1]}, r"unknown key fold \(did you mean folds\?\)"),
     "wrong choice": (
         {"datasets": {"ixi": {"brain_mask": "bet"}}},
-        "datasets.ixi.brain_mask is 'bet', but must be 'hd_bet', 'atlas' or 'threshold'",
+        "datasets.ixi.brain_mask is 'bet', but must be 'hd_bet', 'deepbet', 'atlas' or 'threshold'",
+    ),
+    "deepbet on another contrast": (
+        {"modality": "T2", "datasets": {"ixi": {"brain_mask": "deepbet"}}},
+        "datasets.ixi.brain_mask is deepbet, which knows T1 heads only, but modality is T2",
     ),
     "no orientation": (
         {"datasets": {"wmh": {"assume_orientation": "RAA"}}},
@@ -368,7 +374,8 @@ MISTAKES = {
     ),
     "masks of an earlier version": (
         {"datasets": {"brats21": {"brain_mask": "nonzero"}}},
-        "datasets.brats21.brain_mask is 'nonzero', but must be 'hd_bet', 'atlas' or 'threshold'",
+        "datasets.brats21.brain_mask is 'nonzero', but must be 'hd_bet', 'deepbet', 'atlas' or "
+        "'threshold'",
     ),
     "true for a number": (
         {"threads": {"train": True}},
@@ -540,7 +547,7 @@ CLAIMS = {
         a_claim(kind="not_below", margin=5), "claims.one.margin is 5, but must be less than 1"
     ),
     "itself": (a_claim(than=["cddpm"]), "one compares cddpm with itself"),
-    "weight of one map": (a_claim(kind="best_weight"), "only rows of sadm_res|of rows of sadm_res"),
+    "weight of one map": (a_claim(kind="best_weight"), "of table.references only that add a"),
     "weight of another metric": (
         a_claim(kind="best_weight", row="sadm_res-brats", metric="auprc"), "not for the auprc of"
     ),
@@ -805,3 +812,47 @@ def test_the_cddpms_protocol_on_simulated_scans(paper_config):
 )
 def test_training_data_of_a_model(paper_config, model, expected):
     assert config.training_datasets(model, paper_config) == expected
+
+
+# Synthetic anomalies, and what drifts.
+
+
+def test_draem_net_has_the_common_anomalies_and_its_own_changes(paper_config):
+    paper_config["synthetic"] |= {"operators": "seven", "texture": "binary"}
+    paper_config["methods"]["draem_net"]["anomalies"] = {"texture": "noise"}
+    config.check(paper_config)
+    assert paper_config["methods"]["draem_net"]["anomalies"] == {
+        "threshold": "fixed", "operators": "seven", "texture": "noise",
+    }  # fmt: skip
+
+
+def test_only_an_encoder_drifts(paper_config):
+    paper_config["methods"]["unet_res"] |= {"frozen": "drifting", "upstream": "ddpm"}
+    with pytest.raises(InputError, match=r"methods\.unet_res\.frozen .* ddpm, has no encoder"):
+        config.check(paper_config)
+
+
+@pytest.mark.parametrize("text", ["true", "false", "healthy"])
+def test_drop_last_from_the_command_line(paper_config, text):
+    paper_config["training"]["drop_last"] = text
+    config.check(paper_config)
+    assert paper_config["training"]["drop_last"] == {"true": True, "false": False}.get(text, text)
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("cdpm", r"unknown key checkpoints\.cdpm \(did you mean cddpm\?\)"),
+        ("unet-brats", r"checkpoints names unet-brats, but the authors have released spark, ddpm,"),
+    ],
+)
+def test_only_what_the_authors_have_released_can_be_imported(paper_config, model, sentence):
+    paper_config["checkpoints"] = {model: "folder"}
+    with pytest.raises(InputError, match=sentence):
+        config.check(paper_config)
+
+
+def test_what_can_be_imported_is_what_names_are_known_of():
+    from uad.engine import authors_checkpoints
+
+    assert tuple(authors_checkpoints.WEIGHTS) == config.IMPORTED

@@ -1,5 +1,6 @@
 """The plan, asked directly: models, inputs of jobs, figures, costs; no dry run."""
 
+import copy
 import itertools
 import re
 from types import SimpleNamespace
@@ -9,6 +10,9 @@ from conftest import ROOT
 
 from uad.base.errors import InputError
 from uad.base.paths import PREPROCESSED, Paths
+from uad.contract import new
+from uad.evaluation.controls import CONTROLS
+from uad.models import methods
 from uad.plan import config as settings
 from uad.plan.figures import Figures, costs
 from uad.plan.overlays import with_defaults
@@ -38,8 +42,14 @@ def plan():
 def test_models_come_after_what_they_stand_on(plan):
     assert plan.models.index("spark") < plan.models.index("cddpm")
     assert plan.models.index("cddpm") < plan.models.index("unet_res-brats")
-    assert plan.pretrained == ["spark"] and len(plan.models) == 17
-    assert plan.reconstructing == ["ae", "vae", "dae", "ddpm", "pddpm", "cddpm"]
+    assert plan.pretrained == ["spark"]
+    rows = plan.config["rows"].values()
+    named = {name for row in rows for name in row["maps"] if name not in CONTROLS}
+    assert set(plan.models) == named | {"spark"}
+    paper = {"ae", "vae", "dae", "ddpm", "pddpm", "cddpm"}
+    assert [name for name in plan.reconstructing if name in paper] == [
+        "ae", "vae", "dae", "ddpm", "pddpm", "cddpm",
+    ]  # fmt: skip
 
 
 def test_fewer_rows_need_fewer_models():
@@ -167,12 +177,16 @@ def test_cases_of_a_row_depend_on_that_row_and_on_the_choice(plan):
     ]
 
 
-def test_other_rows_leave_the_jobs_of_a_row_alone(plan):
-    """A row that is added to a finished table must rerun none of these."""
-    more = plan_of(
-        rows={"extra": {"block": "I", "label": "X", "healthy": "ixi", "maps": ["ddpm", "rd"]}}
-    )
-    assert "extra" in more.config["rows"]
+ADDED = {"block": "I", "label": "X", "healthy": "ixi"}
+
+
+@pytest.mark.parametrize("maps", [["ddpm", "rd"], ["own"]])
+def test_other_rows_leave_the_jobs_of_a_row_alone(plan, maps, tmp_path):
+    """A row that is added to a finished table must rerun none of these, nor a method."""
+    code, _ = new.write("own", tmp_path)
+    changes = {"rows": {"extra": ADDED | {"maps": maps}}, "methods": {"own": {"code": str(code)}}}
+    more = plan_of(**changes)
+    assert "extra" in more.config["rows"] and ("own" in more.models) == (maps == ["own"])
     for row, fold in itertools.product(plan.config["rows"], "01"):
         wildcards = of(row=row, fold=fold)
         for function in ("row_files", "row_parameters"):
@@ -180,9 +194,114 @@ def test_other_rows_leave_the_jobs_of_a_row_alone(plan):
         ours, theirs = Figures(plan), Figures(more)
         assert ours.case_files(wildcards) == theirs.case_files(wildcards)
         assert ours.parts(wildcards) == theirs.parts(wildcards)
+        for script in ("evaluate.py", "collect_cases.py"):
+            assert plan.row_code(script)(wildcards) == more.row_code(script)(wildcards)
     for model, fold in itertools.product(plan.models, "01"):
         wildcards = of(model=model, fold=fold)
-        assert plan.training_data(wildcards) == more.training_data(wildcards)
+        for function in ("training_data", "training_block", "test_block", "training_code"):
+            assert getattr(plan, function)(wildcards) == getattr(more, function)(wildcards)
+        for script in ("reconstruct.py", "score.py"):
+            assert plan.model_code(script)(wildcards) == more.model_code(script)(wildcards)
+
+
+def test_a_method_elsewhere_is_told_to_its_jobs_and_to_those_that_stand_on_it(tmp_path):
+    code, _ = new.write("own", tmp_path)
+    plan = plan_of(
+        rows={"own": ADDED | {"maps": ["own"]}, "top": ADDED | {"maps": ["top"]}},
+        methods={
+            "own": {"code": str(code), "reconstructs": True},
+            "top": {"code": str(code), "upstream": "own"},
+        },
+    )
+    told = {"own": str(code)}
+    assert plan.outside(of(model="own"), 1) == told
+    assert plan.outside(of(model="top"), 1) == told | {"top": str(code)}
+    assert plan.outside(of(model="unet_res-brats"), 1) == {}
+    assert plan.docstring_of("own").startswith("Own: one line")
+    # The code decides, not where it is.
+    before = plan.training_code(of(model="own")), plan.training_block(of(model="own"))
+    other = code.with_name("moved.py")
+    code.rename(other)
+    moved = plan_of(
+        rows={"own": ADDED | {"maps": ["own"]}},
+        methods={"own": {"code": str(other), "reconstructs": True}},
+    )
+    after = moved.training_code(of(model="own")), moved.training_block(of(model="own"))
+    assert after == before
+    assert set(moved.all_code["methods"]) == {"own"} and "methods" not in plan_of().all_code
+
+
+def test_what_has_no_epochs_is_in_no_figure_of_the_training():
+    code = str(ROOT / "examples/methods/voxel_atlas.py")
+    block = {"code": code, "smooth": 1, "prior": 2, "training": {"epochs": 0}}
+    plan = plan_of(rows={"own": ADDED | {"maps": ["own"]}}, methods={"own": block})
+    assert "own" in plan.models and plan.epochs["own"] == 0
+    assert plan.learning == [model for model in plan.models if model != "own"]
+
+
+def test_references_choose_the_cases(plan):
+    """Not the names of rows: with another reference, the figures are of that one."""
+    figures = Figures(plan)
+    assert figures.chosen_by == {
+        name: f"sadm_res-{name}" for name in ("brats", "atlas", "draem")
+    }  # fmt: skip
+    assert figures.case_title(of(test_set="brats")) == "SADM_res trained and tested on BRATS"
+    other = Figures(plan_of(table={"references": ["cddpm", "sadm-brats"], "claims": None}))
+    assert other.chosen_by == {"brats": "sadm-brats"} and other.weighted == ["sadm-brats"]
+    assert set(other.curves) == {"cddpm", "sadm-brats", "unet-brats"}
+    assert other.by_volume == {"brats": ["cddpm", "sadm-brats"]}
+    assert Figures(plan_of(table={"references": [], "claims": None})).case_sets == []
+
+
+def test_references_must_be_rows_and_those_left_out_are_no_mistake():
+    with pytest.raises(InputError, match="table.references names nobody, but rows has only"):
+        plan_of(table={"references": ["nobody"]})
+    with pytest.raises(InputError, match="table.references names cddpm more than once"):
+        plan_of(table={"references": ["cddpm", "cddpm"]})
+    plan = plan_of(table={"rows": ["unet-brats", "cddpm"]})
+    assert plan.config["table"]["references"] == ["cddpm"]
+
+
+def test_code_is_found_beside_the_overlay_that_names_it(tmp_path):
+    code, _ = new.write("own", tmp_path)
+    config = {"rows": {"own": ADDED | {"maps": ["own"]}}, "methods": {"own": {"code": "own.py"}}}
+    with_defaults(config, ROOT / "config/config.yaml")
+    settings.check(copy.deepcopy(config), [tmp_path])
+    assert methods.outside("own") == {"own": str(code)}
+    with pytest.raises(InputError, match="methods.own.code is 'own.py', but must be a Python file"):
+        settings.check(config)
+
+
+@pytest.mark.parametrize(
+    ("block", "sentence"),
+    [
+        ({"unet": {"code": "x.py"}}, "methods.unet.code is 'x.py', but unet is a method of the pr"),
+        ({"own": {"code": 1}}, "methods.own.code is 1, but must be the path of a Python file"),
+        ({"own": {"code": []}}, "methods.own.code is .., but must be the path of a Python file"),
+        ({"own": {}}, "unknown key methods.own"),
+    ],
+)
+def test_code_that_cannot_be_is_named(block, sentence):
+    with pytest.raises(InputError, match=sentence):
+        plan_of(methods=block)
+
+
+@pytest.mark.parametrize("name", ["Own", "chance", "own-brats"])
+def test_names_of_methods(name, tmp_path):
+    code, _ = new.write("own", tmp_path)
+    with pytest.raises(InputError, match=f"methods.{name}: a method's name is a lower-case letter"):
+        plan_of(methods={name: {"code": str(code)}})
+
+
+def test_its_keys_are_checked_as_those_of_the_others(tmp_path):
+    code, _ = new.write("own", tmp_path)
+    with pytest.raises(InputError, match="methods.own.width is 0, but must be at least 1"):
+        plan_of(methods={"own": {"code": str(code), "width": 0}})
+    with pytest.raises(InputError, match=r"methods.own.widht .did you mean width.."):
+        plan_of(methods={"own": {"code": str(code), "widht": 3}})
+    code.write_text(code.read_text().replace("width: int", "upstream: int"))
+    with pytest.raises(InputError, match="methods.own: its Params has the key upstream, but every"):
+        plan_of(methods={"own": {"code": str(code)}})
 
 
 # Costs.
@@ -250,3 +369,76 @@ def test_every_path_below_the_results_is_written_once():
             continue
         for text in re.findall(rf'f?"[^"\n]*(?:\}}|^)/?(?:{folders})/[^"\n]*"', path.read_text()):
             raise AssertionError(f"{path.name}: {text}")
+
+
+# As in the released code.
+
+
+def test_a_drifting_upstream_model_reconstructs_for_its_rows():
+    """Its own reconstructions for each stage II model; those of the cDDPM for all other rows."""
+    plan = plan_of(methods={"unet_res": {"frozen": "drifting"}})
+    assert plan.drifting == ["unet_res-draem", "unet_res-brats", "unet_res-atlas"]
+    own = "results/demo/reconstructions/unet_res-brats/fold-0/brats21/reconstruction.npy"
+    model = of(model="unet_res-brats", fold="0")
+    assert plan.upstream_reconstructions(model)[0] == own
+    drifted = "results/demo/models/unet_res-brats/fold-0/upstream.pt"
+    assert plan.reconstructing_model(model) == drifted
+    assert plan.reconstructing_block(model) == {"test_levels": [500]}
+    assert plan.scored_files("sadm_res-brats", 0, ["brats21"])["reconstructions"] == [own]
+    cddpm = own.replace("unet_res-brats", "cddpm")
+    for row in ("cddpm", "sadm-brats"):
+        assert plan.scored_files(row, 0, ["brats21"])["reconstructions"] == [cddpm]
+    code = plan.reconstructing_code(of(model="cddpm"))
+    assert plan.reconstructing_code(model) == code
+    assert plan.row_parameters(of(row="sadm_res-brats"))["reconstructing"] == ["cddpm"]
+    assert len(plan.levels()) == len(plan.reconstructing) + 3  # kept, and so on the disk
+
+
+def test_an_upstream_model_in_evaluation_mode_reconstructs_once_for_all(plan):
+    assert plan.drifting == []
+    model = of(model="cddpm", fold="0")
+    assert plan.reconstructing_model(model) == "results/demo/models/cddpm/fold-0/model.pt"
+    assert plan.scored_files("sadm_res-brats", 0, ["brats21"])["reconstructions"] == [
+        "results/demo/reconstructions/cddpm/fold-0/brats21/reconstruction.npy"
+    ]
+
+
+def test_synthetic_anomalies_concern_those_that_see_them(plan):
+    """Models trained on them and the test set; how they validate does not concern the test set."""
+    other = plan_of(synthetic={"validation": "training", "texture": "binary"})
+    for model in ("unet-brats", "cddpm", "draem_net"):
+        assert plan.synthetic(of(model=model)) is None
+    assert other.synthetic(of(model="unet-draem"))["texture"] == "binary"
+    assert other.anomalies() == {**plan.anomalies(), "texture": "binary"}
+    files = other.training_data(of(model="unet-draem", fold="0"))
+    assert files["val"] == files["train"] == other.paths.packed("ixi")
+    block = other.training_block(of(model="draem_net"))
+    assert block["anomalies"]["texture"] == "binary"
+
+
+# The authors' checkpoints.
+
+
+def test_imported_models_are_not_trained(tmp_path):
+    plan = plan_of(checkpoints={"cddpm": str(tmp_path), "unet_res-brats": str(tmp_path)})
+    assert plan.imported == ["cddpm", "unet_res-brats"]
+    assert "spark" not in plan.models  # the cDDPM's encoder comes with it
+    assert plan.of_rule("imported") == "cddpm|unet_res-brats" and plan.of_rule("drifting") == "none"
+    assert not {"cddpm", "unet_res-brats"} & set(plan.of_rule().split("|"))
+    assert plan.epochs["cddpm"] == 1 and plan.epochs["unet_res-atlas"] > 1
+    model = of(model="cddpm", fold="1")
+    with pytest.raises(InputError, match=r"fold-1\.ckpt: no such file, but checkpoints\.cddpm"):
+        plan.checkpoint(model)
+    (tmp_path / "fold-1.ckpt").touch()
+    assert plan.checkpoint(model) == f"{tmp_path}/fold-1.ckpt"
+    assert plan.drifted_block(of(model="unet_res-brats")) is None
+
+
+def test_an_imported_drifting_model_brings_its_upstream_model(tmp_path):
+    plan = plan_of(
+        checkpoints={"unet_res-brats": str(tmp_path)}, methods={"unet_res": {"frozen": "drifting"}}
+    )
+    assert plan.of_rule("drifting", "imported") == "unet_res-brats"
+    assert plan.of_rule("drifting") == "unet_res-draem|unet_res-atlas"
+    assert plan.drifted_block(of(model="unet_res-brats"))["encoder"]["features"] == 32
+    assert plan.pretrained == ["spark"]  # for the cDDPM of the other rows

@@ -155,6 +155,16 @@ def test_a_run_with_none_of_the_claims(tmp_path, rng):
     assert "Of 4 claims, 4 are not in this run." in text
 
 
+def test_a_run_that_defines_none_of_them(tmp_path, rng):
+    compared, verdicts = results(rng)
+    compared = compared.assign(n=0, verdict=claims.NO_VALUE)
+    compared[["effect", "low", "high", "bound", "p", "p_holm"]] = np.nan
+    verdicts = claims.judge(compared, CONTENT["claims"])
+    text = page(tmp_path, compared, verdicts)
+    assert "Of 4 claims, 4 are not defined." in text and "nan" not in text
+    assert "Not defined on BRATS" in text and "Not in this run" not in text
+
+
 @pytest.mark.parametrize(
     ("verdicts", "words"),
     [

@@ -6,6 +6,8 @@ import re
 import pytest
 from conftest import ROOT
 
+from uad.plan import docs
+
 PAGE = ROOT / "docs/parity.md"
 KINDS = {"oracle", "by hand", "count", "property"}
 
@@ -56,3 +58,23 @@ def test_a_test_that_is_gone_is_seen():
 def test_other_pages_lead_to_it():
     assert "(docs/parity.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert "(../docs/parity.md)" in (ROOT / "config/README.md").read_text(encoding="utf-8")
+
+
+def test_table_of_configurations_is_up_to_date(page, tmp_path):
+    """Made by `make docs`; every switch that `released.yaml` turns is in it, with the new value."""
+    copied = tmp_path / "parity.md"
+    copied.write_text(re.sub(r"(?s)(configurations: begin -->\n).*?(<!-- conf)", r"\1\2", page))
+    docs.update_parity_page(copied, ROOT / "config")
+    assert copied.read_text(encoding="utf-8") == page
+    _, _, rest = page.partition(
+        "| Topic | Paper | Released code | `config.yaml` | `released.yaml` |"
+    )
+    lines = [line.strip("| ").split(" | ") for line in rest.partition("\n<!--")[0].splitlines()[2:]]
+    assert len(lines) > 20
+    for topic, _, code, paper, released in lines:
+        assert paper != released, topic
+        # What this line tells of the released code, but for what is told in other words.
+        assert released == code or topic in {
+            "Healthy subjects per fold", "Slope of the leaky ReLU, AE and VAE",
+            "Smoothing of RD's map (sigma)", "Updates per epoch, cDDPM", "Patches of PII",
+        }, topic  # fmt: skip

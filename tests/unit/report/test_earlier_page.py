@@ -24,6 +24,7 @@ def test_the_page_of_an_earlier_run_is_put_aside_with_a_warning(paths):
         title="Results",
         simulated=True,
         lines=[],
+        atlas=None,
         remarks=[],
     )
     before = Path(paths.front_page).read_text()

@@ -120,8 +120,11 @@ def test_a_run_that_worked(root):
     ):
         assert part in words, part
     assert "Computed on simulated scans" in text and "not finished" not in text
-    assert "50.0 <span>58.6</span>" in text and "70.0 <span>69.7</span>" in text
-    assert "within" not in text and "is not judged" in text.replace("\n", " ")
+    assert ">50.0</td>" in text and ">70.0</td>" in text and "58.6" not in text
+    assert "within" not in text and "say nothing about simulated scans" in text
+    tiles = re.findall(r"<li[^>]*><strong>(.*?)</strong> (.*?)</li>", text)
+    assert [number for number, _ in tiles] == ["✓", "6 / 6", "50.0", "70.0", "0 s"]
+    assert tiles[2][1] == "[DICE] of cDDPM: BRATS"
     ixi = re.search(r"<tr><td>ixi</td>(.*?)</tr>", text)[1]
     assert re.findall(r">(\w+)</td>", ixi) == ["9", "0", "0", "0", "1", "1", "2"]
     assert '1 of 1</td><td class="n">2 h 0 min</td><td class="n">1 h 0 min' in text
@@ -134,11 +137,12 @@ def test_a_run_that_worked(root):
 
 def test_agreement_with_the_paper_of_real_scans_that_are_enough(root):
     text = page(root, simulated=False)
-    assert "1 of 2 <span>τ 1.00</span>" in text and "<th>[DICE] within</th>" in text
+    assert "BRATS: [DICE] within 1 of 2, τ 1.00; AUPRC –." in text
+    assert "50.0 <span>58.6 (−8.6)</span>" in text and "paper 58.6" in text
     path = root / "tables/agreement.tsv"
     text_file(path, path.read_text().replace("\t1\t0\t1\n", "\t0\t0\t0\n"))
     text = page(root, simulated=False)
-    assert "too few subjects <span>τ 1.00</span>" in text
+    assert "[DICE] too few subjects, τ 1.00" in text
 
 
 CLAIMS = """\
@@ -224,6 +228,31 @@ def test_rows_that_learned_nothing_are_named_with_their_numbers(root):
     ]
 
 
+def test_missing_values_are_told_with_their_reason(root):
+    path = root / "tables/table1.csv"
+    columns, *lines = path.read_text().splitlines()
+    lines = [line + ",0.5" for line in lines] + [
+        f"{block},{row},none,mslub,,,,"
+        for block, row in (("I", "cddpm"), ("control", "perfect"), ("control", "chance"))
+    ]
+    text_file(path, "\n".join([columns + ",dice_val_mean", *lines, ""]))
+    found = checks(page(root))
+    assert ("look", "Values on mslub are missing: no test subject has a lesion.") in found
+    (words,) = (words for _, words in found if "expected values" in words)
+    assert "mslub" not in words and "100.0 (brats)" in words
+    assert about_learning(page(root))[0][0] == "good"
+    text_file(path, path.read_text().replace(",0.5\n", ",\n"))
+    why = "no validation subject has a lesion, so that there is no threshold for Dice_val."
+    assert ("look", f"Values on brats are missing: {why}") in checks(page(root))
+    # On no test set.
+    text_file(path, "\n".join([columns, *(line[:-4] for line in lines[-3:]), ""]))
+    found = checks(page(root))
+    assert found[0] == (
+        "look", "Controls: none has a value, so nothing vouches for the evaluation.",
+    )  # fmt: skip
+    assert not about_learning(page(root))
+
+
 def test_one_control_tells_and_none_cannot(root):
     assert about_learning(page(root))[0][1].startswith("Every row is above chance on every")
     only = {row: block for row, block in RUN["rows"].items() if row != "chance"}
@@ -233,6 +262,14 @@ def test_one_control_tells_and_none_cannot(root):
     assert ("look", said) in checks(page(root, rows=only))
     (root / "tables/table1.csv").unlink()
     assert not any("learned" in words for _, words in checks(page(root)))
+
+
+def test_remarks_on_maps_made_elsewhere(root):
+    for name, fold in (("perfect", 0), ("perfect", 1), ("other", 0), ("chance", 0)):
+        words = "" if name == "chance" else "ixi: 2 of 2 maps are zero everywhere: A, B\n"
+        text_file(root / f"scores/{name}/fold-{fold}/remarks.txt", words)
+    found = [words for state, words in checks(page(root)) if state == "look"]
+    assert found == ["Maps of perfect, fold 0: ixi: 2 of 2 maps are zero everywhere: A, B."]
 
 
 def test_failed_jobs(root):

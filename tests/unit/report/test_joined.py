@@ -9,7 +9,7 @@ import pytest
 
 from uad.base import tsv
 from uad.base.errors import InputError
-from uad.evaluation import cases
+from uad.evaluation import cases, complete
 from uad.report import joined
 
 ROWS, FOLDS = ("sadm_res-brats", "cddpm"), (0, 2)
@@ -18,17 +18,18 @@ HEALTHY = ["H1", "H2"]
 BETAS = (0, 0.5, 1)
 
 
-def line(name, fold, subject):
+def line(name, fold, subject, row="sadm_res-brats"):
     """Lines of a subject; in fold 2 the tested subjects are others than in fold 0."""
-    return {"test_set": name, "subject": f"{subject}{fold}", "fold": fold}
+    return {"row": row, "test_set": name, "subject": f"{subject}{fold}", "fold": fold}
 
 
-def lines(of, fold):
+def lines(of, fold, row="sadm_res-brats"):
     if of in ("pooled", "curve"):
         repeated = 40 if of == "curve" else 1
-        return [{"test_set": n, "fold": fold, "auprc": 0.25} for n in SETS for _ in range(repeated)]
+        values = {"row": row, "fold": fold, "auprc": 0.25}
+        return [values | {"test_set": n} for n in SETS for _ in range(repeated)]
     subjects = {name: HEALTHY if of == "healthy" else SETS[name] for name in SETS}
-    found = [line(n, fold, s) | {"value": 0.5} for n in SETS for s in subjects[n]]
+    found = [line(n, fold, s, row) | {"value": 0.5} for n in SETS for s in subjects[n]]
     if of == "weights":
         return [{"d_unhealthy": "brats"} | key | {"beta": b} for key in found for b in BETAS]
     return found
@@ -45,15 +46,15 @@ def files(tmp_path):
             for s in some
         ]
         table = pd.DataFrame(split, columns=["subject", "fold", "role"])
-        tsv.write(table, tmp_path / f"{name}.tsv")
+        tsv.write(table, tmp_path / f"{name}.tsv", sealed=True)
     found = {}
     for of in ("subjects", "healthy", "pooled", "curve", "weights"):
         found[of] = []
         for row, fold in itertools.product(ROWS[: 1 if of == "weights" else 2], FOLDS):
             found[of].append(tmp_path / f"{of}/{row}-{fold}.tsv")
-            tsv.write(pd.DataFrame(lines(of, fold)), found[of][-1])
+            tsv.write(pd.DataFrame(lines(of, fold, row)), found[of][-1], sealed=True)
     splits = [tmp_path / f"{name}.tsv" for name in (*SETS, "healthy")]
-    return found | {"tested": joined.Tested(splits, list(SETS), FOLDS)}
+    return found | {"tested": joined.Tested(splits, list(SETS), FOLDS), "splits": splits}
 
 
 def join(files, of):
@@ -122,7 +123,16 @@ def not_text(path):
 
 
 def words_for_numbers(path):
-    path.write_text(path.read_text().replace("\t0.", "\tx."))
+    tsv.write(tsv.read(path).replace({0.25: "x", 0.5: "x"}), path)
+
+
+def cut_before_the_last_line(path):
+    """In a curve, within its last test set."""
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+def another_number(path):
+    path.write_text(path.read_text().replace("\t0.", "\t0.1", 1))
 
 
 @pytest.mark.parametrize("of", KINDS)
@@ -131,7 +141,7 @@ def words_for_numbers(path):
     [
         cut_in_a_line, cut_in_the_last_number, cut_after_a_line, lose_a_test_set,
         take_another_fold, other_fold_inside, add_a_test_set, empty, header_only, not_text,
-        words_for_numbers,
+        words_for_numbers, cut_before_the_last_line, another_number,
     ],
 )  # fmt: skip
 def test_a_harmed_file_is_named(files, of, harm):
@@ -139,6 +149,39 @@ def test_a_harmed_file_is_named(files, of, harm):
     harm(path)
     with pytest.raises(InputError, match=f"^{path}: "):
         join(files, of)
+
+
+@pytest.mark.parametrize("of", [kind for kind in KINDS if kind != "weights"])
+def test_a_file_of_another_row_is_named(files, of):
+    """Of the same fold, test sets and subjects."""
+    files[of][0].write_bytes(files[of][2].read_bytes())
+    said = f"^{files[of][0]}: has lines of row cddpm and must have sadm_res-brats only; delete"
+    with pytest.raises(InputError, match=said):
+        join(files, of)
+
+
+@pytest.mark.parametrize("keep", [-1, -3, 1])
+def test_a_split_that_lost_lines_is_named(files, keep):
+    path = files["splits"][0]
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:keep]))
+    with pytest.raises(InputError, match=f"^{path}: is not as it was written"):
+        joined.Tested(files["splits"], list(SETS), FOLDS)
+
+
+def test_metrics_of_one_test_set(files):
+    path, names = files["subjects"][0], ["A10", "A20"]
+    table = complete.of_test_set(path, "sadm_res-brats", 0, "atlas", names)
+    assert list(table["subject"]) == names
+    for arguments, said in {
+        ("cddpm", 0, "atlas", "A10 A20"): "has lines of row sadm_res-brats",
+        ("sadm_res-brats", 1, "atlas", "A10 A20"): "has lines of fold 0",
+        ("sadm_res-brats", 0, "atlas", "A10"): "has, against the split, atlas A20",
+        ("sadm_res-brats", 0, "atlas", "A10 A20 A30"): "lacks atlas A30",
+        ("sadm_res-brats", 0, "wmh", "W"): "lacks wmh W",
+    }.items():
+        *which, subjects = arguments
+        with pytest.raises(InputError, match=f"^{path}: {said}"):
+            complete.of_test_set(path, *which, subjects.split())
 
 
 @pytest.mark.parametrize("of", ("subjects", "healthy", "pooled", "weights"))

@@ -23,6 +23,7 @@ def table(tmp_path, paper_config):
             "test_set": test_set,
             "subject": "A",
             "dice_best": 0.1 + 0.1 * fold,
+            "dice_best_released": 0.1,
             "dice_val": 0.2,
             "auprc": float("nan"),
         }

@@ -59,10 +59,10 @@ def benchmark(root, name, seconds, memory):
     path.write_text(f"s\th:m:s\tmax_rss\tmax_vms\n{seconds}\t0:00:00\t{memory}\t-\n")
 
 
-def write(results, rows=("unet-brats", "sadm-brats"), block=BLOCK, simulated=True):
+def write(results, rows=("unet-brats", "sadm-brats"), block=BLOCK, simulated=True, epochs=4):
     folders = [results / f"models/unet-brats/fold-{fold}" for fold in (0, 1)]
     runs = method_page.read_runs(
-        {"unet-brats": 4},
+        {"unet-brats": epochs},
         [0, 1],
         [folder / "about.json" for folder in folders],
         [folder / "history.tsv" for folder in folders],
@@ -108,6 +108,16 @@ def test_costs_and_a_missing_benchmark(results):
     assert first[:7] == best
     assert first[7:] == ["1 h 6 min", "2.0 GiB", "1 min 15 s", "1.5 GiB", "0 s", "–"]
     assert second[7:] == ["–"] * 6
+
+
+def test_a_method_without_trained_weights_has_no_curve(results):
+    for fold in (0, 1):
+        path = results / f"models/unet-brats/fold-{fold}/history.tsv"
+        path.write_text(HISTORY.partition("\n")[0] + "\n")
+    page = write(results, epochs=0)
+    assert "<svg" not in page and "Nothing is trained by gradient." in page
+    first, _ = cells(page, "models")
+    assert first[3:7] == ["0", "–", "–", "–"] and first[7] == "1 h 6 min"
 
 
 @pytest.mark.parametrize("content", ["", "s\n3\n", "\n"])

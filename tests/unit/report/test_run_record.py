@@ -119,16 +119,11 @@ def test_code_sees_rules_and_modules_but_no_remark(tmp_path, monkeypatch):
     assert code()["templates"] != before["templates"] and code()["all"] != before["all"]
 
 
-def test_digest_of_a_data_set(tmp_path):
-    files = [tmp_path / "data/a.nii", tmp_path / "data/sub/b.nii"]
-    for path in files:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(path.name)
-    found = inventory.digest(files, tmp_path / "data", 2)
-    sums = [hashlib.sha256(path.name.encode()).hexdigest() for path in files]
-    by_hand = f"a.nii {sums[0]}\nsub/b.nii {sums[1]}\n"
+def test_digest_of_a_data_set():
+    sums = {"data/a.nii": "1" * 64, "data/sub/b.nii": "2" * 64}
+    found = inventory.digest(sums, "data")
+    by_hand = f"a.nii {'1' * 64}\nsub/b.nii {'2' * 64}\n"
     assert found == hashlib.sha256(by_hand.encode()).hexdigest()
-    assert inventory.digest(files[::-1], tmp_path / "data", 1) == found
-    files[1].write_text("other")
-    assert inventory.digest(files, tmp_path / "data", 2) != found
-    assert inventory.digest([], tmp_path, 1) is None
+    assert inventory.digest(dict(reversed(sums.items())), "data") == found
+    assert inventory.digest({**sums, "data/a.nii": "3" * 64}, "data") != found
+    assert inventory.digest({}, "data") is None

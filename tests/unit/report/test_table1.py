@@ -39,6 +39,8 @@ COLUMNS = [
     "test_set",
     "dice_best_mean",
     "dice_best_std",
+    "dice_best_released_mean",
+    "dice_best_released_std",
     "dice_val_mean",
     "auprc_mean",
     "auprc_std",
@@ -58,6 +60,7 @@ def metrics_file(path, fold, values, auprc=None):
             "subject": f"S{i}",
             "fold": fold,
             "dice_best": v,
+            "dice_best_released": v - 0.01,
             "dice_val": v / 2,
             "auprc": v if auprc is None else auprc[i],
         }
@@ -234,7 +237,7 @@ def test_random_extractors_are_told(table, tmp_path):
 
 def other_sets(tmp_path):
     """A table of test sets that the paper does not have, without published values."""
-    values = {"fold": 0, "dice_best": 0.5, "dice_val": 0.4, "auprc": 0.3}
+    values = {"fold": 0, "dice_best": 0.5, "dice_best_released": 0.5, "dice_val": 0.4, "auprc": 0.3}
     lines = [{"test_set": name, "subject": "S", **values} for name in ("wmh", "mslub")]
     tsv.write(pd.DataFrame(lines), tmp_path / "m.tsv")
     rows = {"cddpm": ROWS["cddpm"]}

@@ -20,6 +20,7 @@ CONTEXT = Context(LABELS, simulated=True)
 PAPER = ROOT / "workflow/resources/table1_paper.csv"
 OF_SUBJECTS = [
     "dice_best",
+    "dice_best_released",
     "dice_val",
     "auprc",
     "auroc",

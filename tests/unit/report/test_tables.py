@@ -34,6 +34,7 @@ COMPARISON = tables.Comparison(
     threshold="released",
     registered=["brats"],
     random_extractors=["cddpm"],
+    references=["cddpm", "sadm_res-brats"],
 )
 OUTPUTS = {
     "csv": "table1.csv",
@@ -54,13 +55,21 @@ def metrics(row, fold, level):
     rng = np.random.default_rng([fold, *row.encode()])
     values = {
         name: np.full(len(SUBJECTS), level) if level == 1 else level + 0.1 * rng.random(5)
-        for name in ("dice_best", "dice_val", "auprc", "auroc", "dice_fpr1", "dice_fpr5")
+        for name in (
+            "dice_best",
+            "dice_best_released",
+            "dice_val",
+            "auprc",
+            "auroc",
+            "dice_fpr1",
+            "dice_fpr5",
+        )
     }
     values |= dict.fromkeys(("dice_fpr10", "lesion_recall", "lesion_precision"), level)
     values |= dict.fromkeys(("recon_l1_healthy", "recon_l1_lesion"), 0.1)
     values |= {"hd95_mm": 0.0, "volume_error_ml": 0.0, "score_mean": 0.5, "lesion_ml": 2.0}
     values |= {"threshold": 0.5}
-    which = {"test_set": "brats", "fold": fold}
+    which = {"row": row, "test_set": "brats", "fold": fold}
     subjects = pd.DataFrame({**which, "subject": SUBJECTS, **values})
     healthy = pd.DataFrame({**which, "subject": HEALTHY, "score_mean": 0.1, "fp_ml": 0.0})
     pooled = {"dice_pooled_best": level, "auprc_pooled": level, "auroc_subjects": level}
@@ -95,9 +104,9 @@ def inputs(tmp_path):
     }
 
 
-def write(inputs, folder):
+def write(inputs, folder, **changes):
     outputs = {name: folder / file for name, file in OUTPUTS.items()}
-    tables.write_all(inputs, outputs, COMPARISON)
+    tables.write_all(inputs, outputs, replace(COMPARISON, **changes))
     return {name: path.read_text(encoding="utf-8") for name, path in outputs.items()}
 
 
@@ -126,10 +135,91 @@ def test_everything_is_written(inputs, tmp_path):
         assert "tuned on training and validation subjects" in texts[name]
 
 
+def test_all_pairs_on_request(inputs, tmp_path, monkeypatch):
+    assert "pairs" not in write(inputs, tmp_path / "out")
+    monkeypatch.setitem(OUTPUTS, "pairs", "pairs.tsv")
+    write(inputs, tmp_path / "more")
+    pairs = tsv.read(tmp_path / "more/pairs.tsv")
+    assert len(pairs) == 3 * len(set(pairs["metric"])) == 9  # of three rows; no control
+    # The other tables are as they were.
+    for name in ("table2.csv", "comparisons.tsv"):
+        assert (tmp_path / "more" / name).read_text() == (tmp_path / "out" / name).read_text()
+
+
+def test_a_block_of_any_name_is_a_heading(inputs, tmp_path):
+    rows = {**ROWS, "unet-brats": ROWS["unet-brats"] | {"block": "Ours & theirs"}}
+    outputs = {name: tmp_path / "out" / file for name, file in OUTPUTS.items()}
+    tables.write_all(inputs, outputs, replace(COMPARISON, rows=rows))
+    for name in ("html", "html2", "html3"):
+        assert ">Ours &amp; theirs</th>" in outputs[name].read_text()
+    assert "Ours \\& theirs" in outputs["tex"].read_text()
+    found = tsv.read(outputs["comparisons"]).query("row == 'unet-brats'")
+    assert set(found["reference"]) == {"cddpm", "sadm_res-brats"}
+
+
 def test_without_published_values(inputs, tmp_path):
     texts = write(inputs | {"published": []}, tmp_path / "out")
     assert pd.read_csv(tmp_path / "out/table1.csv")["paper_dice_mean"].isna().all()
     assert "Grey, below" not in texts["html"] and "and the paper" not in texts["html2"]
+
+
+def harm(paths, folds, **changes):
+    """Change columns of the files of some folds."""
+    for path in paths:
+        table = tsv.read(path)
+        if set(table["fold"]) <= set(folds):
+            tsv.write(table.assign(**{k: v for k, v in changes.items() if k in table}), path)
+
+
+WITHOUT_LESIONS = dict.fromkeys(
+    ["dice_best", "dice_best_released", "dice_val", "auprc", "auroc", "dice_fpr1", "dice_fpr5",
+     "dice_fpr10", "lesion_recall", "lesion_precision", "hd95_mm", "volume_error_ml",
+     "dice_pooled_best", "auprc_pooled"], float("nan"),
+) | {"lesion_ml": 0.0}  # fmt: skip
+WITHOUT_THRESHOLD = dict.fromkeys(
+    ["threshold", "dice_val", "lesion_recall", "lesion_precision", "hd95_mm", "volume_error_ml",
+     "fp_ml"], float("nan"),
+)  # fmt: skip
+
+
+def harm_all(inputs, folds, changes):
+    for kind in ("metrics", "healthy", "pooled"):
+        harm(inputs[kind], folds, **changes)
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_a_test_set_without_lesions_has_no_values_and_a_reason(inputs, tmp_path, simulated):
+    harm_all(inputs, FOLDS, WITHOUT_LESIONS)
+    texts = write(inputs, tmp_path / "out", simulated=simulated)
+    first = pd.read_csv(tmp_path / "out/table1.csv")
+    assert first.filter(regex="^(dice|auprc)_.*mean").isna().all(axis=None)
+    said = "BRATS: no test subject has a lesion, so that nothing which compares with lesions is"
+    for name in ("html", "html2", "html3"):
+        assert f'<p class="warning">{said} defined</p>' in texts[name]
+    assert f"% {said} defined\n" in texts["tex"]
+    assert not any("nan" in text.lower() for name, text in texts.items() if "html" in name)
+    assert "count as [DICE] 0" not in texts["html"]
+
+
+def test_a_fold_without_lesions_is_left_out_of_the_means(inputs, tmp_path):
+    harm_all(inputs, FOLDS[:1], WITHOUT_LESIONS)
+    texts = write(inputs, tmp_path / "out")
+    first = pd.read_csv(tmp_path / "out/table1.csv")
+    expected = metrics("cddpm", FOLDS[1], 0.2)["metrics"]["dice_best"].mean()
+    assert first["dice_best_mean"][0] == pytest.approx(expected, abs=1e-6)
+    assert f"BRATS, folds {FOLDS[0]}: no test subject has a lesion" in texts["html"]
+
+
+def test_without_a_threshold_only_what_needs_one_is_missing(inputs, tmp_path):
+    harm_all(inputs, FOLDS, WITHOUT_THRESHOLD)
+    texts = write(inputs, tmp_path / "out")
+    first = pd.read_csv(tmp_path / "out/table1.csv")
+    assert first["dice_val_mean"].isna().all() and first["dice_best_mean"].notna().all()
+    said = "BRATS: no validation subject has a lesion to choose a threshold by, so that nothing at"
+    assert said in texts["html"] and said in texts["html3"]
+    harm_all(inputs, FOLDS, {"dice_val": 0.0})
+    with pytest.raises(InputError, match="control perfect: dice_val .* must be missing"):
+        write(inputs, tmp_path / "again")
 
 
 def test_nothing_is_written_if_a_control_is_wrong(inputs, tmp_path):

@@ -7,12 +7,18 @@ A data set module has
 `CASES`
     subjects in the complete archive, per modality that it has,
 `NAME`
-    regular expression of what identifies a subject in all its file names, with named groups,
+    regular expression of what identifies a subject in all its paths, with named groups; `session`
+    where a subject may have been scanned several times,
 `IMAGE`, `LESION`
     regular expressions of the rest of a native path, after the subject's name; `IMAGE` per
     modality, `LESION` None for healthy data sets,
 `OTHERS`
     the same for images of the archive that are not used,
+`PARTS`
+    parts of the archive that are not used: their names, with regular expressions of whole paths,
+`VERSIONS`
+    kinds of the same images that may lie side by side, the preferred one first: names, with regular
+    expressions of whole paths; one kind is used of the whole data set,
 `LESION_LABELS`
     values of the lesion mask that count, None for all above zero,
 `PREPARED`
@@ -32,7 +38,8 @@ since this runs where only Snakemake is installed.
 
 import os
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import NamedTuple
@@ -40,7 +47,9 @@ from typing import NamedTuple
 from uad.base import modules
 from uad.base.errors import InputError, because
 
-NIFTI = r"\.nii(?:\.gz)?"
+NIFTI = r"\.(?i:nii(?:\.gz)?)"
+# Between a subject's label and the session's, where not only the first is used.
+SESSION = "ses"
 
 
 class Subject(NamedTuple):
@@ -89,8 +98,13 @@ def find(
     folder: Path | str,
     modality: str = "T1",
     layout: str = "native",
+    sessions: Sequence[str] = ("first",),
 ) -> Listing:
     """Subjects of a data set among the files of its folder, sorted by label.
+
+    Where the same images are there in several kinds (`VERSIONS`), the preferred one of those that
+    were found is used. Where all sessions or some by name are used, each is a subject of its own
+    here, with a label of which `person` tells whose it is.
 
     Parameters
     ----------
@@ -104,53 +118,58 @@ def find(
     layout : {"native", "prepared"}
         As distributed, or the authors' preprocessed `<DATA_DIR>`, registered, stripped and bias
         corrected, with brain masks.
+    sessions : sequence of str
+        Of subjects that were scanned several times: `first`, `all`, or names.
 
     Returns
     -------
     Listing
         Subjects that are complete and unique; the others, images that do not belong to the
-        archive, and names that are not safe to use, are listed with the reason.
+        archive, what is not used of it, and names that are not safe to use, are listed with the
+        reason.
 
     Raises
     ------
     InputError
-        If the data set does not have the modality, or no file fits.
+        If the data set does not have the modality, no file fits, or no subject has the sessions.
     """
     module = load(name)
     if modality not in module.IMAGE:
         raise InputError(f"{module.TITLE} has no {modality} images, only {', '.join(module.IMAGE)}")
-    image, lesion, brain, others = patterns(module, modality, layout)
-    found = {"image": {}, "lesion": {}, "brain": {}}
-    left_out = []
+    *kinds, others = patterns(module, modality, layout)
+    kinds = {k: p for k, p in zip(("image", "lesion", "brain"), kinds) if p}
+    found, left_out, parts = [], [], Counter()
     for path in sorted(files):
         if not re.search(rf"{NIFTI}\Z", path):
             continue
         if unsafe(path):
             left_out.append((path, unsafe(path)))
-            continue
-        for kind, pattern in (("image", image), ("lesion", lesion), ("brain", brain)):
-            match = re.fullmatch(pattern, path) if pattern else None
-            if match:
-                label = module.label(match)
-                if re.fullmatch("[A-Za-z0-9]+", label):
-                    found[kind].setdefault(label, []).append(path)
-                else:
-                    reason = because(f"{label!r} has more than letters and digits")
-                    left_out.append((path, reason))
-                break
-        else:
-            if not re.fullmatch(others, path):
-                left_out.append((path, because(f"not a file of {module.TITLE}")))
-    if not found["image"]:
+        elif layout == "native" and (part := _first_match(module.PARTS, path)):
+            parts[part] += 1
+        elif match := next(_matches(kinds, path), None):
+            label = module.label(match[1])
+            if re.fullmatch("[A-Za-z0-9]+", label) and SESSION not in label:
+                session = match[1].groupdict().get("session") or ""
+                found.append(_File(path, match[0], label, session))
+            else:
+                reason = because(f"{label!r} is no label: letters and digits, without {SESSION!r}")
+                left_out.append((path, reason))
+        elif not re.fullmatch(others, path):
+            left_out.append((path, because(f"not a file of {module.TITLE}")))
+    for part, n in sorted(parts.items()):
+        left_out.append((part, because(f"{n} file(s) in a part of the archive that is not used")))
+    if not any(file.kind == "image" for file in found):
         example = module.EXAMPLE if layout == "native" else f"{module.PREPARED}/t1/…_t1.nii.gz"
         raise InputError(
             f"{folder}: no {module.TITLE} {modality} image found; expected files like {example}. "
             f"Data: {module.SOURCE}"
         )
-    needed = ["image", *(["lesion"] if lesion else []), *(["brain"] if brain else [])]
+    if layout == "native":
+        found = _one_version(module, found, left_out)
+    found = _some_sessions(found, sessions, f"datasets.{name}.sessions", left_out)
     subjects = {}
-    for label in sorted({label for kind in needed for label in found[kind]}):
-        paths = {kind: found[kind].get(label, []) for kind in needed}
+    for label in sorted({file.label for file in found}):
+        paths = {k: [f.path for f in found if (f.label, f.kind) == (label, k)] for k in kinds}
         reason = _incomplete(paths, modality)
         if reason:
             left_out.append((label, reason))
@@ -158,6 +177,69 @@ def find(
             one = {kind: path for kind, (path,) in paths.items()}
             subjects[label] = Subject(label, one["image"], one.get("lesion"), one.get("brain"))
     return Listing(subjects, left_out)
+
+
+def person(label: str) -> str:
+    """Label of the subject that a session's label belongs to."""
+    return label.partition(SESSION)[0]
+
+
+class _File(NamedTuple):
+    """A file of a subject; `session` is empty where the names tell none."""
+
+    path: str
+    kind: str
+    label: str
+    session: str
+
+
+def _matches(kinds, path):
+    """Kinds of file whose pattern fits a path, with the match."""
+    for kind, pattern in kinds.items():
+        if match := re.fullmatch(pattern, path):
+            yield kind, match
+
+
+def _first_match(patterns, path):
+    """Name of the first of some patterns that fits a whole path; None if none does."""
+    return next((name for name, pattern in patterns.items() if re.fullmatch(pattern, path)), None)
+
+
+def _one_version(module, found, left_out):
+    """Files of the preferred kind of images among those found; the others are `left_out`."""
+    if not module.VERSIONS:
+        return found
+    of = {file.path: _first_match(module.VERSIONS, file.path) for file in found}
+    there = {of[file.path] for file in found if file.kind == "image"}
+    used = next(version for version in module.VERSIONS if version in there)
+    others = Counter(version for version in of.values() if version != used)
+    for version, n in sorted(others.items()):
+        left_out.append((version, because(f"{n} file(s): only the {used} ones are used")))
+    return [file for file in found if of[file.path] == used]
+
+
+def _some_sessions(found, sessions, key, left_out):
+    """Files of the sessions that are wanted, with labels of their own unless it is the first."""
+    first, every = list(sessions) == ["first"], list(sessions) == ["all"]
+    imaged = {}
+    for file in found:
+        if file.session and file.kind == "image":
+            imaged.setdefault(file.label, set()).add(file.session)
+    there = set().union(*imaged.values())
+    if there and not (first or every or there & set(sessions)):
+        raise InputError(
+            f"{key} names {', '.join(sessions)}, but there are only {', '.join(sorted(there))}"
+        )
+    kept = []
+    for file in found:
+        names = imaged.get(file.label, {file.session})
+        wanted = {min(names)} if first else {file.session} if every else set(sessions)
+        if not file.session or file.session in wanted:
+            own = f"{SESSION}{file.session}" if file.session and not first else ""
+            kept.append(file._replace(label=file.label + own))
+        elif file.kind == "image":
+            left_out.append((file.path, because(f"another session than {key} wants")))
+    return kept
 
 
 def unsafe(path: str) -> str | None:

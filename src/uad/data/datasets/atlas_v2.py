@@ -23,10 +23,11 @@ EXAMPLE = (
 )
 
 CASES = {"T1": 655}
-NAME = r"sub-(?P<id>r\d{3}s\d{3})_ses-1_space-MNI152NLin2009aSym"
+NAME = r"sub-(?P<id>r\d{3}s\d{3})_ses-(?P<session>\d+)_space-MNI152NLin2009aSym"
 IMAGE = {"T1": "_T1w"}
 LESION = "_label-L_desc-T1lesion_mask"
 OTHERS = None
+PARTS, VERSIONS = {}, {}
 LESION_LABELS = None
 PREPARED, PREPARED_NAME = "Test/ATLAS_v2", NAME
 STRATUM = "site"

@@ -1,7 +1,9 @@
 """BraTS 2021: gliomas, T1- and T2-weighted images and tumour segmentations.
 
 Native layout: per case ``BraTS2021_#####/BraTS2021_#####_{t1,t2,seg}.nii.gz``, skull-stripped,
-1 mm, on the SRI24 grid.
+1 mm, on the SRI24 grid. The training data of 2020 (``BraTS20_Training_###_t1.nii.gz``) and of 2023
+(``BraTS-GLI-#####-###-t1n.nii.gz``; the last number is the session's) will do as well. The labels
+differ, 1, 2, 4 or 1, 2, 3, but all above zero is tumour.
 """
 
 from collections.abc import Sequence
@@ -21,18 +23,32 @@ CITATION = "Baid et al. 2021, arXiv:2107.02314"
 EXAMPLE = "BraTS2021_00000/BraTS2021_00000_t1.nii.gz"
 
 CASES = {"T1": 1251, "T2": 1251}
-NAME = r"BraTS2021_(?P<id>\d{5})"
-IMAGE = {"T1": "_t1", "T2": "_t2"}
-LESION = "_seg"  # labels 1, 2, 4: the whole tumour
-OTHERS = "_(?:t1ce|flair)"
-LESION_LABELS = None
-PREPARED, PREPARED_NAME = "Test/Brats21", NAME
+NAME = (
+    r"BraTS(?:2021_(?P<id>\d{5})|20_Training_(?P<id2020>\d{3})"
+    r"|-GLI-(?P<id2023>\d{5})-(?P<session>\d{3}))"
+)
+IMAGE = {"T1": "(?:_t1|-t1n)", "T2": "(?:_t2|-t2w)"}
+LESION = "[_-]seg"
+OTHERS = "(?:_t1ce|_flair|-t1c|-t2f)"
+PARTS = {}
+VERSIONS = {
+    "BraTS 2021": r"(?:.*/)?BraTS2021_[^/]*",
+    "BraTS 2023": r"(?:.*/)?BraTS-GLI-[^/]*",
+    "BraTS 2020": r"(?:.*/)?BraTS20_[^/]*",
+}
+LESION_LABELS = None  # the whole tumour
+PREPARED, PREPARED_NAME = "Test/Brats21", r"BraTS2021_(?P<id>\d{5})"
 STRATUM = None
 
 
 def label(match: Match[str]) -> str:
     """BIDS label of a subject."""
-    return f"BraTS{match['id']}"
+    known = match.groupdict()
+    if known.get("id2020"):
+        return f"BraTS20Training{known['id2020']}"
+    if known.get("id2023"):
+        return f"BraTSGLI{known['id2023']}"
+    return f"BraTS{known['id']}"
 
 
 def metadata(subjects: "Sequence[Subject]", demographics: Path | str | None) -> "pd.DataFrame":

@@ -25,6 +25,7 @@ NAME = r"(?P<id>IXI\d{3})-(?P<site>Guys|HH|IOP)-\d{4}"
 IMAGE = {"T1": "-T1", "T2": "-T2"}
 LESION = None
 OTHERS = r"-(?:PD|MRA|DTI.*)"
+PARTS, VERSIONS = {}, {}
 LESION_LABELS = None
 PREPARED, PREPARED_NAME = "Train/ixi", NAME
 STRATUM = "age_group"

@@ -1,7 +1,11 @@
 """MSLUB: multiple sclerosis, T1- and T2-weighted (protocol of the cDDPM paper).
 
-Native layout: ``patient##_{T1W,T2W}.nii.gz`` and ``patient##_consensus_gt.nii.gz``, one folder or
-one per patient, with skull.
+Native layout: ``patient##_{T1W,T2W}.nii.gz`` and ``patient##_consensus_gt.nii.gz`` in one folder or
+in one per patient, where the names may lack the patient: ``patient##/T1W.nii.gz``. With skull.
+
+The masks are drawn on FLAIR. The images on its grid are those in the patients' own folders, or in
+``coregistered``; those in ``raw`` are as they were scanned, on grids of their own, and those in
+``coregistered_resampled`` on a third.
 """
 
 from collections.abc import Sequence
@@ -15,18 +19,27 @@ if TYPE_CHECKING:  # pandas is not installed where names of files are looked up
     from uad.data.datasets import Subject
 
 TITLE = "MSLUB"
-LICENCE = "see its page"
+LICENCE = "CC BY"
 SOURCE = "https://lit.fe.uni-lj.si/en/research/resources/3D-MR-MS/"
 CITATION = "Lesjak et al. 2018, Neuroinformatics 16:51-63"
 EXAMPLE = "patient01/patient01_T1W.nii.gz"
 
 CASES = {"T1": 30, "T2": 30}
-NAME = r"patient(?P<id>\d{2})"
-IMAGE = {"T1": "_T1W", "T2": "_T2W"}
-LESION = "_consensus_gt"
-OTHERS = "_(?:FLAIR|T1WKS|brainmask)"
+NAME = r"patient(?P<id>\d{2})(?:_|/(?:raw/)?)"
+IMAGE = {"T1": "T1W", "T2": "T2W"}
+LESION = "consensus_gt"
+OTHERS = "(?:FLAIR|T1WKS|brainmask)"
+PARTS = {
+    "longitudinal": r"(?:.*/)?longi\w*/.*",  # two studies of other patients
+    "MNI": r"(?:.*/)?MNI/.*",
+}
+VERSIONS = {
+    "co-registered": r"(?!(?:.*/)?(?:raw|coregistered_resampled)/).*",
+    "coregistered_resampled": r"(?:.*/)?coregistered_resampled/.*",
+    "raw": r".*",
+}
 LESION_LABELS = None
-PREPARED, PREPARED_NAME = "Test/MSLUB", NAME
+PREPARED, PREPARED_NAME = "Test/MSLUB", r"patient(?P<id>\d{2})"
 STRATUM = None
 
 

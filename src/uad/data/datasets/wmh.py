@@ -2,7 +2,9 @@
 
 Native layout: per site and case ``Utrecht/0/{pre/T1,wmh}.nii.gz``; in Amsterdam a folder per
 scanner comes between, ``Amsterdam/GE3T/100``. ``pre/T1`` is on the grid of the lesion mask (that of
-FLAIR, thick slices), unlike ``orig/3DT1``. With skull.
+FLAIR, thick slices), unlike ``orig/3DT1``. With skull. These are the cases in ``training``; those
+in ``test``, in part from other scanners, are not used, nor are the masks of further observers in
+``additional_annotations``.
 """
 
 from collections.abc import Sequence
@@ -26,6 +28,11 @@ NAME = r"(?P<site>Utrecht|Singapore|GE3T)/(?P<id>\d+)/"
 IMAGE = {"T1": "pre/T1"}
 LESION = "wmh"
 OTHERS = r"(?:orig|pre)/.*"
+PARTS = {
+    "test": r"(?:.*/)?test/.*",
+    "additional_annotations": r"(?:.*/)?additional_annotations/.*",
+}
+VERSIONS = {}
 LESION_LABELS = (1,)  # 2 is other pathology
 PREPARED, PREPARED_NAME = "Test/WMH", r"(?P<site>Utrecht|Singapore|GE3T)_(?P<id>\d+)"
 STRATUM = "site"

@@ -1,7 +1,8 @@
 """Control `intensity`: the normalised T1 signal, bright or dark, whichever validates better.
 
 The trivial baseline that comparisons of anomaly detection are criticised for leaving out. On T1
-most lesions are dark, so the inverted signal usually wins.
+most lesions are dark, so the inverted signal usually wins; it is taken where no validation subject
+has a lesion.
 """
 
 from collections.abc import Callable, Iterable

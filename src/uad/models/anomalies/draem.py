@@ -4,11 +4,14 @@ A rotated Perlin noise image is thresholded to a mask; the noise itself, process
 image operators, is the texture that is blended in. Everything is driven by the generator that is
 passed in.
 
-Differs from the paper: the threshold is fixed at 0.5 and the operators are ten, not seven, as in
-the released code. A uniformly drawn threshold would give two to three times as much anomalous
-area as the published scores are consistent with.
+Differs from the paper, unless `uad.models.settings.Anomalies` says otherwise: the threshold is
+fixed at 0.5, the operators are ten, not seven, and process the noise, not the binary map, as in the
+released code. A uniformly drawn threshold would give two to three times as much anomalous area as
+the published scores are consistent with.
 """
 
+import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from scipy import ndimage
 
 from uad.base import seeding
+from uad.models.settings import AS_RELEASED, Anomalies
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +65,9 @@ def perlin(cells: tuple[int, int], angles: np.ndarray) -> np.ndarray:
     return np.sqrt(2) * (near * (1 - v) + far * v)
 
 
-def draw(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, float]:
+def draw(
+    rng: np.random.Generator, shape: tuple[int, int], settings: Anomalies = AS_RELEASED
+) -> tuple[np.ndarray, np.ndarray, float]:
     """One synthetic anomaly for a slice.
 
     Parameters
@@ -69,11 +75,12 @@ def draw(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, 
     rng : numpy.random.Generator
     shape : tuple of int
         (H, W), at most `GRID` per axis.
+    settings : uad.models.settings.Anomalies
 
     Returns
     -------
     mask : ndarray of bool, shape (H, W)
-        About 4 % of the slice on average; empty in some 7 % of draws.
+        With the fixed threshold about 4 % of the slice on average, and empty in some 7 % of draws.
     texture : ndarray of float32, shape (H, W)
         In [0, 1].
     opacity : float
@@ -83,14 +90,24 @@ def draw(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, 
     angles = rng.uniform(0, 2 * np.pi, (cells[0] + 1, cells[1] + 1))
     noise = perlin(cells, angles)[: shape[0], : shape[1]]
     noise = ndimage.rotate(noise, rng.uniform(-90, 90), reshape=False, order=1)
+    threshold = THRESHOLD if settings.threshold == "fixed" else rng.uniform()
+    mask = noise > threshold
     # Negative values wrap around; they lie outside the mask but operators that look at the whole
     # image (equalise, autocontrast) see them.
-    grey = (noise * 255).astype(np.int64).astype(np.uint8)
+    source = noise if settings.texture == "noise" else mask
+    grey = (source * 255).astype(np.int64).astype(np.uint8)
     image = Image.fromarray(np.repeat(grey[..., None], 3, axis=2))
-    for chosen in rng.choice(len(OPERATORS), OPERATORS_PER_IMAGE, replace=False):
-        image = OPERATORS[chosen](image, rng)
+    operators = OPERATORS if settings.operators == "ten" else OPERATORS_OF_THE_PAPER
+    for chosen in rng.choice(len(operators), OPERATORS_PER_IMAGE, replace=False):
+        image = operators[chosen](image, rng)
     texture = np.asarray(image)[..., 0].astype(np.float32) / 255
-    return noise > THRESHOLD, texture, float(rng.uniform(*OPACITY))
+    return mask, texture, float(rng.uniform(*OPACITY))
+
+
+def settings_of(block: Mapping[str, Any]) -> Anomalies:
+    """Settings from the block `synthetic` of the configuration, or from what is named of it."""
+    known = {field.name for field in dataclasses.fields(Anomalies)}
+    return Anomalies(**{key: value for key, value in block.items() if key in known})
 
 
 def blend(image: np.ndarray, mask: np.ndarray, texture: np.ndarray, opacity: float) -> np.ndarray:
@@ -99,7 +116,10 @@ def blend(image: np.ndarray, mask: np.ndarray, texture: np.ndarray, opacity: flo
 
 
 def add_anomaly(
-    image: np.ndarray, rng: np.random.Generator, brain: np.ndarray | None = None
+    image: np.ndarray,
+    rng: np.random.Generator,
+    brain: np.ndarray | None = None,
+    settings: Anomalies = AS_RELEASED,
 ) -> tuple[np.ndarray, np.ndarray]:
     """An anomalous version of a slice and its ground truth.
 
@@ -110,15 +130,16 @@ def add_anomaly(
     brain : ndarray of bool or None
         Restricts the anomaly to the brain. The test set needs it, since scores are zero outside;
         training follows the released code and does without.
+    settings : uad.models.settings.Anomalies
     """
-    mask, texture, opacity = draw(rng, image.shape)
+    mask, texture, opacity = draw(rng, image.shape, settings)
     if brain is not None:
         mask = mask & brain
     return blend(image, mask, texture, opacity).astype(np.float32), mask
 
 
 def synthetic_set(
-    healthy: Any, subjects: set[str], seed: int
+    healthy: Any, subjects: set[str], seed: int, settings: Anomalies = AS_RELEASED
 ) -> tuple["pd.DataFrame", list[dict[str, np.ndarray]]]:
     """Anomalous versions of some subjects of a packed healthy data set.
 
@@ -127,6 +148,7 @@ def synthetic_set(
     healthy : packed.Pack
     subjects : set of str
     seed : int
+    settings : uad.models.settings.Anomalies
 
     Returns
     -------
@@ -136,12 +158,16 @@ def synthetic_set(
         See `synthetic_volume`.
     """
     table = healthy.subjects[healthy.subjects["subject"].isin(subjects)].reset_index(drop=True)
-    volumes = [synthetic_volume(healthy.volume(subject), seed) for subject in table["subject"]]
+    volumes = [
+        synthetic_volume(healthy.volume(subject), seed, settings) for subject in table["subject"]
+    ]
     voxels = np.array([volume["lesion"].sum() for volume in volumes])
     return table.assign(lesion_ml=voxels * table["voxel_ml"]), volumes
 
 
-def synthetic_volume(volume: Any, seed: int) -> dict[str, np.ndarray]:
+def synthetic_volume(
+    volume: Any, seed: int, settings: Anomalies = AS_RELEASED
+) -> dict[str, np.ndarray]:
     """An anomalous version of a healthy volume: every slice gets one draw, inside the brain.
 
     Parameters
@@ -149,6 +175,7 @@ def synthetic_volume(volume: Any, seed: int) -> dict[str, np.ndarray]:
     volume : packed.PackedVolume
     seed : int
         With the subject's label it decides the anomalies, whatever else is in the data set.
+    settings : uad.models.settings.Anomalies
 
     Returns
     -------
@@ -156,7 +183,7 @@ def synthetic_volume(volume: Any, seed: int) -> dict[str, np.ndarray]:
         `image`, `brain` and `lesion`, (Z, X, Y).
     """
     rng = seeding.generator(seed, "synthesis", volume.subject)
-    pairs = [add_anomaly(x, rng, m) for x, m in zip(volume.image, volume.brain)]
+    pairs = [add_anomaly(x, rng, m, settings) for x, m in zip(volume.image, volume.brain)]
     image, lesion = (np.stack(part) for part in zip(*pairs))
     return {"image": image, "brain": volume.brain, "lesion": lesion}
 
@@ -236,4 +263,8 @@ OPERATORS = (
     _autocontrast,
     _equalize,
     _rotate,
+)
+# Posterise, sharpness, solarise, equalise, brightness, colour and autocontrast: App. C.
+OPERATORS_OF_THE_PAPER = tuple(
+    operator for operator in OPERATORS if operator not in (_gamma, _invert, _rotate)
 )

@@ -22,10 +22,23 @@ class CDDPM(DDPM):
 
         `rng`, given in training only, is for the encoder's stochastic depth.
         """
-        x_t = self.diffusion.q_sample(self.diffusion.scale(x), t, eps)  # (B, 1, H, W)
         encoder = self.network["encoder"]
         kept = None if rng is None else encoder.draw_kept(rng, len(x), x.device)
-        return self.network["unet"](x_t, t, encoder(x, kept))  # condition (B, features)
+        return self.denoise_given(encoder(x, kept), x, t, eps)
+
+    def denoise_levels(
+        self, x: torch.Tensor, noised: list[tuple[torch.Tensor, torch.Tensor]]
+    ) -> list[torch.Tensor]:
+        """As in `DDPM`; the condition, which does not depend on the level, is computed once."""
+        condition = self.network["encoder"](x)
+        return [self.denoise_given(condition, x, t, eps) for t, eps in noised]
+
+    def denoise_given(
+        self, condition: torch.Tensor, x: torch.Tensor, t: torch.Tensor, eps: torch.Tensor
+    ) -> torch.Tensor:
+        """Noise clean slices and predict them, given their features (B, features)."""
+        x_t = self.diffusion.q_sample(self.diffusion.scale(x), t, eps)  # (B, 1, H, W)
+        return self.network["unet"](x_t, t, condition)
 
     def load_pretrained(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Take the encoder of a SparK model, all but the head, which SparK does not have."""

@@ -62,10 +62,22 @@ class DDPM(Method):
         predicted = self.denoise(x, t, eps, rng if self.network.training else None)
         return (predicted - self.diffusion.scale(x)).abs().mean()
 
-    def reconstruct_once(self, x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """Reconstruct slices at a random level each, for methods that train on residuals."""
+    def denoise_levels(
+        self, x: torch.Tensor, noised: list[tuple[torch.Tensor, torch.Tensor]]
+    ) -> list[torch.Tensor]:
+        """`denoise` of the same slices at several levels, each with its own `t` and `eps`."""
+        return [self.denoise(x, t, eps) for t, eps in noised]
+
+    def reconstruct_once(
+        self, x: torch.Tensor, rng: np.random.Generator, training: bool = False
+    ) -> torch.Tensor:
+        """Reconstruct slices at a random level each, for methods that train on residuals.
+
+        `training` lets what is random in the network be so.
+        """
         t = self.diffusion.draw_t(rng, len(x), x.device)
-        return self.diffusion.unscale(self.denoise(x, t, self.draw_noise(rng, x)).float())
+        eps = self.draw_noise(rng, x)
+        return self.diffusion.unscale(self.denoise(x, t, eps, rng if training else None).float())
 
     def reconstruct(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Pseudo-healthy volume, one per noise level.
@@ -81,16 +93,18 @@ class DDPM(Method):
         Tensor of float32, shape (levels, Z, X, Y)
             Not clipped.
         """
-        levels = []
-        for level in self.params.test_levels:
-            eps = self.draw_noise(rng, image)  # (X, Y), the same for all slices
-            parts = []
-            for x in method.in_parts(image):  # (B, 1, X, Y)
-                # Levels count from 1 in the paper and from 0 in the schedule.
-                t = torch.full((len(x),), level - 1, device=x.device)
-                parts.append(self.diffusion.unscale(self.denoise(x, t, eps).float()))
-            levels.append(torch.cat(parts)[:, 0])  # (Z, 1, X, Y) -> (Z, X, Y)
-        return torch.stack(levels)  # (levels, Z, X, Y)
+        # One field (X, Y) per level, the same for all slices.
+        fields = [self.draw_noise(rng, image) for _ in self.params.test_levels]
+        parts = []
+        for x in method.in_parts(image):  # (B, 1, X, Y)
+            # Levels count from 1 in the paper and from 0 in the schedule.
+            noised = [
+                (torch.full((len(x),), level - 1, device=x.device), eps)
+                for level, eps in zip(self.params.test_levels, fields)
+            ]
+            predicted = [self.diffusion.unscale(y.float()) for y in self.denoise_levels(x, noised)]
+            parts.append(torch.stack(predicted)[:, :, 0])  # (levels, B, X, Y)
+        return torch.cat(parts, dim=1)  # (levels, Z, X, Y)
 
     def draw_noise(self, rng: np.random.Generator, x: torch.Tensor) -> torch.Tensor:
         """One simplex field, (H, W), for all slices of `x`."""

@@ -10,10 +10,10 @@ code), no rotation of the images, a constant learning rate.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from uad.base.settings import Block, key
-from uad.models.settings import Widths
+from uad.models.settings import AS_RELEASED, Anomalies, Widths
 
 if TYPE_CHECKING:  # needs torch
     from uad.models.method import Method
@@ -43,6 +43,13 @@ class Params(Block):
         gt=0,
         le=1,
     )
+    border: Literal["zeros", "mirrored"] = key(
+        "what the structural similarity of the loss sees beyond the slice: `zeros`; or its "
+        "`mirrored` values, as in SADM's code",
+        default="zeros",
+        source="original code",
+    )
+    anomalies: Anomalies = key("what differs from `synthetic`", default=AS_RELEASED)
 
 
 def build(params: Params, upstream: "Method | None" = None) -> "Method":

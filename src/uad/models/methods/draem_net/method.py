@@ -13,6 +13,7 @@ from uad.models.methods.draem_net.network import Discriminative, Reconstructive
 from uad.models.ssim import structural_similarity
 
 WINDOW, SIGMA = 11, 1.5  # of the structural similarity
+BORDERS = {"zeros": "constant", "mirrored": "mirror"}  # as `ssim` calls them
 
 
 class DraemNet(Method):
@@ -43,11 +44,14 @@ class DraemNet(Method):
         lesion = np.zeros(image[:, 0].shape, np.int64)  # (B, H, W), the class of each pixel
         for i in range(len(image)):
             if rng.random() < self.params.probability:
-                image[i, 0], lesion[i] = draem.add_anomaly(image[i, 0], rng)
+                image[i, 0], lesion[i] = draem.add_anomaly(
+                    image[i, 0], rng, settings=self.params.anomalies
+                )
         restored, logits = self.run(devices.send(image, clean.device))
         restored = restored.float()
         target = devices.send(lesion, clean.device)
-        similarity = structural_similarity(restored, clean, WINDOW, SIGMA).mean()
+        border = BORDERS[self.params.border]
+        similarity = structural_similarity(restored, clean, WINDOW, SIGMA, border=border).mean()
         return F.mse_loss(restored, clean) + 1 - similarity + focal_loss(logits, target)
 
     def anomaly_map(

@@ -9,7 +9,7 @@ Differs from the reference: the best checkpoint is chosen on fixed slices with f
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from uad.base.settings import Block, key
 from uad.models import settings
@@ -42,6 +42,13 @@ class Params(Block):
         source="cDDPM code",
         gt=0,
         lt=1,
+    )
+    decoder_weights: Literal["reference", "torch"] = key(
+        "initial weights of the decoder: `reference`, as in the authors' code, Kaiming-normal "
+        "transposed and truncated-normal (0.02) other convolutions; or `torch`, as torch draws "
+        "them",
+        default="reference",
+        source="cDDPM code",
     )
 
 

@@ -18,7 +18,7 @@ class Pretraining(Method):
     def __init__(self, params):
         super().__init__()
         self.mask_ratio = params.mask_ratio
-        self.network = SparK(**vars(params.encoder))
+        self.network = SparK(**vars(params.encoder), decoder_weights=params.decoder_weights)
 
     def draw_visible(self, rng: np.random.Generator, x: torch.Tensor) -> torch.Tensor:
         """Which patches of slices (B, 1, H, W) are seen, bool of shape (B, H / stride, W / stride).

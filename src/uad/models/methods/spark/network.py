@@ -4,8 +4,6 @@ Tian et al. (2023), "Designing BERT for Convolutional Networks", in the form of 
 code. The encoder runs as a sparse network (`Encoder.pyramid`). From coarse to fine, the output of
 each of its stages is normalised, hidden positions are filled with a learned token, and a projection
 of that is added to what the decoder has doubled in size so far.
-
-Differs from the reference: layers that are not of the encoder start as torch initialises them.
 """
 
 from collections.abc import Sequence
@@ -25,9 +23,18 @@ class SparK(nn.Module):
     width, blocks, drop_path
         Of the encoder; `width` a multiple of four. Its last stage has n channels, and the decoder
         n / 4, half of that after each doubling.
+    decoder_weights : {"reference", "torch"}
+        How the decoder starts (`initialise`), or as torch draws it. The projections start as torch
+        draws them in either way.
     """
 
-    def __init__(self, width: int, blocks: Sequence[int], drop_path: float):
+    def __init__(
+        self,
+        width: int,
+        blocks: Sequence[int],
+        drop_path: float,
+        decoder_weights: str = "reference",
+    ):
         super().__init__()
         self.encoder = Encoder(width, blocks, None, drop_path)
         from_coarse = self.encoder.widths[::-1]
@@ -42,6 +49,9 @@ class SparK(nn.Module):
         )
         self.decoder = nn.ModuleList(_double(c, w) for c, w in pairwise(widths))
         self.conv_out = nn.Conv2d(widths[-1], 1, 1)
+        if decoder_weights == "reference":
+            for part in (self.decoder, self.conv_out):
+                initialise(part)
 
     def forward(
         self, x: torch.Tensor, visible: torch.Tensor, kept: torch.Tensor | None = None
@@ -73,6 +83,19 @@ class SparK(nn.Module):
         return self.projections[i](
             torch.where(enlarge(visible, x)[:, None], seen, self.tokens[i].to(seen.dtype))
         )
+
+
+def initialise(decoder: nn.Module) -> None:
+    """Initial weights of the reference's decoder; biases start at zero."""
+    for module in decoder.modules():
+        if isinstance(module, nn.ConvTranspose2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, nn.Conv2d):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def _double(c_in, c_out):

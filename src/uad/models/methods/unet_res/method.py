@@ -1,5 +1,6 @@
 """The method Unet_res, see its package."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from uad.models import method
 from uad.models.method import Method
 from uad.models.networks.seg_unet import SegUNet
 
+DRIFTING = "upstream_encoder"  # name of the upstream encoder in `network`, if it drifts
+
 
 class UnetRes(Method):
     """Siamese segmentation network, and the frozen model whose residuals it sees."""
@@ -18,14 +21,35 @@ class UnetRes(Method):
         super().__init__()
         self.network = SegUNet(params.widths, branches=2)
         self.upstream = upstream
+        self.drifts = params.frozen == "drifting" and upstream is not None
+        if self.drifts:
+            # Part of what is in training mode in training, and stored at the best checkpoint.
+            self.network.add_module(DRIFTING, upstream.network["encoder"])
 
     def loss(self, batch: Any, rng: np.random.Generator) -> torch.Tensor:
         """Binary cross-entropy of the logits, mean over all pixels."""
         x = batch.image
         with torch.no_grad():
-            reconstruction = self.upstream.reconstruct_once(x, rng)
+            reconstruction = self.upstream.reconstruct_once(
+                x, rng, training=self.drifts and self.network.training
+            )
         logits = self.network(x - reconstruction, x)
         return F.binary_cross_entropy_with_logits(logits.float(), batch.lesion)
+
+    def split(
+        self, state: Mapping[str, torch.Tensor]
+    ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """A state of `network` as that of the segmentation network and what has drifted.
+
+        The latter has the names that it has in the upstream model.
+        """
+        prefix = f"{DRIFTING}."
+        drifted = {
+            f"encoder.{name.removeprefix(prefix)}": value
+            for name, value in state.items()
+            if name.startswith(prefix)
+        }
+        return {k: v for k, v in state.items() if not k.startswith(prefix)}, drifted
 
     def anomaly_map(
         self, image: torch.Tensor, brain: np.ndarray, reconstruction: torch.Tensor

@@ -1,0 +1,217 @@
+"""The examples of methods outside the project: what every method must fulfil, and what each is."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+
+from uad.base.errors import InputError
+from uad.contract import cases, checks
+from uad.contract.checks import *  # noqa: F403
+from uad.contract.phantoms import write_pack
+from uad.data.packed import Volumes
+from uad.evaluation import metrics
+from uad.models import methods, residuals
+
+FOLDER = ROOT / "examples/methods"
+SMALL = {
+    "memory_bank": {
+        "encoder": {"width": 4, "blocks": [1, 1, 1], "drop_path": 0},
+        "stages": [1, 2], "slices": 4, "candidates": 200, "entries": 30, "blur": 1.0,
+    },
+}  # fmt: skip
+
+
+def cases_of_examples():
+    """As their overlays have them; those with large networks with small ones."""
+    found = cases.of_overlays(*sorted(FOLDER.glob("*.yaml")))
+    return {
+        name: dataclasses.replace(case, params=SMALL.get(name, case.params))
+        for name, case in found.items()
+    }
+
+
+CASES = cases_of_examples()
+
+
+def pytest_generate_tests(metafunc):
+    checks.generate(metafunc, CASES.values())
+
+
+def test_every_example_is_checked():
+    assert set(CASES) == {path.stem for path in FOLDER.glob("*.py")}
+
+
+@pytest.fixture
+def example(request):
+    """The module of an example; the test's parameter."""
+    methods.use({request.param: FOLDER / f"{request.param}.py"})
+    return methods.load(request.param)
+
+
+def of(name):
+    return pytest.mark.parametrize("example", [name], indirect=True)
+
+
+# Voxel atlas.
+
+
+@of("voxel_atlas")
+def test_statistics_of_the_atlas_by_hand(example):
+    """One voxel, in the brain of two of three volumes; all others are never in one."""
+    values, brains = [0.2, 0.6, 0.9], [True, True, False]
+    volumes = []
+    for value, brain in zip(values, brains):
+        image = np.zeros((1, 2, 2), np.float32)
+        image[0, 0, 0] = value
+        inside = np.zeros(image.shape, bool)
+        inside[0, 0, 0] = brain
+        volumes.append(type("Volume", (), {"image": image, "brain": inside}))
+    method = example.build(example.Params(smooth=0.0, prior=2.0))
+    method.fit(volumes, np.random.default_rng(0))
+    # All brain voxels: mean 0.4, variance 0.04; at the voxel the same, with two more brains.
+    assert method.network.mean[0, 0, 0].item() == pytest.approx(0.4)
+    assert method.network.sd[0, 0, 0].item() == pytest.approx(0.2)
+    # Where there was no brain, the mean and deviation of all.
+    assert method.network.mean[0, 1, 1].item() == pytest.approx(0.4)
+    assert method.network.sd[0, 1, 1].item() == pytest.approx(0.2)
+
+
+@of("voxel_atlas")
+def test_without_a_prior_to_speak_of_it_is_mean_and_deviation(example, rng):
+    stack = rng.random((6, 2, 8, 8)).astype(np.float32)
+    brain = np.ones(stack.shape[1:], bool)
+    volumes = [type("Volume", (), {"image": image, "brain": brain}) for image in stack]
+    method = example.build(example.Params(smooth=0.0, prior=1e-9))
+    method.fit(volumes, rng)
+    np.testing.assert_allclose(method.network.mean, stack.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(method.network.sd, stack.std(axis=0), rtol=1e-4)
+
+
+def bright_spot(pack, row=0):
+    """A volume with a bright cube in its brain, and the cube."""
+    volume = pack.volume_at(row)
+    spot = np.zeros(volume.brain.shape, bool)
+    spot[4:8, 20:28, 20:28] = True
+    spot &= volume.brain
+    image = np.where(spot, 1.6, volume.image).astype(np.float32)
+    return torch.from_numpy(image), volume.brain, spot
+
+
+@pytest.mark.parametrize("example", ["voxel_atlas", "memory_bank"], indirect=True)
+def test_what_is_fitted_finds_what_no_healthy_volume_has(example, tmp_path):
+    name = example.__name__.rpartition(".")[2]
+    pack = write_pack(tmp_path / "pack", 6)
+    torch.manual_seed(0)
+    method = methods.build(name, dict(CASES[name].params)).eval()
+    with torch.no_grad():
+        method.fit(Volumes(pack, np.arange(1, 6)), np.random.default_rng(0))
+        image, brain, spot = bright_spot(pack)
+        score = method.anomaly_map(image, brain)
+    auprc = metrics.average_precision(metrics.count(score[brain], spot[brain]))
+    assert auprc > 3 * spot.sum() / brain.sum()  # chance
+
+
+# Mahalanobis.
+
+
+@of("mahalanobis")
+def test_distance_is_that_of_the_inverse_of_the_covariance(example, rng):
+    x, samples = torch.from_numpy(rng.random(30)), torch.from_numpy(rng.random((5, 30)))
+    covariance = np.cov(samples.numpy(), rowvar=False) + 0.01 * np.eye(30)
+    difference = (x - samples.mean(dim=0)).numpy()
+    shares = difference * (np.linalg.inv(covariance) @ difference)
+    found = example.distance(x, samples, 0.01).numpy()
+    np.testing.assert_allclose(found, np.sqrt(np.maximum(shares, 0)), rtol=1e-9, atol=1e-12)
+    assert (shares < 0).any() and (shares > 0).any()
+
+
+@of("mahalanobis")
+@pytest.mark.parametrize("residual", ["ssim", "l1", "none"])
+def test_the_distance_is_scaled_blurred_and_multiplied(example, residual, rng):
+    from scipy import ndimage
+
+    image = torch.from_numpy(rng.random((3, 20, 20), dtype=np.float32))
+    made = torch.from_numpy(rng.random((4, 3, 20, 20), dtype=np.float32))
+    brain = rng.random(image.shape) < 0.6
+    brain[2] = False
+    method = example.build(example.Params(regularisation=0.01, blur=1.0, residual=residual))
+    expected = np.zeros(image.shape)
+    for z in range(2):
+        inside = torch.from_numpy(brain[z])
+        x, samples = image[z].double(), made[:, z].double()
+        expected[z][brain[z]] = example.distance(x[inside], samples[:, inside], 0.01)
+    expected = ndimage.gaussian_filter(expected / expected.max(), 1.0)
+    mean = made.mean(dim=0)
+    if residual == "ssim":
+        expected = expected * (1 - residuals.ssim(image, mean)).numpy()
+    if residual == "l1":
+        expected = expected * (image - mean).abs().numpy()
+    found = method.anomaly_map(image, brain, made)
+    np.testing.assert_allclose(found, expected * brain, rtol=1e-5, atol=1e-7)
+
+
+@of("mahalanobis")
+def test_a_single_reconstruction_is_refused(example):
+    method = example.build(example.Params(regularisation=0.01, blur=1.0, residual="ssim"))
+    one = torch.rand(1, 2, 8, 8)
+    with pytest.raises(InputError, match="needs two reconstructions at least"):
+        method.anomaly_map(one[0], np.ones((2, 8, 8), bool), one)
+
+
+# SSIM ensemble.
+
+
+@of("ssim_ensemble")
+def test_one_width_is_the_residual_of_the_other_methods(example, rng):
+    x, y = (torch.from_numpy(rng.random((8, 20, 20), dtype=np.float32)) for _ in range(2))
+    torch.testing.assert_close(example.ensemble(x, y, [1.0]), residuals.ssim(x, y))
+
+
+@of("ssim_ensemble")
+def test_the_least_similar_width_counts_most(example, rng):
+    x, y = (torch.from_numpy(rng.random((8, 20, 20), dtype=np.float32)) for _ in range(2))
+    sigmas = [0.5, 1.5]
+    each = np.stack([example.ensemble(x, y, [sigma]).numpy() for sigma in sigmas])
+    weights = np.exp(-each) / np.exp(-each).sum(axis=0)
+    found = example.ensemble(x, y, sigmas).numpy()
+    np.testing.assert_allclose(found, (weights * each).sum(axis=0), rtol=1e-9)
+    assert (found < each.mean(axis=0)).all()
+
+
+# Memory bank.
+
+
+@of("memory_bank")
+def test_the_coreset_takes_the_farthest(example):
+    vectors = torch.tensor([[0.0], [1.0], [10.0], [4.0]])
+    assert example.coreset(vectors, 3, 0).tolist() == [0, 2, 3]
+    assert example.coreset(vectors, 9, 0).tolist() == [0, 2, 3, 1]
+
+
+@of("memory_bank")
+def test_an_image_of_the_bank_has_no_distance(example, tmp_path):
+    pack = write_pack(tmp_path / "pack", 1)
+    params = SMALL["memory_bank"] | {"entries": 10**5, "candidates": 10**5, "slices": 99}
+    method = methods.build("memory_bank", params | {"blur": 0.0}).eval()
+    volumes = Volumes(pack, [0])
+    with torch.no_grad():
+        method.fit(volumes, np.random.default_rng(0))
+        maps = method.features(torch.from_numpy(volumes[0].image)[5:6, None])[0].movedim(0, -1)
+        inner = maps[5:7, 5:7].reshape(-1, maps.shape[-1])  # inside the brain
+        exactly = "donot_use_mm_for_euclid_dist"
+        distance = torch.cdist(inner, method.network["bank"].vectors, compute_mode=exactly)
+        assert distance.amin(dim=1).max() == 0
+
+
+@of("memory_bank")
+def test_it_starts_from_spark(example):
+    spark = methods.build(
+        "spark", {"encoder": {"width": 4, "blocks": [1, 1, 1], "drop_path": 0}, "mask_ratio": 0.5}
+    )
+    method = methods.build("memory_bank", SMALL["memory_bank"])
+    method.load_pretrained(spark.network.state_dict())
+    weight = method.network["encoder"].conv1.weight
+    assert torch.equal(weight, spark.network.encoder.conv1.weight)
