@@ -1,13 +1,11 @@
 """A method of one's own: from nothing to a row of the table, and a fork that has one."""
 
-import shutil
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
 from plan import job_counts
 
 TRY = ["config/demo.yaml", "config/try.yaml", "own/mine.yaml"]
@@ -68,30 +66,7 @@ def fork(checkout, config):
     config.write_text(yaml.safe_dump(written, sort_keys=False))
 
 
-@pytest.mark.demo
-def test_no_test_of_the_project_minds_a_fork(with_method):
-    """The tests that read the configuration, in a copy of the project with one more method."""
-    for name in ("tests", "docs", "benchmarks", "slurm", "examples"):
-        shutil.copytree(
-            ROOT / name, with_method.folder / name, ignore=shutil.ignore_patterns("__pycache__")
-        )
-    for name in ("pyproject.toml", "README.md", "CONTRIBUTING.md", "Makefile", "CHANGELOG.md"):
-        shutil.copy2(ROOT / name, with_method.folder / name)
-    text = (with_method.folder / "config/config.yaml").read_text()
-    block = "\n  mine:\n    code: own/mine.py\n    training: {learning_rate: 0.003}\n\nresidual:"
-    row = "\n  mine: {block: I, label: Mine, healthy: ixi, maps: [mine]}\n  perfect:"
-    text = text.replace("\nresidual:", block, 1).replace("\n  perfect:", row, 1)
-    (with_method.folder / "config/config.yaml").write_text(text)
-    python(with_method, "-m", "uad.plan.docs")  # make docs
-    found = python(
-        with_method, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/unit/plan",
-        "tests/unit/report", "tests/workflow/test_dag.py", "tests/contract/test_methods.py",
-        timeout=3000,
-    )  # fmt: skip
-    assert "passed" in found and "failed" not in found
-
-
-@pytest.mark.demo
+@pytest.mark.tutorials
 def test_it_gets_a_row_of_the_table(with_method):
     checked = python(with_method, "-m", "uad.contract", "own/mine.yaml")
     assert "passed" in checked and "failed" not in checked

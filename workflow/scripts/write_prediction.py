@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from uad.base import exclusion, files, logs
-from uad.imaging import volumes
+from uad.imaging import registration, volumes
 from uad.predict import bundle, checks, prepare, result, scan_page
 
 with logs.job(snakemake.log[0]) as log:
@@ -25,7 +25,7 @@ with logs.job(snakemake.log[0]) as log:
         prepared = prepare.load(inputs.prepared)
         with np.load(inputs.scored) as stored:
             maps, made = stored["maps"], stored.get("reconstruction")
-        affine = result.read_affine(inputs.transform)
+        affine = registration.read_transform(inputs.transform)
         found = result.to_native(scan, affine, prepared, maps, made)
         numbers = {
             key: value

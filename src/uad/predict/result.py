@@ -7,12 +7,10 @@ from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
-import SimpleITK as sitk
 from nibabel.affines import apply_affine
 
 from uad.base.files import replacing
 from uad.evaluation.metrics import extent
-from uad.imaging.registration import RAS_LPS
 from uad.imaging.volumes import Volume
 from uad.predict import conformal, native, regions
 from uad.predict.prepare import Prepared
@@ -52,16 +50,6 @@ class Native(NamedTuple):
     healthy: np.ndarray | None
     brain: np.ndarray
     seen: np.ndarray
-
-
-def read_affine(path: Path | str) -> np.ndarray:
-    """Atlas millimetres to the scan's (RAS), of what `registration.write_transform` wrote."""
-    transform = sitk.ReadTransform(str(path))
-    lps = np.eye(4)
-    matrix, translation = transform.GetParameters()[:9], transform.GetParameters()[9:]
-    lps[:3, :3] = np.reshape(matrix, (3, 3))
-    lps[:3, 3] = translation
-    return RAS_LPS @ lps @ RAS_LPS
 
 
 def to_native(

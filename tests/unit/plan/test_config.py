@@ -95,9 +95,9 @@ def test_checked_values_stay_as_they_were_written(paper_config):
     paper_config["methods"]["draem_net"]["anomalies"] = {
         name: common[name] for name in ("threshold", "operators", "texture")
     }
+    used = config.used_datasets(paper_config)
     for content in (checked, paper_config):  # a fork's own need not name every key
         content["methods"] = {n: b for n, b in content["methods"].items() if "code" not in b}
-    used = config.used_datasets(paper_config)
     # Parameters of jobs are compared as text: 1 is not 1.0, and the order counts.
     paper_config["datasets"] = {
         name: paper_config["datasets"][name] for name in used if name != "draem"

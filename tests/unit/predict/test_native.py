@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from uad.imaging import registration, volumes
 from uad.imaging.volumes import Volume
-from uad.predict import native, regions, result
+from uad.predict import native, regions
 
 CODES = [
     "".join(pair[i] for pair, i in zip(axes, signs))
@@ -113,7 +113,7 @@ def test_header_codes_are_kept(tmp_path):
 
 def test_transform_is_read_as_it_was_written(tmp_path):
     registration.write_transform(AFFINE, tmp_path / "t.txt")
-    np.testing.assert_allclose(result.read_affine(tmp_path / "t.txt"), AFFINE, atol=1e-12)
+    np.testing.assert_allclose(registration.read_transform(tmp_path / "t.txt"), AFFINE, atol=1e-12)
 
 
 def test_regions_are_listed_largest_first():
