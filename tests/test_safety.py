@@ -108,10 +108,12 @@ def test_file_names_are_quoted_in_shell_commands():
     commands = {
         name: text.partition("shell:")[2] for name, text in rule_texts() if "shell:" in text
     }
-    assert set(commands) == {"strip_skull_hd_bet", "strip_skull_deepbet", "strip_scan_hd_bet"}
+    assert set(commands) == {
+        f"strip_{of}_{way}" for of in ("skull", "scan") for way in ("hd_bet", "deepbet")
+    }
     for name, command in commands.items():
         words = re.findall(r"\{([\w.]+)(:q)?\}", command)
-        assert len(words) == command.count("{") == (5 if name == "strip_skull_deepbet" else 8)
+        assert len(words) == command.count("{") == (5 if name.endswith("deepbet") else 8)
         assert {word for word, quoted in words if not quoted} <= plain, name
     types = get_type_hints(schema.Config)
     assert get_args(types["accelerator"]) == ("auto", "cpu", "cuda")

@@ -80,8 +80,8 @@ def test_bundle_atlas_and_scans_are_enough(folder):
     per_scan = ("register_scan", "prepare_scan", "score_scan", "write_prediction")
     assert all(jobs[name] == 2 for name in per_scan)
     assert jobs["summarise_predictions"] == 1 and "strip_scan_hd_bet" not in jobs
-    jobs = job_counts(plan(folder, brain_mask="hd_bet").stdout)
-    assert jobs["strip_scan_hd_bet"] == 2
+    for way in ("hd_bet", "deepbet"):
+        assert job_counts(plan(folder, brain_mask=way).stdout)[f"strip_scan_{way}"] == 2
 
 
 def test_command_says_the_same(folder):

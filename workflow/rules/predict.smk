@@ -37,7 +37,7 @@ rule strip_scan_hd_bet:
     input:
         image=rules.register_scan.output.image,
     output:
-        mask=temp(prediction.work("mask.nii.gz")),
+        mask=temp(prediction.work("hd_bet.nii.gz")),
     log:
         prediction.log("strip_scan_hd_bet/{scan}"),
     conda:
@@ -47,7 +47,7 @@ rule strip_scan_hd_bet:
         **growing(mem_mb=8000, runtime=60),
         gpu=gpus,
     params:
-        program=plan.hd_bet_program(IN_CONDA),
+        program=plan.stripping_program("hd_bet", IN_CONDA),
         weights=config["hd_bet"]["weights"],
         accelerator=config["accelerator"],
         local_gpus=local_gpus,
@@ -55,6 +55,26 @@ rule strip_scan_hd_bet:
     shell:
         "{params.program} --image {input.image:q} --mask {output.mask:q} --weights {params.weights:q}"
         " --accelerator {params.accelerator} --local-gpus {params.local_gpus} --threads {threads}"
+        " --log {log:q}"
+
+
+rule strip_scan_deepbet:
+    input:
+        image=rules.register_scan.output.image,
+    output:
+        mask=temp(prediction.work("deepbet.nii.gz")),
+    log:
+        prediction.log("strip_scan_deepbet/{scan}"),
+    conda:
+        "../../envs/deepbet.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=3000, runtime=10),
+    params:
+        program=plan.stripping_program("deepbet", IN_CONDA),
+        code=plan.code("strip_skull_deepbet.py"),
+    shell:
+        "{params.program} --image {input.image:q} --mask {output.mask:q} --threads {threads}"
         " --log {log:q}"
 
 

@@ -15,7 +15,12 @@ with logs.job(snakemake.log[0]) as log:
         else:
             mask = prepare.find_brain(image, atlas_brain, snakemake.params.how)
         prepared, numbers = prepare.prepare(
-            image, mask, atlas_brain, manifest["preprocessing"], manifest["modality"]
+            image,
+            mask,
+            atlas_brain,
+            manifest["preprocessing"],
+            manifest["modality"],
+            stripped=snakemake.params.how == "threshold",
         )
         log.info("%s", numbers)
         prepare.save(prepared, outputs.prepared)

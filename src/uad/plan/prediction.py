@@ -9,7 +9,7 @@ from uad.models import methods
 from uad.plan import config as settings
 from uad.plan.plan import HEALTHY, Plan
 from uad.predict import bundle, scans
-from uad.predict.settings import BRAIN_MASKS
+from uad.predict.settings import BRAIN_MASKS, PROGRAMS
 
 
 class Prediction:
@@ -70,7 +70,7 @@ class Prediction:
 
     def brain(self, wildcards: Any) -> list[str]:
         """The wildcard scan's mask, where a program of its own finds it."""
-        return [self.work("mask.nii.gz")] if self.brain_mask == "hd_bet" else []
+        return [self.work(f"{self.brain_mask}.nii.gz")] if self.brain_mask in PROGRAMS else []
 
 
 class Bundling:

@@ -1,6 +1,7 @@
 """Preprocessing of one scan, by the workflow's own steps, and what leads back from it."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,6 @@ from uad.imaging.settings import Downsampling
 from uad.imaging.volumes import Volume
 from uad.predict import checks
 
-STEPS = ("smoothing", "crop", "percentiles", "spacing_mm")  # of `Downsampling`
 WITHIN = (0.05, 0.95)  # of the network's intensities: those that were not clipped
 
 
@@ -57,7 +57,12 @@ def find_brain(image: Volume, atlas_brain: Volume, how: str) -> Volume:
 
 
 def prepare(
-    image: Volume, mask: Volume, atlas_brain: Volume, preprocessing: Mapping, modality: str
+    image: Volume,
+    mask: Volume,
+    atlas_brain: Volume,
+    preprocessing: Mapping,
+    modality: str,
+    stripped: bool,
 ) -> tuple[Prepared, dict]:
     """Correct the bias field, downsample, and measure.
 
@@ -71,6 +76,8 @@ def prepare(
     preprocessing : mapping
         Block `preprocessing` of the bundle.
     modality : {"T1", "T2"}
+    stripped : bool
+        Whether the scan came without a skull.
 
     Returns
     -------
@@ -87,9 +94,13 @@ def prepare(
     masks.check_brain(mask, atlas_brain)
     if modality == "T1":
         checks.check_contrast(image, mask, atlas_brain)
-    array, (low, high) = intensity.correct_bias(image, mask, **preprocessing["bias_field"])
+    bias = dict(preprocessing["bias_field"])
+    if stripped:  # as in rule `correct_bias`
+        bias["weights"] = "binary"
+    array, (low, high) = intensity.correct_bias(image, mask, **bias)
     corrected = image.like(array)
-    block = settings.build(Downsampling, {k: preprocessing[k] for k in STEPS}, "preprocessing")
+    steps = {field.name: preprocessing[field.name] for field in fields(Downsampling)}
+    block = settings.build(Downsampling, steps, "preprocessing of the bundle")
     small, brain, _ = downsample.downsample(corrected, mask, image.empty_mask(), block)
     field = {"field_p01": low, "field_p99": high}
     numbers = quality.measure(corrected, mask, atlas_brain, image.empty_mask(), field)

@@ -6,7 +6,8 @@ from typing import Literal
 from uad.base.settings import Block, key
 
 # Ways to find a scan's brain; those of `datasets.<name>.brain_mask` that prediction knows.
-BRAIN_MASKS = ("hd_bet", "atlas", "threshold")
+PROGRAMS = ("hd_bet", "deepbet")  # with environments of their own
+BRAIN_MASKS = (*PROGRAMS, "atlas", "threshold")
 
 
 @dataclass(frozen=True)
