@@ -29,6 +29,8 @@ BY_NAME = {
     "training_code": ["uad.models.methods", "uad.models.anomalies"],
     "model_code": ["uad.models.methods"],
     "methods_code": ["uad.models.methods"],
+    "reconstructing_code": ["uad.models.methods"],
+    "importing_code": ["uad.models.methods"],
     "dataset_code": ["uad.data.datasets"],
     "row_code": ["uad.evaluation.controls"],
 }
