@@ -57,8 +57,8 @@ def test_table_has_every_row_and_test_set(table, paper_config):
 # | [DICE] of, on                | demo | others                        | bound
 # | cDDPM, BRATS                 | 64   | 46, 62, 51, 41, 44, 58        | 17 (chance 3, intensity 8)
 # | cDDPM, ATLAS                 | 49   | 44, 49, 55, 54, 50, 41        | 32 (intensity; chance 4)
-# | SADM_res/BRATS, ATLAS        | 50   | 47, 53, 57, 64, 62, 37        | 0.85 of cDDPM: 0.90 and more
-# | SADM_res/ATLAS, BRATS        | 64   | 46, 67, 58, 42, 45, 58        | 0.85 of cDDPM: 0.99 and more
+# | SADM_res/BRATS, ATLAS        | 50   | 47, 53, 57, 64, 62, 37        | 0.85 of cDDPM: 0.90 up
+# | SADM_res/ATLAS, BRATS        | 64   | 46, 67, 58, 42, 45, 58        | 0.85 of cDDPM: 0.99 up
 # | Unet/BRATS, ATLAS            | 21   | 19, 20, 20, 19, 12, 8         | 2/3 of cDDPM: 0.43 at most
 # | Unet/ATLAS, BRATS            | 10   | 4, 3, 5, 8, 5, 4              | 2/3 of cDDPM: 0.19 at most
 # | Unet/DRAEM, DRAEM            | 35   | 34, 40, 33, -, 34, -          | twice cDDPM: 2.7 and more

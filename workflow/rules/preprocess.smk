@@ -25,12 +25,12 @@ rule register_to_sri24:
         paths.log("register_to_sri24/{dataset}/{subject}"),
     benchmark:
         paths.benchmark("register_to_sri24/{dataset}/{subject}")
+    priority: 1
     group:
         "register"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
-    priority: 1
     resources:
         **growing(mem_mb=3000, runtime=15),
     params:
@@ -55,12 +55,12 @@ rule strip_skull:
         paths.log("strip_skull/{dataset}/{subject}"),
     wildcard_constraints:
         dataset=plan.extracted_by("atlas", "threshold"),
+    priority: 1
     group:
         "subject"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
-    priority: 1
     resources:
         **growing(mem_mb=2000, runtime=10),
     params:
@@ -81,12 +81,12 @@ rule strip_skull_hd_bet:
         paths.benchmark("strip_skull_hd_bet/{dataset}/{subject}")
     wildcard_constraints:
         dataset=plan.extracted_by("hd_bet"),
+    priority: 1
     group:
         "hd_bet"
     conda:
         "../../envs/skullstrip.yaml"
     threads: config["threads"]["infer"]
-    priority: 1
     resources:
         **growing(mem_mb=8000, runtime=60),
         gpu=gpus,
@@ -113,12 +113,12 @@ rule strip_skull_deepbet:
         paths.benchmark("strip_skull_deepbet/{dataset}/{subject}")
     wildcard_constraints:
         dataset=plan.extracted_by("deepbet"),
+    priority: 1
     group:
         "subject"
     conda:
         "../../envs/deepbet.yaml"
     threads: 1
-    priority: 1
     resources:
         **growing(mem_mb=3000, runtime=10),
     params:
@@ -141,12 +141,12 @@ rule correct_bias:
         paths.log("correct_bias/{dataset}/{subject}"),
     benchmark:
         paths.benchmark("correct_bias/{dataset}/{subject}")
+    priority: 1
     group:
         "subject"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
-    priority: 1
     resources:
         **growing(mem_mb=2000, runtime=10),
     params:
@@ -166,12 +166,12 @@ rule downsample:
         lesion=paths.of_subject("small_lesion"),
     log:
         paths.log("downsample/{dataset}/{subject}"),
+    priority: 1
     group:
         "subject"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
-    priority: 1
     resources:
         **growing(mem_mb=2000, runtime=10),
     params:
@@ -200,10 +200,10 @@ rule pack:
         paths.log("pack/{dataset}"),
     wildcard_constraints:
         dataset="|".join(PLAN.datasets),
+    priority: 1
     conda:
         "../../envs/imaging.yaml"
     threads: 1
-    priority: 1
     resources:
         **growing(mem_mb=2000, runtime=60),
     params:

@@ -12,10 +12,10 @@ rule make_splits:
         paths.log("make_splits/{dataset}"),
     wildcard_constraints:
         dataset="|".join(PLAN.datasets),
+    priority: 1
     conda:
         "../../envs/imaging.yaml"
     threads: 1
-    priority: 1
     resources:
         **growing(mem_mb=500, runtime=5),
     params:

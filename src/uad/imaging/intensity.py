@@ -76,7 +76,7 @@ def correct_bias(
     try:
         field = fit(image.like(positive), inside, shrink_factor, **steps)  # (voxels,)
     except RuntimeError as error:
-        if "allocat" in str(error):  # no memory: not the image's fault
+        if "alloc" in str(error):  # no memory: not the image's fault
             raise
         last = str(error).strip().splitlines()[-1]
         raise InputError(f"{image.path}: N4 cannot correct this image ({last})") from error

@@ -297,8 +297,8 @@ def test_its_keys_are_checked_as_those_of_the_others(tmp_path):
     code, _ = new.write("own", tmp_path)
     with pytest.raises(InputError, match="methods.own.width is 0, but must be at least 1"):
         plan_of(methods={"own": {"code": str(code), "width": 0}})
-    with pytest.raises(InputError, match=r"methods.own.widht .did you mean width.."):
-        plan_of(methods={"own": {"code": str(code), "widht": 3}})
+    with pytest.raises(InputError, match=r"methods.own.widths .did you mean width.."):
+        plan_of(methods={"own": {"code": str(code), "widths": 3}})
     code.write_text(code.read_text().replace("width: int", "upstream: int"))
     with pytest.raises(InputError, match="methods.own: its Params has the key upstream, but every"):
         plan_of(methods={"own": {"code": str(code)}})
