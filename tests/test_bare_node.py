@@ -125,6 +125,8 @@ def test_only_modules_about_images_and_downloads_need_more():
     lacking = dict(line.split() for line in run(IMPORT).splitlines())
     assert lacking == {
         "uad.data.downloads": "yaml",
+        "uad.data.export": "SimpleITK",
+        "uad.data.external.maps": "SimpleITK",
         "uad.data.packing": "nibabel",
         "uad.data.reading": "nibabel",
         "uad.models.anomalies.draem": "PIL",

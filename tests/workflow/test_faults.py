@@ -470,7 +470,10 @@ def test_check_passes_where_everything_is_there_and_reads_what_is_new(real):
     done = preflight(real)
     assert done.returncode == 0 and "Everything is there." in done.stdout
     assert "rule inventory:" not in done.stderr
-    real.files["ixi"][0][0].touch()
+    changed = real.files["ixi"][0][0]
+    image = nib.load(changed)
+    values = np.asarray(image.dataobj) + 1
+    nib.save(nib.Nifti1Image(values, image.affine, image.header), changed)
     done = preflight(real)
     assert done.returncode == 0 and done.stderr.count("rule inventory:") == 1
 
