@@ -124,7 +124,7 @@ WORDINGS = [
     ("data/datasets/__init__.py", "occurs twice:", "is there twice:"),
     ("data/packed.py", "cannot be read as a packed array", "is no packed array"),
     ("engine/checkpoints.py", "holds no model of this workflow", "is no model of this workflow"),
-    ("engine/loop.py", "the training loss became", "the loss is"),
+    ("engine/loop.py", "so there is no best state", "so no state is the best"),
     ("engine/loop.py", "epoch %d: train %.5f", "after epoch %d: train %.5f"),
     ("base/devices.py", "but torch sees no GPU", "but torch finds no GPU"),
     ("base/logs.py", "MiB of memory", "MiB"),
