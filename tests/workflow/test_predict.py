@@ -234,7 +234,7 @@ def check_refusals(demo, sealed, folder):
     values = image.get_fdata(dtype=np.float32)
     shutil.copy(scan, folder / "scans/good.nii.gz")
     bad = {
-        "empty": (0 * values, "is empty"),
+        "empty": (0 * values, "the image is blank"),
         "movie": (np.stack([values[::4, ::4, ::4]] * 2, -1), "expected one 3-D volume"),
         "inverted": (np.where(values > 0, values.max() - values, 0), "registration failed|T1"),
     }
@@ -245,7 +245,7 @@ def check_refusals(demo, sealed, folder):
     unknown.set_qform(image.affine, 0)
     nib.save(unknown, folder / "scans/unknown.nii.gz")
     reasons = {name: why for name, (_, why) in bad.items()}
-    reasons["unknown"] = "does not say how the scan is oriented"
+    reasons["unknown"] = "orient"
     words = {"scans": folder / "scans", "bundle": sealed, "out": folder / "maps"}
     atlas = block(head=demo / "atlas/T1.nii", brain=demo / "atlas/T1_brain.nii")
     config = ["--config", f"predict={block(**words)}", f"atlas={atlas}", "accelerator=cpu"]
