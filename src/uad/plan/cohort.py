@@ -54,7 +54,7 @@ class Cohort:
                 files = [file for scan in scans for file in simulated.files(dataset, scan)]
             else:
                 files = datasets.list_files(self.folder(dataset), f"datasets.{dataset}.folder")
-            return datasets.find(
+            found = datasets.find(
                 dataset,
                 files,
                 self.folder(dataset),
@@ -62,6 +62,7 @@ class Cohort:
                 self.layout(dataset),
                 self.config["datasets"][dataset]["sessions"],
             )
+            return _without(found, dataset, self.config["datasets"][dataset]["exclude"])
         except InputError as error:
             return error
 
@@ -247,3 +248,16 @@ class Cohort:
         files += self.all_split_lists()
         files += [self.demographics(SimpleNamespace(dataset=dataset)) for dataset in self.names]
         return [path for path in files if path]
+
+
+def _without(listing: Listing, dataset: str, exclude: dict[str, str]) -> Listing:
+    """A listing without the subjects that the user excludes; `InputError` at an unknown one."""
+    for label in exclude:
+        if label not in listing.subjects:
+            raise InputError(
+                f"configuration: datasets.{dataset}.exclude names {label}, but there is no such "
+                f"subject; labels are like {next(iter(listing.subjects))}"
+            )
+    kept = {label: of for label, of in listing.subjects.items() if label not in exclude}
+    said = [(label, f"excluded: {reason}") for label, reason in exclude.items()]
+    return Listing(kept, [*listing.left_out, *said])

@@ -74,6 +74,10 @@ class DataSet(Block):
         min_length=1,
     )
     demographics: str | None = key("spreadsheet with ages, or `null`", default=None)
+    exclude: dict[str, str] = key(
+        "subjects to leave out, by label, and why; they are named in inventory and report",
+        default={},
+    )
     assume_orientation: str | None = key(
         "where the voxel axes point to, such as `RAS`, in files whose headers do not say (sform "
         "and qform code 0); `null`: such subjects are excluded",

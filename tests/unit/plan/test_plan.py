@@ -442,3 +442,19 @@ def test_an_imported_drifting_model_brings_its_upstream_model(tmp_path):
     assert plan.of_rule("drifting") == "unet_res-draem|unet_res-atlas"
     assert plan.drifted_block(of(model="unet_res-brats"))["encoder"]["features"] == 32
     assert plan.pretrained == ["spark"]  # for the cDDPM of the other rows
+
+
+def test_excluded_subjects_are_left_out_with_the_reason():
+    every = plan_of().cohort
+    label = next(iter(every.subjects("ixi")))
+    found = plan_of(datasets={"ixi": {"exclude": {label: "moved"}}}).cohort
+    assert list(found.subjects("ixi")) == list(every.subjects("ixi"))[1:]
+    assert found.known(of(dataset="ixi"))["left_out"] == [(label, "excluded: moved")]
+    assert found.not_usable(of(dataset="ixi"), 1) == [(label, "excluded: moved")]
+    assert found.left_out() == [f"ixi: leaving out {label}: excluded: moved"]
+
+
+def test_an_excluded_subject_must_be_there():
+    cohort = plan_of(datasets={"ixi": {"exclude": {"IXI999": "moved"}}}).cohort
+    with pytest.raises(InputError, match="ixi.exclude names IXI999, .* labels are like IXI0"):
+        cohort.subjects("ixi")
