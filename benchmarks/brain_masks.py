@@ -5,8 +5,8 @@ python benchmarks/brain_masks.py --atlas T1.nii T1_brain.nii
 
 Heads get masks by `atlas` and by `deepbet` (after `make setup-deepbet`), stripped scans by
 `threshold`. A mask behind `=` is one that somebody else made, on the grid of its scan. All are
-compared on the atlas grid, to which the settings of docs/examples/real_brains.yaml register the
-scans: the table of docs/brain_masks.md.
+compared on the atlas grid, to which the demo's settings register the scans: the table of
+docs/brain_masks.md.
 """
 
 import argparse
@@ -32,9 +32,9 @@ HEADER = ["Scan", "Similarity", "Masks", "ml", "Dice", "Surface distance, mm"]
 
 
 def settings():
-    """The demo's registration, with the limits of docs/examples/real_brains.yaml."""
+    """The demo's registration."""
     block = {}
-    for path in ("config/config.yaml", "config/demo.yaml", "docs/examples/real_brains.yaml"):
+    for path in ("config/config.yaml", "config/demo.yaml"):
         text = (ROOT / path).read_text(encoding="utf-8")
         block |= yaml.safe_load(text)["preprocessing"]["registration"]
     return Registration(**block)

@@ -53,7 +53,8 @@ IN_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_met
 ATLAS_GRID = config["atlas"]["shape"], config["atlas"]["spacing_mm"]
 
 # What is missing stops the run at once, but not the targets that are there to say so and to fetch it,
-# not `predict`, which needs no data set, not `--unlock`, and not the jobs of a cluster, of which each needs only some of the data.
+# not `predict`, which needs no data set, not `--unlock`, and not the jobs of a cluster, of which each
+# needs only some of the data.
 # Targets are not known to the workflow yet, hence the command line.
 STRICT = workflow.is_main_process and not any(
     word in ("check", "download", "predict", "--unlock") or word.startswith("data/downloads/")

@@ -39,7 +39,7 @@ def nnunet(
 
     `imagesTr` and `labelsTr` are of the subjects that train or validate in some fold, `imagesTs` of
     all, since each fold needs maps of its own subjects. `splits_final.json` belongs into nnU-Net's
-    folder of preprocessed data.
+    folder of preprocessed data; its entries are the folds that run, in their order.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def nnunet(
     folder = Path(folder)
     with_mask = labelled(split, folds)
     for subject in dict.fromkeys(split["subject"]):
-        image, lesion = _volumes(pack, subject, spacing_mm)
+        image, _, lesion = _volumes(pack, subject, spacing_mm)
         _write(image, folder / f"imagesTs/{subject}_0000.nii.gz")
         if subject in with_mask:
             _write(image, folder / f"imagesTr/{subject}_0000.nii.gz")
@@ -98,10 +98,9 @@ def bids(
         "GeneratedBy": [{"Name": "uad"}],
     }
     for subject in dict.fromkeys(split["subject"]):
-        image, lesion = _volumes(pack, subject, spacing_mm)
+        image, brain, lesion = _volumes(pack, subject, spacing_mm)
         start = f"sub-{subject}/anat/sub-{subject}_res-{spacing_mm:g}mm"
         _write(image, folder / f"{start}_desc-preproc_{modality}w.nii.gz")
-        brain = image.like(pack.volume(subject).brain.transpose(1, 2, 0))
         _write(brain, folder / f"{start}_desc-brain_mask.nii.gz")
         if subject in with_mask:
             _write(lesion, folder / f"{start}_label-lesion_mask.nii.gz")
@@ -111,11 +110,11 @@ def bids(
 
 
 def _volumes(pack, subject, spacing_mm):
-    """Image and lesion mask of a subject, (X, Y, Z)."""
+    """Image, brain and lesion mask of a subject, (X, Y, Z)."""
     volume = pack.volume(subject)
     grid = packed_grid(volume.image.shape, spacing_mm)
-    image, lesion = (a.transpose(1, 2, 0) for a in (volume.image, volume.lesion))
-    return grid.like(np.ascontiguousarray(image)), grid.like(lesion.astype(np.uint8))
+    arrays = (volume.image, volume.brain, volume.lesion)
+    return [grid.like(np.ascontiguousarray(array.transpose(1, 2, 0))) for array in arrays]
 
 
 def _write(volume: Volume, path: Path) -> None:

@@ -159,7 +159,7 @@ def read_resampled(
     """
     if str(path).lower().endswith(".npy"):
         raise InputError(f"{path}: a map outside of the packed grid must be NIfTI, with its affine")
-    found, brain = volumes.read(path), volumes.read_mask(files.brain)
+    found, brain = volumes.read(path), volumes.read_soft_mask(files.brain)
     if files.native is None:
         _check_grid(found, brain, f"that of {files.brain}")
     else:
@@ -212,25 +212,26 @@ def import_maps(
     Returns
     -------
     list of str
-        Remarks about maps of one value, zero being what a binary map of a healthy brain is; of a
-        resumed job about those that it has read.
+        Remarks about maps of one value, zero being what a binary map of a healthy brain is.
 
     Raises
     ------
     InputError
         If a map has values that are not finite, or if every map has one value only, not zero.
     """
-    constant, zero = [], []
 
     def compute(i: int) -> np.ndarray:
         array = read(subjects[i], paths[i])
         if not np.isfinite(array).all():
             raise InputError(f"{paths[i]}: contains NaN or infinite values")
-        if array.min() == array.max():
-            (constant if array.flat[0] else zero).append(subjects[i])
         return array
 
     resumable.write_resumable(output, len(paths), shape, np.float32, compute, fingerprint, "maps")
+    # From the file, since a resumed job has not computed all of it.
+    constant, zero = [], []
+    for subject, array in zip(subjects, np.load(output, mmap_mode="r"), strict=True):
+        if array.min() == array.max():
+            (constant if array.flat[0] else zero).append(subject)
     if constant and len(constant) == len(paths):
         Path(output).unlink()
         raise InputError(f"{Path(paths[0]).parent}: every map has one value only, and not zero")
