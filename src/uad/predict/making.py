@@ -62,10 +62,11 @@ def healthy(tables: Sequence[Path | str], test_set: str) -> list[dict]:
     Returns
     -------
     list of dict
-        `fold` and the measures of `metrics.extent`, sorted, so that no order is left.
+        `fold` and the measures of `metrics.extent` that every fold has, sorted, so that no order is
+        left. Those of a threshold that is missing in a fold are missing.
     """
     found = pd.concat([tsv.read(path) for path in tables]).query("test_set == @test_set")
-    found = found.drop(columns=["test_set", "subject"])
+    found = found.drop(columns=["row", "test_set", "subject"]).dropna(axis=1)
     return found.sort_values(list(found.columns)).to_dict("records")
 
 

@@ -518,7 +518,8 @@ def _tiles(
     if finished:
         yield Tile(GOOD, "✓", "the run came to its end")
     else:
-        yield Tile(BAD, f"✗ {len(failed)}", "jobs failed: the run is not finished")
+        jobs = f"{counted(len(failed), 'job')} failed: " if failed else ""
+        yield Tile(BAD, "✗", f"{jobs}the run is not finished")
     states = [check.state for check in checks]
     worst = BAD if BAD in states else LOOK if LOOK in states else GOOD
     yield Tile(

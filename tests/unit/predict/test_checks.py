@@ -2,8 +2,10 @@
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 
+from uad.base import tsv
 from uad.base.errors import InputError
 from uad.imaging.volumes import Volume
 from uad.predict import checks, making
@@ -98,3 +100,21 @@ def test_limits_are_those_of_validation_scans_with_a_margin(tmp_path):
     assert found == {"similarity": pytest.approx([0.75 - margin, 0.75 + margin], rel=1e-5)}
     # Five scans are too few.
     assert making.limits(tmp_path / "qc.tsv", tmp_path / "split.tsv", [1]) == {}
+
+
+def test_a_bundle_says_nothing_of_a_threshold_that_is_missing(tmp_path):
+    """Of fold 1, whose validation subjects have no lesion."""
+    pooled, validation = [], []
+    for fold, cut in enumerate((0.5, float("nan"))):
+        about = {"row": "a", "test_set": "brats", "fold": [fold], "threshold_val": cut}
+        rates = dict.fromkeys(("threshold_fpr1", "threshold_fpr5", "threshold_fpr10"), 0.1)
+        tsv.write(pd.DataFrame(about | rates), tmp_path / f"pooled{fold}.tsv")
+        shown = {"row": "a", "test_set": "brats", "subject": ["S"], "fold": fold}
+        shown |= {"above_val_ml": cut, "above_fpr1_ml": 2.0, "largest_ml": cut, "score_max": 1.0}
+        tsv.write(pd.DataFrame(shown), tmp_path / f"validation{fold}.tsv")
+        pooled.append(tmp_path / f"pooled{fold}.tsv")
+        validation.append(tmp_path / f"validation{fold}.tsv")
+    assert list(making.thresholds(pooled, [0, 1], "brats")) == ["fpr1", "fpr5", "fpr10"]
+    assert making.healthy(validation, "brats") == [
+        {"fold": fold, "above_fpr1_ml": 2.0, "score_max": 1.0} for fold in (0, 1)
+    ]
