@@ -35,6 +35,7 @@ localrules:
     all,
     check,
     download,
+    estimate,
     export,
     fetch,
     preprocess,

@@ -259,6 +259,10 @@ class Plan:
         method = settings.method(wildcards.model)
         return methods.outside(method, self.block(wildcards.model)["upstream"])
 
+    def every_outside(self, wildcards: Any, threads: int) -> dict[str, str]:
+        """The same for all methods."""
+        return methods.outside(*self.trained)
+
     def save_minutes(self, wildcards: Any, threads: int) -> float:
         """How often the state of a training is saved.
 
@@ -420,6 +424,13 @@ class Plan:
         """What of `preprocessing` decides the volumes that the networks see."""
         names = [field.name for field in fields(Downsampling)]
         return {key: self.config["preprocessing"][key] for key in names}
+
+    @property
+    def volume_shape(self) -> tuple[int, int, int]:
+        """Of a packed volume, (Z, X, Y)."""
+        spacing = self.config["preprocessing"]["spacing_mm"]
+        x, y, z = (round(voxels / spacing) for voxels in self.config["preprocessing"]["crop"])
+        return z, x, y
 
     def comes_stripped(self, wildcards: Any) -> bool:
         """Whether the wildcard data set's images have no skull."""
