@@ -90,7 +90,4 @@ if __name__ == "__main__":
             {"rule": r, "seconds": f"{w / per:.3g}", "per": "volume" if r in PER_VOLUME else "job"}
             for r, _, w, _, per in others
         ]
-        shipped.append(
-            {"rule": "other", "seconds": f"{median(row[2] for row in others):.3g}", "per": "job"}
-        )
         tsv.write(pd.DataFrame(shipped), SHIPPED)

@@ -5,10 +5,11 @@ by their logs; of networks, measured on this machine (`uad.engine.calibration`);
 those of `workflow/resources/seconds.tsv`, measured on the machine that it names.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -135,7 +136,10 @@ class Work:
         self._done: dict[tuple[str, str], list[float]] = {}
 
     def seconds(self, job: Planned) -> tuple[float, str]:
-        """Seconds of a job, and what they are from: ``"this run"``, ``"here"`` or ``"shipped"``."""
+        """Seconds of a job, and what they are from.
+
+        ``"this run"``, ``"here"`` or ``"shipped"``; or ``"unknown"``, with NaN.
+        """
         of = next((job.wildcards[k] for k in ("model", "row", "dataset") if k in job.wildcards), "")
         if (job.rule, of) not in self._done:
             self._done[job.rule, of] = finished(job.log, of)
@@ -143,8 +147,9 @@ class Work:
             return median(done) + self.start, "this run"
         if job.rule in NETWORKS:
             return self._of_network(job) + self.start, "here"
-        known = job.rule in self.shipped.index
-        line = self.shipped.loc[job.rule if known else "other"]
+        if job.rule not in self.shipped.index:
+            return math.nan, "unknown"
+        line = self.shipped.loc[job.rule]
         units = self.voxels / VOXELS * self._evaluated() if line["per"] == "volume" else 1
         return float(line["seconds"]) * units + self.start, "shipped"
 
@@ -222,7 +227,8 @@ def table(planned: Iterable[Planned], work: Work) -> pd.DataFrame:
         )
     if not lines:
         return pd.DataFrame(columns=COLUMNS)
-    whole = {"jobs": "sum", "hours": "sum", "gpu_hours": "sum", "memory_gb": "max"}
+    summed = partial(pd.Series.sum, min_count=1)  # NaN if nothing is known
+    whole = {"jobs": "sum", "hours": summed, "gpu_hours": summed, "memory_gb": "max"}
     sources = {"from": lambda column: ", ".join(sorted(set(column)))}
     by_rule = pd.DataFrame(lines).groupby("rule").agg(whole | sources).reset_index()[COLUMNS]
     return by_rule.sort_values("hours", ascending=False, ignore_index=True)
@@ -246,7 +252,8 @@ def text(costs: pd.DataFrame, cores: int, gpus: int) -> list[str]:
     if not len(costs):
         return ["Nothing is left to do."]
     sums = costs[["jobs", "hours", "gpu_hours"]].sum()
-    shown = pd.concat([costs, pd.DataFrame([{"rule": "all", **sums}])]).fillna("")
+    whole = {"rule": "all", **sums, "memory_gb": "", "from": ""}
+    shown = pd.concat([costs, pd.DataFrame([whole])])
     shown["jobs"] = shown["jobs"].map("{:,.0f}".format)
     for column in ("hours", "gpu_hours"):
         shown[column] = shown[column].map(_time)
@@ -254,12 +261,17 @@ def text(costs: pd.DataFrame, cores: int, gpus: int) -> list[str]:
     lines = shown.to_string(index=False).splitlines()
     used = f"{cores} cores" + (f" and {gpus} GPUs" if sums["gpu_hours"] else "")
     hours = wall_hours(costs, cores, gpus)
-    return [*lines, f"With {used} about {_time(hours)}, if they are busy all the time."]
+    lines.append(f"With {used} about {_time(hours)}, if they are busy all the time.")
+    if unknown := list(costs.loc[costs["hours"].isna(), "rule"]):
+        lines.append(f"Not counted, since nothing is known of their time: {', '.join(unknown)}.")
+    return lines
 
 
 def _time(hours):
     """Hours in words, to two digits or so."""
     seconds = 3600 * hours
+    if math.isnan(hours):
+        return "?"
     if hours >= 1:
         return f"{hours:,.0f} h" if hours >= 10 else f"{hours:.1f} h"
     return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s" if seconds else "–"

@@ -37,7 +37,7 @@ Job stats:
 job       count
 """
 SHIPPED = pd.DataFrame(
-    [("register_to_sri24", 8.0, "job"), ("evaluate", 0.5, "volume"), ("other", 2.0, "job")],
+    [("register_to_sri24", 8.0, "job"), ("evaluate", 0.5, "volume"), ("front_page", 2.0, "job")],
     columns=["rule", "seconds", "per"],
 )
 
@@ -140,6 +140,17 @@ def test_hours_are_of_cores_and_of_gpus(config):
     text = estimate.text(table.reset_index(), 4, 1)
     assert text[1].split() == ["train_model", "1", "8.0", "h", "1.0", "h", "1.0", "here"]
     assert text[-1] == "With 4 cores and 1 GPUs about 2.3 h, if they are busy all the time."
+
+
+def test_what_is_not_known_is_not_counted_and_said(config):
+    planned = [job("strip_skull_hd_bet", dataset="ixi"), job("front_page")]
+    table = estimate.table(planned, work(config))
+    assert table["hours"].tolist()[0] == pytest.approx(3 / 3600)
+    assert table["hours"].isna().tolist() == [False, True]
+    *_, whole, hours, unknown = estimate.text(table, 4, 1)
+    assert whole.split() == ["all", "2", "3", "s", "–"]
+    assert hours.startswith("With 4 cores about 1 s")
+    assert unknown.endswith("their time: strip_skull_hd_bet.")
 
 
 def test_nothing_to_do():
