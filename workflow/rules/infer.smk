@@ -94,7 +94,7 @@ rule import_maps:
         with_training=[plan.tuned_on_training(dataset) for dataset in PLAN.test_datasets],
         found=external.found,
         ways=external.ways,
-        prepared={name: cohort.layout(name) == "prepared" for name in PLAN.datasets},
+        prepared=external.prepared(),
         settings=PLAN.downsampling,
         code=plan.code("import_maps.py"),
     script:

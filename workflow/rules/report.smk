@@ -35,7 +35,7 @@ rule plot_cohort:
 rule plot_splits:
     input:
         splits=plan.splits(PLAN.split_datasets),
-        ages=paths.packed_file(HEALTHY, "subjects.tsv"),
+        known=[paths.packed_file(name, "subjects.tsv") for name in config["healthy"]],
     output:
         report(
             paths.figure("splits.png"),
@@ -53,6 +53,7 @@ rule plot_splits:
     params:
         **shown("plot_splits.py"),
         datasets=PLAN.split_datasets,
+        healthy=config["healthy"],
     script:
         "../scripts/plot_splits.py"
 
@@ -189,8 +190,8 @@ rule plot_comparison:
 
 rule plot_synthetic:
     input:
-        packed=paths.packed("draem"),
-        split=paths.split("draem"),
+        packed=paths.packed(settings.SYNTHETIC),
+        split=paths.split(settings.SYNTHETIC),
     output:
         report(
             paths.figure("synthetic.png"),
@@ -340,6 +341,7 @@ rule tabulate_deviations:
             key: config[key]
             for key in (
                 "datasets",
+                "healthy",
                 "preprocessing",
                 "splits",
                 "synthetic",

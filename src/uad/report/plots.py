@@ -23,17 +23,17 @@ SADM_RES = colours.COLOURS[1]
 CROWD = 25  # subjects from which on medians of fifths are drawn
 
 
-def subjects_per_role(splits: Mapping[str, pd.DataFrame], ages: pd.Series) -> Figure:
-    """Subjects per role and fold, a panel per data set, and the ages of the roles of IXI.
+def subjects_per_role(splits: Mapping[str, pd.DataFrame], ages: Mapping[str, pd.Series]) -> Figure:
+    """Subjects per role and fold, a panel per data set, and the ages of the roles of some.
 
     Parameters
     ----------
     splits : dict of str to DataFrame
-        Split table of each data set, ``ixi`` among them.
-    ages : Series
-        In years, by subject of IXI; missing where not known.
+        Split table of each data set.
+    ages : dict of str to Series
+        Of data sets that know them: years by subject, missing where not known.
     """
-    figure, axes = canvas.grid(1, len(splits) + 1, (2.5, 2.9))
+    figure, axes = canvas.grid(1, len(splits) + len(ages), (2.5, 2.9))
     for panel, (name, split) in zip(axes[0], splits.items()):
         counts = split.groupby(["fold", "role"]).size().unstack(fill_value=0)
         bottom = 0
@@ -46,20 +46,24 @@ def subjects_per_role(splits: Mapping[str, pd.DataFrame], ages: pd.Series) -> Fi
         panel.set(title=name, xlabel="fold", xticks=counts.index)
     axes[0, 0].set_ylabel("subjects")
     axes[0, 0].legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.2), ncols=3)
-    panel, split = axes[0, -1], splits["ixi"]
+    for panel, (name, years) in zip(axes[0, len(splits) :], ages.items()):
+        _ages(panel, name, splits[name], years)
+    return figure
+
+
+def _ages(panel, name, split, ages):
     for position, (role, colour) in enumerate(zip(ROLES, colours.COLOURS)):
         chosen = split.loc[split["role"] == role, "subject"].drop_duplicates()
         years = ages.reindex(chosen).dropna()
         panel.plot([position] * len(years), years, "o", color=colour, alpha=0.5, markersize=4)
     panel.set(
-        title="ixi: age",
+        title=f"{name}: age",
         xticks=range(len(ROLES)),
         xticklabels=ROLES,
         ylabel="years",
         ylim=(0, 100),
         xlim=(-0.5, len(ROLES) - 0.5),
     )
-    return figure
 
 
 def training(histories: Mapping[str, Sequence[pd.DataFrame]], folds: Sequence[int]) -> Figure:

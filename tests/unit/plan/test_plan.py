@@ -177,7 +177,7 @@ def test_cases_of_a_row_depend_on_that_row_and_on_the_choice(plan):
     ]
 
 
-ADDED = {"block": "I", "label": "X", "healthy": "ixi"}
+ADDED = {"block": "I", "label": "X", "healthy": True}
 
 
 @pytest.mark.parametrize("maps", [["ddpm", "rd"], ["own"]])
