@@ -130,6 +130,7 @@ rule collect_cases:
     params:
         row=plan.row_parameters,
         parts=figures.parts,
+        chosen_by=figures.chosen_by,
         test_sets={name: PLAN.test_sets[name] for name in figures.case_sets},
         fold=figures.fold,
         seed=config["seed"],
@@ -146,7 +147,7 @@ rule plot_cases:
             paths.figure("cases_{test_set}.png"),
             caption="../report/cases.rst",
             category="4 Figures",
-            labels={"result": "SADM_res, in-domain (Fig. 2)", "of": "{test_set}"},
+            labels={"result": "cases, in-domain (Fig. 2)", "of": "{test_set}"},
         ),
     log:
         paths.log("plot_cases/{test_set}"),
@@ -244,7 +245,7 @@ rule plot_weights:
             paths.figure("weights.svg"),
             caption="../report/weights.rst",
             category="4 Figures",
-            labels={"result": "weight of the residual map (Fig. 5)", "of": "SADM_res"},
+            labels={"result": "weight of the residual map (Fig. 5)", "of": "references"},
         ),
         table=paths.figure("beta.tsv"),
     log:
@@ -257,6 +258,7 @@ rule plot_weights:
     params:
         **shown("plot_weights.py"),
         rows=figures.weighted,
+        ends=figures.ends,
         folds=PLAN.folds,
         test_sets=list(PLAN.test_sets),
     script:
@@ -272,7 +274,7 @@ rule plot_precision_recall:
             paths.figure("precision_recall.svg"),
             caption="../report/precision_recall.rst",
             category="4 Figures",
-            labels={"result": "precision and recall", "of": "cDDPM, Unet_res, SADM_res"},
+            labels={"result": "precision and recall", "of": "references"},
         ),
         table=paths.figure("precision_recall.tsv"),
     log:
@@ -300,7 +302,7 @@ rule plot_lesion_volume:
             paths.figure("lesion_volume.svg"),
             caption="../report/lesion_volume.rst",
             category="4 Figures",
-            labels={"result": "Dice against lesion volume", "of": "cDDPM, SADM_res"},
+            labels={"result": "Dice against lesion volume", "of": "references"},
         ),
     log:
         paths.log("plot_lesion_volume"),

@@ -326,7 +326,7 @@ def _check_healthy(content):
         if not _is_own(blocks[name]) and datasets.load(name).LESION:
             raise InputError(f"configuration: healthy names {name}, but its subjects have lesions")
         sources = [s for s, of in content["lesion_sources"].items() if of == name]
-        if sources:
+        if sources and _is_own(blocks[name]):
             raise InputError(
                 f"configuration: healthy names {name}, but so does lesion_sources.{sources[0]}; "
                 "where some of its subjects have lesions, make two data sets of it by the key only"

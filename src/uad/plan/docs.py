@@ -68,8 +68,10 @@ def key_table(config: dict) -> str:
 
     def all_datasets() -> None:
         block(schema.DataSet, "datasets.<name>", {})
-        block(schema.OwnDataSet, "datasets.<own>", {})
         common = [field.name for field in fields(schema.OwnDataSet)]
+        shared = {field.name for field in fields(schema.DataSet)} - {"brain_mask"}
+        block(schema.OwnDataSet, "datasets.<own>", {}, leave_out=shared)
+        row("datasets.<own>.*", f"{', '.join(f'`{n}`' for n in common if n in shared)}: as above")
         for layout, cls in schema.OWN.items():
             row("datasets.<own>.layout", f"`{layout}`")
             block(cls, "datasets.<own>", {}, leave_out=[*common, "layout"])

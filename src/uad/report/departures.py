@@ -364,7 +364,7 @@ HERE: dict[str, tuple[list[str], Callable[[Mapping[str, Any]], str] | str]] = {
     "draem_border": _ways("methods.draem_net.border", {"zeros": "zeros", "mirrored": "mirrored"}),
     "anomaly_threshold": _anomalies("threshold", {"fixed": "0.5", "uniform": "drawn uniformly"}),
     "anomaly_operators": _anomalies("operators", {"ten": "10", "seven": "7"}),
-    "synthetic_test": ([], "one draw per slice of each IXI test volume, inside the brain"),
+    "synthetic_test": ([], "one draw per slice of each healthy test volume, inside the brain"),
     "stage_two_model": ([], "cDDPM of the same fold"),
     "residual": (["residual.kind", "residual.erosion"], _residual),
     "ssim_precision": ([], "double"),

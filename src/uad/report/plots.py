@@ -118,7 +118,7 @@ def mean_weights(table: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
-def weights(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
+def weights(table: pd.DataFrame, colours: Mapping[str, str], ends: Sequence[str]) -> Figure:
     """[DICE] against the weight of the residual map (paper Fig. 5), a panel per test set.
 
     Lines are means over folds, bands one population standard deviation to either side.
@@ -153,7 +153,8 @@ def weights(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
             _say_empty(panel)
         panel.axvline(0.5, color="grey", linewidth=0.8, linestyle=":")
         panel.set(title=f"tested on {test_set.upper()}", xlabel="β", xticks=(0, 0.25, 0.5, 0.75, 1))
-        panel.set_xticklabels(["0\nUnet$_{res}$", "", "0.5\nSADM$_{res}$", "", "1\ncDDPM"])
+        first, middle, last = map(canvas.subscript, ends)
+        panel.set_xticklabels([f"0\n{first}", "", f"0.5\n{middle}", "", f"1\n{last}"])
     axes[0, 0].set(ylabel="[DICE], %", ylim=(0, None))
     _legend(figure, axes[0, 0], "trained on")
     return figure
