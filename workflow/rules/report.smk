@@ -287,6 +287,7 @@ rule plot_precision_recall:
     params:
         **shown("plot_precision_recall.py"),
         labels=figures.labels_of(figures.curves),
+        single=figures.single,
         fold=figures.fold,
         test_sets=list(PLAN.test_sets),
     script:

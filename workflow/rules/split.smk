@@ -59,6 +59,8 @@ rule audit_splits:
         folds=config["splits"]["folds"],
         needed=cohort.needed_folds,
         released=PLAN.released_lists.get("folder"),
+        # Cohorts of one's own are in no released list.
+        listed=[name for name in PLAN.datasets if not PLAN.cohort.is_own(name)],
     script:
         "../scripts/audit_splits.py"
 

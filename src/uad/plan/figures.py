@@ -75,6 +75,11 @@ class Figures:
         usual = ("network", "sum", "residual")
         return [of[0] if len(set(of)) == 1 else name for of, name in zip(zip(*found), usual)]
 
+    @property
+    def single(self) -> list[str]:
+        """Rows of a single map, of those with a curve of precision and recall."""
+        return [row for row in self.curves if len(self.plan.maps(row)) == 1]
+
     def labels_of(self, rows: Iterable[str]) -> dict[str, str]:
         """What is printed for rows."""
         return {row: self.labels[row] for row in rows}

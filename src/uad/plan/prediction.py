@@ -87,7 +87,7 @@ class Bundling:
         if not block or block["row"] not in known:
             raise InputError(
                 "bundle.row must name the row whose models are bundled, as in --config "
-                f"'bundle={{row: {(known or ['sadm_res-brats'])[-1]}}}'; there are "
+                f"'bundle={{row: {(known or ['ROW'])[-1]}}}'; there are "
                 f"{', '.join(known) or 'none'}"
             )
         return self.paths.bundle(block["row"])

@@ -5,7 +5,7 @@ Every function takes tables and returns a figure; scripts read the tables and sa
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -161,7 +161,10 @@ def weights(table: pd.DataFrame, colours: Mapping[str, str], ends: Sequence[str]
 
 
 def precision_recall(
-    table: pd.DataFrame, labels: Mapping[str, str], colours: Mapping[str, str]
+    table: pd.DataFrame,
+    labels: Mapping[str, str],
+    colours: Mapping[str, str],
+    single: Collection[str] = (),
 ) -> Figure:
     """Precision against recall of the pooled test voxels, a panel per test set.
 
@@ -175,7 +178,9 @@ def precision_recall(
     labels : dict of str to str
         Rows, in order, and their labels.
     colours : dict of str to str
-        Of each D_unhealthy; a row without one is black, one of a single map dashed.
+        Of each D_unhealthy; a row without one is black.
+    single : collection of str
+        Rows of a single map, which are dashed if they are trained on lesions.
     """
     test_sets = list(table["test_set"].unique())
     figure, axes = canvas.grid(1, len(test_sets), (2.5, 3.3), sharex=True, sharey=True)
@@ -187,9 +192,9 @@ def precision_recall(
             panel.plot(recall, precision, color="#CCCCCC", linewidth=0.7, zorder=0)
             panel.text(1.01, precision[-1], f"{dice:g}", color="dimgrey", fontsize=7, va="center")
         for row, label in labels.items():
-            method, _, trained_on = row.partition("-")
+            trained_on = row.partition("-")[2]
             curve = here[here["row"] == row].dropna(subset=["recall", "precision"])
-            style = "--" if trained_on and method.startswith("unet") else "-"
+            style = "--" if trained_on and row in single else "-"
             colour = colours.get(trained_on, "black")
             panel.plot(
                 curve["recall"],
