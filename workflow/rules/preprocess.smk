@@ -91,9 +91,9 @@ rule strip_skull_given:
         **growing(mem_mb=2000, runtime=10),
     params:
         assume_orientation=cohort.assume_orientation,
-        code=plan.code("strip_skull_given.py"),
+        code=plan.code("carry_brain_mask.py"),
     script:
-        "../scripts/strip_skull_given.py"
+        "../scripts/carry_brain_mask.py"
 
 
 rule strip_skull_hd_bet:

@@ -111,8 +111,11 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
             changes = block.get("anomalies", {})
             block["anomalies"] = {**shared, **changes} if isinstance(changes, dict) else changes
         content["methods"][name] = _checked(_of_method(name), block, f"methods.{name}")
-        if content["methods"][name]["code"] is None:
-            del content["methods"][name]["code"]
+        for key in ("code", "env"):
+            if content["methods"][name][key] is None:
+                del content["methods"][name][key]
+        if "env" in content["methods"][name]:
+            content["methods"][name]["env"] = _environment(name, block["env"], [*folders, HOME])
     _check_method_names(content["methods"])
     _check_texts(content)
     _check_healthy(content)
@@ -359,6 +362,18 @@ def _outside(blocks: dict[str, dict], folders: Iterable[Path]) -> dict[str, str]
         places = [Path(code), *(folder / code for folder in folders)]
         found[name] = str(next(filter(Path.exists, places), places[0]))
     return found
+
+
+def _environment(name: str, path: str, folders: Iterable[Path]) -> str:
+    """A method's conda environment: here, or in the first folder that has it."""
+    places = [Path(path), *(folder / path for folder in folders)]
+    found = next(filter(Path.is_file, places), None)
+    if found is None or found.suffix not in (".yaml", ".yml"):
+        raise InputError(
+            f"configuration: methods.{name}.env is {path!r}, but must be a conda environment file, "
+            "with the ending .yaml"
+        )
+    return str(found)
 
 
 def _check_method_names(blocks):

@@ -275,6 +275,24 @@ class Plan:
         method = settings.method(wildcards.model)
         return methods.outside(method, self.block(wildcards.model)["upstream"])
 
+    def environment(self, usual: str) -> Callable:
+        """Conda environment of a rule that runs the wildcard model's method.
+
+        Parameters
+        ----------
+        usual : str
+            File, relative to the folder of rules, for methods that have none of their own.
+        """
+
+        def path(wildcards: Any) -> str:
+            # What stands on a method runs it too.
+            own, upstream = self.block(wildcards.model), self.block(wildcards.model)["upstream"]
+            blocks = [own, *([self.config["methods"][upstream]] if upstream else [])]
+            found = next((block["env"] for block in blocks if "env" in block), None)
+            return str((Path(found) if found else self.home / "workflow/rules" / usual).resolve())
+
+        return path
+
     def save_minutes(self, wildcards: Any, threads: int) -> float:
         """How often the state of a training is saved.
 

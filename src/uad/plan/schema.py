@@ -216,6 +216,11 @@ class Method(Block):
     code: str | None = key(
         "Python file or folder of a method that is not in the project, or `null`", default=None
     )
+    env: str | None = key(
+        "conda environment (YAML) of the jobs that run it, with `--sdm conda`, or `null` for the "
+        "project's; it holds what `envs/torch.yaml` does too",
+        default=None,
+    )
     reconstructs: bool = key("whether it makes pseudo-healthy images", default=False)
     upstream: str | None = key(
         "method of the same fold that this one stands on, or `null`", default=None
