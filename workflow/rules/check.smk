@@ -21,12 +21,13 @@ rule inventory:
     resources:
         **growing(mem_mb=6000, runtime=60),
     params:
+        archive=cohort.archive,
         known=cohort.known,
         cases=cohort.cases,
+        lesion_labels=cohort.lesion_labels,
         assume_orientation=cohort.assume_orientation,
         counts=lambda wildcards: config["splits"][wildcards.dataset],
-        modality=config["modality"],
-        code=plan.dataset_code("take_inventory.py"),
+        code=plan.code("take_inventory.py"),
     script:
         "../scripts/take_inventory.py"
 

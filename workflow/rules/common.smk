@@ -23,7 +23,7 @@ from uad.data import downloads
 from uad.plan import config as settings, host
 from uad.plan.figures import Figures, costs
 from uad.plan.overlays import with_defaults
-from uad.plan.plan import HEALTHY, Plan
+from uad.plan.plan import Plan
 from uad.plan.requests import Raising, Requests, raising
 from uad.report import earlier_page
 
@@ -73,7 +73,7 @@ if not workflow.non_local_exec and "gpu" not in workflow.global_resources:
 
 
 wildcard_constraints:
-    dataset="|".join([*PLAN.datasets, "draem"]),
+    dataset="|".join([*PLAN.datasets, settings.SYNTHETIC, settings.POOLED]),
     subject="[A-Za-z0-9]+",
     model="|".join(PLAN.models) or "none",
     method="|".join(PLAN.trained) or "none",

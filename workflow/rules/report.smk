@@ -35,7 +35,7 @@ rule plot_cohort:
 rule plot_splits:
     input:
         splits=plan.splits(PLAN.split_datasets),
-        ages=paths.packed_file(HEALTHY, "subjects.tsv"),
+        known=[paths.packed_file(name, "subjects.tsv") for name in config["healthy"]],
     output:
         report(
             paths.figure("splits.png"),
@@ -53,6 +53,7 @@ rule plot_splits:
     params:
         **shown("plot_splits.py"),
         datasets=PLAN.split_datasets,
+        healthy=config["healthy"],
     script:
         "../scripts/plot_splits.py"
 
@@ -129,6 +130,7 @@ rule collect_cases:
     params:
         row=plan.row_parameters,
         parts=figures.parts,
+        chosen_by=figures.chosen_by,
         test_sets={name: PLAN.test_sets[name] for name in figures.case_sets},
         fold=figures.fold,
         seed=config["seed"],
@@ -145,7 +147,7 @@ rule plot_cases:
             paths.figure("cases_{test_set}.png"),
             caption="../report/cases.rst",
             category="4 Figures",
-            labels={"result": "SADM_res, in-domain (Fig. 2)", "of": "{test_set}"},
+            labels={"result": "cases, in-domain (Fig. 2)", "of": "{test_set}"},
         ),
     log:
         paths.log("plot_cases/{test_set}"),
@@ -189,8 +191,8 @@ rule plot_comparison:
 
 rule plot_synthetic:
     input:
-        packed=paths.packed("draem"),
-        split=paths.split("draem"),
+        packed=paths.packed(settings.SYNTHETIC),
+        split=paths.split(settings.SYNTHETIC),
     output:
         report(
             paths.figure("synthetic.png"),
@@ -243,7 +245,7 @@ rule plot_weights:
             paths.figure("weights.svg"),
             caption="../report/weights.rst",
             category="4 Figures",
-            labels={"result": "weight of the residual map (Fig. 5)", "of": "SADM_res"},
+            labels={"result": "weight of the residual map (Fig. 5)", "of": "references"},
         ),
         table=paths.figure("beta.tsv"),
     log:
@@ -256,6 +258,7 @@ rule plot_weights:
     params:
         **shown("plot_weights.py"),
         rows=figures.weighted,
+        ends=figures.ends,
         folds=PLAN.folds,
         test_sets=list(PLAN.test_sets),
     script:
@@ -271,7 +274,7 @@ rule plot_precision_recall:
             paths.figure("precision_recall.svg"),
             caption="../report/precision_recall.rst",
             category="4 Figures",
-            labels={"result": "precision and recall", "of": "cDDPM, Unet_res, SADM_res"},
+            labels={"result": "precision and recall", "of": "references"},
         ),
         table=paths.figure("precision_recall.tsv"),
     log:
@@ -284,6 +287,7 @@ rule plot_precision_recall:
     params:
         **shown("plot_precision_recall.py"),
         labels=figures.labels_of(figures.curves),
+        single=figures.single,
         fold=figures.fold,
         test_sets=list(PLAN.test_sets),
     script:
@@ -299,7 +303,7 @@ rule plot_lesion_volume:
             paths.figure("lesion_volume.svg"),
             caption="../report/lesion_volume.rst",
             category="4 Figures",
-            labels={"result": "Dice against lesion volume", "of": "cDDPM, SADM_res"},
+            labels={"result": "Dice against lesion volume", "of": "references"},
         ),
     log:
         paths.log("plot_lesion_volume"),
@@ -340,6 +344,7 @@ rule tabulate_deviations:
             key: config[key]
             for key in (
                 "datasets",
+                "healthy",
                 "preprocessing",
                 "splits",
                 "synthetic",

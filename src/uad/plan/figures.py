@@ -54,6 +54,32 @@ class Figures:
             if alone:
                 self.by_volume[name] = [alone[0], row]
 
+    @property
+    def ends(self) -> list[str]:
+        """What the weights 0, 0.5 and 1 of a residual map stand for: network, sum, reconstruction.
+
+        Labels of rows where all that are weighted agree.
+        """
+        rows, found = self.plan.config["rows"], []
+        for row in self.weighted:
+            (residual,) = self.plan.reconstructing_of(row)
+            (network,) = (name for name in self.plan.maps(row) if name != residual)
+            alone = {tuple(block["maps"]): block["label"] for block in rows.values()}
+            found.append(
+                (
+                    alone.get((network,), "network"),
+                    self.labels[row],
+                    alone.get((residual,), "residual"),
+                )
+            )
+        usual = ("network", "sum", "residual")
+        return [of[0] if len(set(of)) == 1 else name for of, name in zip(zip(*found), usual)]
+
+    @property
+    def single(self) -> list[str]:
+        """Rows of a single map, of those with a curve of precision and recall."""
+        return [row for row in self.curves if len(self.plan.maps(row)) == 1]
+
     def labels_of(self, rows: Iterable[str]) -> dict[str, str]:
         """What is printed for rows."""
         return {row: self.labels[row] for row in rows}
@@ -70,8 +96,8 @@ class Figures:
 
     def montage_native(self, wildcards: Any) -> list[str]:
         """Their images as found."""
-        folder = self.plan.cohort.folder(wildcards.dataset)
-        return [f"{folder}/{subject.image}" for subject in self.montage(wildcards)]
+        found = self.plan.cohort.found_files
+        return [found(wildcards.dataset, one)["image"] for one in self.montage(wildcards)]
 
     def montage_files(self, kind: str) -> Callable[[Any], list[str]]:
         """Input function: a preprocessed file of each."""
@@ -179,6 +205,7 @@ class Figures:
             "seed": config["seed"],
             "accelerator": config["accelerator"],
             "rows": config["rows"],
+            "references": config["table"]["references"],
             "epochs": plan.epochs,
             "test_sets": list(plan.test_sets),
             "datasets": plan.datasets,

@@ -530,7 +530,7 @@ def _tiles(
         + (f", {states.count(BAD)} bad" if BAD in states else ""),
     )
     table = _table1(paths)
-    for method, title in (("cddpm", "cDDPM"), ("sadm_res", "SADM_res, trained on the same")):
+    for method, title in _references(run).items():
         if table is None:
             break
         found = [_of_row(table, method, of) for of in run["test_sets"]]
@@ -557,6 +557,16 @@ def _tiles(
             duration((last - first).total_seconds()),
             f"by the clock, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}",
         )
+
+
+def _references(run: Mapping[str, Any]) -> dict[str, str]:
+    """Methods of the rows that others are compared with, and how a tile calls them."""
+    found = {}
+    for row in run["references"]:
+        method, _, unhealthy = row.partition("-")
+        trained = ", trained on the same" if unhealthy else ""
+        found.setdefault(method, run["rows"][row]["label"] + trained)
+    return found
 
 
 def _clock(folder: Path) -> tuple[datetime, datetime] | None:
@@ -727,7 +737,7 @@ def _named(path: Path) -> str:
     """What a file is called in a link; `_` is before what is lowered."""
     words = path.stem.split("_")
     if words[0] == "cases":
-        return f"SADM_res on {' '.join(words[1:]).upper()}"
+        return f"cases of {' '.join(words[1:]).upper()}"
     return NAMES.get(path.stem, " ".join(words))
 
 
