@@ -108,7 +108,8 @@ def compute(name, cores):
     command += ["--rerun-triggers", "mtime"] if name == SEED else []
     command += ["--configfile", *(HOME / path for path in [*below, *OVERLAYS])]
     command += [folder / "overlay.yaml", "--", *targets(configuration(name))]
-    subprocess.run(list(map(str, command)), check=True, cwd=HOME)
+    if subprocess.run(list(map(str, command)), cwd=HOME).returncode:
+        sys.exit(f"ablation: {name} has stopped; run again to go on ({folder})")
     shutil.copy(folder / "overlay.yaml", folder / "finished.yaml")
 
 
@@ -120,8 +121,13 @@ def metrics(config):
 def targets(config):
     """The same, and the maps that they are computed from."""
     plan = Plan(config, HOME)
-    networks = [model for model in plan.models if model not in plan.reconstructing]
-    return [*metrics(config), *(path for name in networks for path in plan.anomaly_maps(name, 0))]
+    maps = dict.fromkeys(
+        path
+        for row in config["rows"]
+        for model in plan.networks_of(row)
+        for path in plan.anomaly_maps(model, 0)
+    )
+    return [*metrics(config), *maps]
 
 
 def finished(name):
@@ -155,6 +161,8 @@ def minutes(name):
 def write_page():
     """Fill in the pages from what is finished."""
     finished_runs = [name for name in runs() if finished(name)]
+    if len(finished_runs) < 2:
+        sys.exit("ablation: nothing to compare yet")
     ablation_page.write(
         {name: configuration(name) for name in finished_runs},
         {name: subjects(name) for name in finished_runs},
