@@ -6,7 +6,8 @@ lesions of one subject and place grow from the same centre: a larger one holds e
 with the same texture. So curves against size and contrast compare like with like.
 
 Several lesions share a scan if that changes nothing: all methods of the project look at axial
-slices one by one, and the residual map reaches a few slices further, so lesions are kept `APART`.
+slices one by one, and residual maps reach a few slices further, so lesions are kept `APART`. Not so
+methods that scale their map by the whole scan's (`planted.alone`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,19 +24,20 @@ from uad.base.logs import log
 from uad.data.packed import Pack, PackedVolume
 from uad.simulation.settings import Planted
 
-# Slices between two lesions of a scan. SSIM reaches 4 slices, the median filter of the residual map
-# 2 more (`uad.models.residuals`).
-APART = 6
+# Slices between two lesions of a scan. The residual map reaches 6: SSIM 4, the median filter after
+# it 2 more (`uad.models.residuals`); the widest window of `examples/methods/ssim_ensemble.py` 8.
+APART = 8
 MOST = 255  # lesions in a scan: their numbers are stored in 8 bits
 CORTEX_MM = 8.0  # from the brain's surface: the ribbon and the walls of shallow sulci
 CORE_MM = 10.0  # white matter this deep has no cortex next to it
-# Shares of the brain's box, (Z from below, X, Y from the front). After the crop to 100 mm of an atlas
-# brain the basal ganglia and thalami are in this ellipsoid, and of what lies below and behind
+# Shares of the brain's box, (Z from below, X, Y from the front). After the crop to 100 mm of an
+# atlas brain the basal ganglia and thalami are in this ellipsoid, and of what lies below and behind
 # these shares all but the brain stem is cerebellum.
 DEEP_CENTRE, DEEP_RADII = (0.5, 0.5, 0.45), (0.15, 0.25, 0.17)
 CEREBELLUM_BELOW, CEREBELLUM_BEHIND = 0.22, 0.6
 ROUGHNESS, ROUGHNESS_MM = 0.15, 6.0  # of a lesion's outline: standard deviation and its scale
 PATCHINESS, PATCH_VOXELS = 0.5, 1.0  # the same of a patchy lesion's contrast
+PATCHES = (0.2, 1.8)  # and its ends
 
 
 def tissues(image: np.ndarray, brain: np.ndarray, modality: str) -> dict[str, np.ndarray]:
@@ -109,7 +111,7 @@ class Site:
         Positions of the brain's voxels in the flat volume, the ones that come first when a lesion
         grows first: a lesion of n voxels is the first n.
     patches : ndarray of float
-        What the contrast of a patchy lesion is multiplied by at these voxels, in [0, 2].
+        How the contrast of a patchy lesion varies between these voxels, in `PATCHES`.
     """
 
     place: str
@@ -146,7 +148,7 @@ def site(
     inside = np.flatnonzero(volume.brain)
     order = np.argsort((distance * rough).ravel()[inside], kind="stable")[:most]
     voxels = inside[order]
-    patches = (1 + PATCHINESS * _noise(rng, shape, PATCH_VOXELS)).clip(0, 2).ravel()[voxels]
+    patches = (1 + PATCHINESS * _noise(rng, shape, PATCH_VOXELS)).clip(*PATCHES).ravel()[voxels]
     return Site(place, tuple(map(int, centre)), voxels, patches)
 
 
@@ -188,9 +190,9 @@ class Lesion:
         return self.site.voxels[: self.n]
 
     def factors(self) -> np.ndarray:
-        """What its voxels are multiplied by."""
-        patches = self.site.patches[: self.n] if self.texture == "patchy" else 1.0
-        return np.broadcast_to(1 + self.contrast / 100 * patches, self.n)
+        """What its voxels are multiplied by; the mean contrast is the same for both textures."""
+        patches = self.site.patches[: self.n] if self.texture == "patchy" else np.ones(self.n)
+        return 1 + self.contrast / 100 * patches / patches.mean()
 
 
 def sites(
