@@ -127,7 +127,7 @@ rule detection_limits:
     resources:
         **growing(mem_mb=2000, runtime=20),
     params:
-        **shown("detection_limits.py", "detection_limits.html.j2"),
+        **shown("detection_limits.py", "detection_page.html.j2"),
         rows=planted.labels(),
         folds=PLAN.folds,
         first=planted.first(),

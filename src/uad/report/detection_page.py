@@ -179,7 +179,7 @@ def write(
     """
     pages.write(
         path,
-        "detection_limits.html.j2",
+        "detection_page.html.j2",
         title="Detection limits",
         simulated=simulated,
         rate=RATES[threshold],
