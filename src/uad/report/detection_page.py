@@ -17,6 +17,7 @@ from uad.evaluation.detection_limits import ALL
 from uad.report import canvas, pages
 
 SHADES = "Blues"
+BESIDE = 1.07  # on the axis of volumes, so that intervals of several lines are told apart
 RATES = {"threshold_fpr1": "1 %", "threshold_fpr5": "5 %", "threshold_fpr10": "10 %"}
 
 
@@ -110,7 +111,7 @@ def figure_of(curves: pd.DataFrame, limits: pd.DataFrame) -> Figure:
         for which in at[of].unique()
         if which != ALL
     ]
-    _curves(places, series, bands=False)
+    _curves(places, series, bars=False)
     places.set_title(f"by place and texture, {strongest:+g} %")
     return figure
 
@@ -135,23 +136,28 @@ def _map(panel: Axes, curves: pd.DataFrame, limits: pd.DataFrame) -> Any:
     return image
 
 
-def _curves(panel, series, bands=True):
-    """Share against volume, a line each, with their intervals."""
+def _curves(panel, series, bars=True):
+    """Share against volume, a line each, with their intervals side by side."""
     for i, (label, part) in enumerate(series):
         part = part.sort_values("volume_ml")
+        volumes, shares = part["volume_ml"] * BESIDE**i, part["detected"]
         colour = colours.COLOURS[i % len(colours.COLOURS)]
-        panel.plot(
-            part["volume_ml"], part["detected"], "o-", ms=3, lw=1.2, color=colour, label=label
-        )
-        if bands:
-            panel.fill_between(
-                part["volume_ml"], part["low"], part["high"], color=colour, alpha=0.12, linewidth=0
-            )
+        panel.plot(volumes, shares, "o-", ms=3, lw=1.2, color=colour, label=label)
+        if bars:
+            panel.vlines(volumes, part["low"], part["high"], colors=colour, linewidth=0.8)
     panel.axhline(detection_limits.HALF, color="dimgrey", linewidth=0.7, linestyle=":")
     panel.set(xlabel="lesion, ml", ylim=(-0.03, 1.03), yticks=(0, 0.5, 1))
     if series:
         canvas.log_scale(panel, "x")
-        panel.legend(frameon=False, fontsize=6.5, loc="best")
+        panel.legend(
+            frameon=False,
+            fontsize=6.5,
+            loc="lower center",
+            bbox_to_anchor=(0.5, 1.08),
+            ncols=4,
+            columnspacing=0.8,
+            handlelength=1,
+        )
     else:
         panel.text(0.5, 0.6, "none planted", ha="center", transform=panel.transAxes)
 

@@ -121,7 +121,7 @@ def test_curves_of_a_row_are_drawn_by_contrast_and_by_place(tables):
     legend = [text.get_text() for text in panels["darker"].get_legend().get_texts()]
     assert legend == ["-60 %", "-20 %"]
     line = panels["darker"].lines[0]
-    np.testing.assert_array_equal(line.get_xdata(), VOLUMES_ML)
+    np.testing.assert_array_equal(line.get_xdata(), VOLUMES_ML)  # the first is not moved
     np.testing.assert_array_equal(line.get_ydata(), [0, 0, 1, 1])
     assert not panels["brighter"].lines[0].get_ydata().any()
     by_place = panels["by place and texture, -60 %"].get_legend().get_texts()
