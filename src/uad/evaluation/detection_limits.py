@@ -68,7 +68,8 @@ def curves(lesions: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns row, place, texture, contrast, volume_ml, n_subjects, n_lesions, detected, low,
-        high, newly_above, rise. Place and texture are `all` in some lines: both, or one of them.
+        high, newly_above, rise. Place and texture are `all` in some lines: both, or one of them;
+        lines of single ones are there if several were planted.
     """
     site = ["row", "source", "place", "texture", "contrast", "volume_ml"]
     measured = ["detected", "newly_above", "rise"]
@@ -101,12 +102,14 @@ def curves(lesions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _strata(lesions: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """All lesions; those of each place; those of each texture."""
+    """All lesions; those of each place; those of each texture, where there are several."""
     yield ALL, ALL, lesions
-    for place, part in lesions.groupby("place", sort=False):
-        yield place, ALL, part
-    for texture, part in lesions.groupby("texture", sort=False):
-        yield ALL, texture, part
+    if lesions["place"].nunique() > 1:
+        for place, part in lesions.groupby("place", sort=False):
+            yield place, ALL, part
+    if lesions["texture"].nunique() > 1:
+        for texture, part in lesions.groupby("texture", sort=False):
+            yield ALL, texture, part
 
 
 class Crossing(NamedTuple):

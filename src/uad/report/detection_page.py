@@ -17,6 +17,7 @@ from uad.evaluation.detection_limits import ALL
 from uad.report import canvas, pages
 
 SHADES = "Blues"
+PAD = 16  # points between a title and the panel, for the legend
 BESIDE = 1.07  # on the axis of volumes, so that intervals of several lines are told apart
 RATES = {"threshold_fpr1": "1 %", "threshold_fpr5": "5 %", "threshold_fpr10": "10 %"}
 
@@ -102,7 +103,7 @@ def figure_of(curves: pd.DataFrame, limits: pd.DataFrame) -> Figure:
     ):
         by_size = sorted(part["contrast"].unique(), key=abs, reverse=True)
         _curves(panel, [(f"{c:+g} %", part[part["contrast"] == c]) for c in by_size])
-        panel.set_title(title)
+        panel.set_title(title, pad=PAD)
     strongest = min(curves["contrast"], key=lambda c: (-abs(c), c))
     at = curves[curves["contrast"] == strongest]
     series = [
@@ -112,7 +113,7 @@ def figure_of(curves: pd.DataFrame, limits: pd.DataFrame) -> Figure:
         if which != ALL
     ]
     _curves(places, series, bars=False)
-    places.set_title(f"by place and texture, {strongest:+g} %")
+    places.set_title(f"by place and texture, {strongest:+g} %", pad=PAD)
     return figure
 
 
@@ -153,13 +154,13 @@ def _curves(panel, series, bars=True):
             frameon=False,
             fontsize=6.5,
             loc="lower center",
-            bbox_to_anchor=(0.5, 1.08),
+            bbox_to_anchor=(0.5, 0.99),
             ncols=4,
             columnspacing=0.8,
             handlelength=1,
         )
     else:
-        panel.text(0.5, 0.6, "none planted", ha="center", transform=panel.transAxes)
+        panel.text(0.5, 0.6, "none", ha="center", transform=panel.transAxes)
 
 
 def write(
