@@ -23,6 +23,11 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/bundle.smk"
 
 
+if config["planted"]:
+
+    include: "workflow/rules/planted.smk"
+
+
 if config["predict"]:
 
     include: "workflow/rules/predict.smk"

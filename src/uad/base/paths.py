@@ -134,6 +134,15 @@ class Paths:
         suffix = "" if of == "subjects" else f"_{of}"
         return f"{self.root}/metrics/{row}/fold-{fold}{suffix}.tsv"
 
+    @property
+    def planted_lesions(self) -> str:
+        """Which lesions were planted into which scans."""
+        return self.packed_file("planted", "lesions.tsv")
+
+    def detected(self, row: str, fold: int | str) -> str:
+        """What a row sees of every planted lesion."""
+        return f"{self.root}/planted/{row}/fold-{fold}.tsv"
+
     def bundle(self, row: str) -> str:
         """A row's models in one file, to be handed on."""
         return f"{self.root}/bundles/{row}.zip"

@@ -157,6 +157,7 @@ class Figures:
         names += ["weights.svg"] * bool(self.weighted)
         names += ["precision_recall.svg"] * bool(self.curves)
         names += ["synthetic.png"] * (settings.SYNTHETIC in self.plan.test_sets)
+        names += ["detection_limits.svg"] * bool(self.plan.config["planted"])
         return [self.paths.figure(name) for name in names]
 
     # Texts.
@@ -191,7 +192,7 @@ class Figures:
         plan, config = self.plan, self.plan.config
         shown = [
             path
-            for name in ("cases", "weights", "precision")
+            for name in ("cases", "weights", "precision", "detection")
             for path in self.all()
             if name in Path(path).name
         ]

@@ -17,6 +17,7 @@ from uad.imaging.settings import Preprocessing
 from uad.models import methods
 from uad.models.settings import Residual, Synthetic
 from uad.predict.settings import Bundle, Predict
+from uad.simulation.settings import Planted
 
 Name = Annotated[str, Bounds(pattern=r"^[a-z0-9]+$")]
 ClaimName = Annotated[str, Bounds(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -397,6 +398,10 @@ class Config(Block):
         "anomaly maps made elsewhere, which `rows` may name as they name models", default={}
     )
     rows: dict[RowName, Row] = key("rows that Table 1 may have", min_length=1)
+    planted: Planted | None = key(
+        "lesions planted into healthy test scans, to measure which ones each row sees, or `null`",
+        default=None,
+    )
     bundle: Bundle | None = key("what `snakemake bundle` makes a file of", default=None)
     predict: Predict | None = key("what `snakemake predict` makes maps of", default=None)
 

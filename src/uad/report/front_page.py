@@ -688,7 +688,10 @@ def _narrowed(path: Path, most: int) -> bytes:
     return small.getvalue()
 
 
-FIGURES = ("cases", "comparison", "synthetic", "weights", "precision", "lesion", "claims")
+FIGURES = (
+    *("cases", "comparison", "synthetic", "weights", "precision", "lesion", "claims"),
+    "detection",
+)
 # The data's way: heading, and patterns below the results folder with what is put before the name.
 LINKS = {
     "Data": [
