@@ -21,6 +21,7 @@ include: "workflow/rules/export.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/bundle.smk"
+include: "workflow/rules/share.smk"
 
 
 if config["predict"]:
@@ -42,6 +43,7 @@ localrules:
     table1,
     figures,
     bundle,
+    share,
 
 
 rule all:

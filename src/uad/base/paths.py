@@ -138,6 +138,11 @@ class Paths:
         """A row's models in one file, to be handed on."""
         return f"{self.root}/bundles/{row}.zip"
 
+    @property
+    def shared(self) -> str:
+        """A run's numbers in one file, to be compared with another lab's."""
+        return f"{self.root}/share.zip"
+
     # Report.
 
     def cases(self, row: str) -> str:

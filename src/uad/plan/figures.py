@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from uad.plan import config as settings
-from uad.plan.plan import Plan
+from uad.plan.plan import HEALTHY, Plan
 from uad.report import captions
 
 MONTAGE_SUBJECTS = 4
@@ -132,6 +132,25 @@ class Figures:
         names += ["precision_recall.svg"] * bool(self.curves)
         names += ["synthetic.png"] * (settings.SYNTHETIC in self.plan.test_sets)
         return [self.paths.figure(name) for name in names]
+
+    def shared_tables(self) -> dict[str, Any]:
+        """What the tables of the run consist of, for `uad.report.shared.manifest`."""
+        plan, config = self.plan, self.plan.config
+        return {
+            "rows": config["rows"],
+            "folds": plan.folds,
+            "test_sets": plan.test_sets,
+            "healthy": HEALTHY,
+            "datasets": plan.datasets,
+            "seed": config["seed"],
+            "simulated": bool(config["simulation"]),
+            "threshold": config["evaluation"]["threshold"],
+            "registered": plan.registered_sets,
+            "random_extractors": settings.random_extractors(config),
+            "references": config["table"]["references"],
+            "claims": plan.claims,
+            "weighted": self.weighted if self.judged_weights() else [],
+        }
 
     # Texts.
 
