@@ -20,6 +20,7 @@ include: "workflow/rules/infer.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/whom.smk"
 include: "workflow/rules/bundle.smk"
 include: "workflow/rules/share.smk"
 
@@ -51,6 +52,7 @@ rule all:
     input:
         rules.table1.input,
         rules.figures.input,
+        figures.whom(),
         rules.front_page.output,
 
 

@@ -153,6 +153,14 @@ class Paths:
         """[DICE] of subjects against the weight of a row's residual map."""
         return f"{self.root}/figures/data/weights/{row}/fold-{fold}.tsv"
 
+    def places(self, dataset: str) -> str:
+        """Where the lesions of a data set are."""
+        return f"{self.root}/figures/data/places/{dataset}.tsv"
+
+    def calibration(self, row: str, fold: int | str, of: str) -> str:
+        """Healthy subjects' ``rates`` above thresholds, and probabilities in ``bins``."""
+        return f"{self.root}/figures/data/calibration/{row}/fold-{fold}_{of}.tsv"
+
     def figure(self, name: str) -> str:
         """A figure, or a table of the numbers in one."""
         return f"{self.root}/figures/{name}"

@@ -5,6 +5,10 @@ from typing import Literal
 
 from uad.base.settings import Block, key
 
+# Methods whose map is the probability of a lesion; that of `pii` is the share of a foreign patch,
+# and a sum of maps is no probability at all.
+PROBABILITIES = ("unet", "unet_res", "draem_net")
+
 
 @dataclass(frozen=True)
 class Evaluation(Block):

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from uad.evaluation.settings import PROBABILITIES
 from uad.plan import config as settings
 from uad.plan.plan import HEALTHY, Plan
 from uad.report import captions
@@ -133,6 +135,28 @@ class Figures:
         names += ["synthetic.png"] * (settings.SYNTHETIC in self.plan.test_sets)
         return [self.paths.figure(name) for name in names]
 
+    # Whom the rows fail.
+
+    def is_probability(self, wildcards: Any) -> bool:
+        """Whether the score of the wildcard row is the probability of a lesion."""
+        maps = self.plan.maps(wildcards.row)
+        return len(maps) == 1 and settings.method(maps[0]) in PROBABILITIES
+
+    def calibrated(self, of: str) -> list[str]:
+        """Tables of `rates` or `bins` of every row that is no control, if they are asked for."""
+        if not self.plan.config["table"]["calibration"]:
+            return []
+        return [self.paths.calibration(row, f, of) for row in self.scored for f in self.plan.folds]
+
+    def demographics(self) -> list[str]:
+        """IXI's spreadsheet, if it is at hand."""
+        found = self.plan.cohort.demographics(SimpleNamespace(dataset=HEALTHY))
+        return [found] if found else []
+
+    def whom(self) -> list[str]:
+        """The page on whom the rows fail, if it is asked for."""
+        return [self.paths.table("whom.html")] if self.plan.config["table"]["strata"] else []
+
     def shared_tables(self) -> dict[str, Any]:
         """What the tables of the run consist of, for `uad.report.shared.manifest`."""
         plan, config = self.plan, self.plan.config
@@ -169,6 +193,7 @@ class Figures:
             if not any(file.startswith(name) for file in drawn)
         ]
         left_out += [] if self.plan.claims else ["claims"]
+        left_out += [] if self.whom() else ["whom"]
         docstrings = {method: self.plan.docstring_of(method) for method in self.plan.trained}
         folder = self.plan.home / "workflow/report"
         return captions.text(folder, self.plan.config, names, left_out, docstrings)

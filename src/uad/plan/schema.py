@@ -186,6 +186,19 @@ class Table(Block):
     claims: str | None = key(
         "file of the paper's claims that the run judges, or `null`", default=None
     )
+    strata: int | None = key(
+        "fewest test subjects of a group on the page on whom the rows fail, `tables/whom.html`, by "
+        "site, age, sex, lesion and so on; smaller ones are pooled; `null` for no page",
+        default=None,
+        source="here",
+        ge=2,
+    )
+    calibration: bool = key(
+        "with false-positive rates of healthy voxels and the calibration of probabilities on that "
+        "page; reads all anomaly maps once more",
+        default=False,
+        source="here",
+    )
 
 
 @dataclass(frozen=True)

@@ -707,6 +707,7 @@ NAMES = {
     "synthetic": "synthetic anomalies",
     "training": "losses",
     "claims": "the paper's claims",
+    "whom": "whom the rows fail",
 }
 
 

@@ -309,7 +309,7 @@ def _said(found):
         yield (
             f"{run}: mean [DICE] differs from the first run's by at most "
             f"{numbers.signed_difference(worst['difference'])} percentage points "
-            f"({worst['row']} on {worst['test_set']}, {numbers.counted(int(worst['n']), 'subject')}); "
+            f"({worst['row']} on {worst['test_set']}, {int(worst['n'])} subjects in common); "
             + (
                 f"of {len(judged_ones)} differences {outside} have intervals without zero, about "
                 "one in twenty would by chance"
