@@ -21,6 +21,7 @@ include: "workflow/rules/export.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/whom.smk"
+include: "workflow/rules/multiverse.smk"
 include: "workflow/rules/bundle.smk"
 include: "workflow/rules/share.smk"
 
@@ -45,6 +46,7 @@ localrules:
     figures,
     bundle,
     share,
+    multiverse,
 
 
 rule all:
@@ -53,6 +55,7 @@ rule all:
         rules.table1.input,
         rules.figures.input,
         figures.whom(),
+        figures.multiverse_page(),
         rules.front_page.output,
 
 

@@ -157,6 +157,10 @@ class Paths:
         """Where the lesions of a data set are."""
         return f"{self.root}/figures/data/places/{dataset}.tsv"
 
+    def multiverse(self, row: str, fold: int | str) -> str:
+        """Means of a row in each combination of choices of the evaluation."""
+        return f"{self.root}/figures/data/multiverse/{row}/fold-{fold}.tsv"
+
     def calibration(self, row: str, fold: int | str, of: str) -> str:
         """Healthy subjects' ``rates`` above thresholds, and probabilities in ``bins``."""
         return f"{self.root}/figures/data/calibration/{row}/fold-{fold}_{of}.tsv"

@@ -157,6 +157,33 @@ class Figures:
         """The page on whom the rows fail, if it is asked for."""
         return [self.paths.table("whom.html")] if self.plan.config["table"]["strata"] else []
 
+    # Choices of the evaluation.
+
+    @property
+    def multiverse(self) -> dict[str, Any]:
+        """Block `table.multiverse`; empty if there is none."""
+        return self.plan.config["table"]["multiverse"] or {}
+
+    def multiverse_tables(self) -> list[str]:
+        """Means of every row that is no control, fold changing fastest."""
+        return [self.paths.multiverse(row, f) for row in self.scored for f in self.plan.folds]
+
+    def multiverse_page(self) -> list[str]:
+        """The page of it, if it is asked for."""
+        return [self.paths.table("multiverse.html")] if self.multiverse else []
+
+    def usual(self) -> dict[str, Any]:
+        """The combination that Table 1 is in."""
+        config = self.plan.config
+        return {
+            "residual": config["residual"]["kind"],
+            "erosion": config["residual"]["erosion"],
+            "median": "residual",
+            "box": "whole",
+            "min_component": config["evaluation"]["min_component"],
+            "measure": "dice_best",
+        }
+
     def shared_tables(self) -> dict[str, Any]:
         """What the tables of the run consist of, for `uad.report.shared.manifest`."""
         plan, config = self.plan, self.plan.config
@@ -194,6 +221,7 @@ class Figures:
         ]
         left_out += [] if self.plan.claims else ["claims"]
         left_out += [] if self.whom() else ["whom"]
+        left_out += [] if self.multiverse else ["multiverse"]
         docstrings = {method: self.plan.docstring_of(method) for method in self.plan.trained}
         folder = self.plan.home / "workflow/report"
         return captions.text(folder, self.plan.config, names, left_out, docstrings)

@@ -25,7 +25,7 @@ ORDER = {
         "precision_recall",
         "lesion_volume",
     ],
-    "Tables": ["table1", "table2", "table3", "claims", "whom", "departures"],
+    "Tables": ["table1", "table2", "table3", "claims", "whom", "multiverse", "departures"],
 }
 INTRODUCTION = "workflow"
 SIMULATED = "**Simulated data.** "

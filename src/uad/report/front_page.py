@@ -708,6 +708,7 @@ NAMES = {
     "training": "losses",
     "claims": "the paper's claims",
     "whom": "whom the rows fail",
+    "multiverse": "ranks in all combinations of choices",
 }
 
 

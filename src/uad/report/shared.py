@@ -31,7 +31,8 @@ PLACES = (
     "accelerator", "atlas.brain", "atlas.head", "bundle", "datasets.*.demographics",
     "datasets.*.folder", "folds", "hd_bet.weights", "keep_maps", "local_gpus",
     "methods.*.training.save_minutes", "predict", "results", "splits.released.folder",
-    "table.all_pairs", "table.calibration", "table.strata", "threads", "training.save_minutes",
+    "table.all_pairs", "table.calibration", "table.multiverse", "table.strata", "threads",
+    "training.save_minutes",
 )  # fmt: skip
 # Scripts whose code decides numbers; the others make pages.
 DECIDING = (
