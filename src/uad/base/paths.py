@@ -147,6 +147,11 @@ class Paths:
         """A row's models in one file, to be handed on."""
         return f"{self.root}/bundles/{row}.zip"
 
+    @property
+    def shared(self) -> str:
+        """A run's numbers in one file, to be compared with another lab's."""
+        return f"{self.root}/share.zip"
+
     # Report.
 
     def cases(self, row: str) -> str:
@@ -156,6 +161,18 @@ class Paths:
     def weights(self, row: str, fold: int | str) -> str:
         """[DICE] of subjects against the weight of a row's residual map."""
         return f"{self.root}/figures/data/weights/{row}/fold-{fold}.tsv"
+
+    def places(self, dataset: str) -> str:
+        """Where the lesions of a data set are."""
+        return f"{self.root}/figures/data/places/{dataset}.tsv"
+
+    def multiverse(self, row: str, fold: int | str) -> str:
+        """Means of a row in each combination of choices of the evaluation."""
+        return f"{self.root}/figures/data/multiverse/{row}/fold-{fold}.tsv"
+
+    def calibration(self, row: str, fold: int | str, of: str) -> str:
+        """Healthy subjects' ``rates`` above thresholds, and probabilities in ``bins``."""
+        return f"{self.root}/figures/data/calibration/{row}/fold-{fold}_{of}.tsv"
 
     def figure(self, name: str) -> str:
         """A figure, or a table of the numbers in one."""

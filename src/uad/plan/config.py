@@ -133,6 +133,7 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
     _check_checkpoints(content)
     if content["table"]["claims"] is not None:
         _check_claims(read_claims(content["table"]["claims"]), content)
+    _check_headline(content["table"])
     if content["table"]["rows"] is not None:
         content["rows"] = {name: content["rows"][name] for name in content["table"]["rows"]}
     left = [name for name in content["table"]["references"] if name in content["rows"]]
@@ -686,6 +687,18 @@ def read_claims(path: str) -> dict:
         return _checked(schema.Claims, content)
     except InputError as error:
         raise InputError(f"{file}: {str(error).removeprefix('configuration: ')}") from None
+
+
+def _check_headline(table):
+    """The multiverse's page may only begin with a claim that there is."""
+    headline = (table["multiverse"] or {}).get("headline")
+    if headline is None:
+        return
+    if table["claims"] is None:
+        raise InputError(
+            "configuration: table.multiverse.headline names a claim, but table.claims is null"
+        )
+    _check_known(headline, read_claims(table["claims"])["claims"], "table.multiverse.headline")
 
 
 def _check_claims(found, config):

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, get_type_hints
 from uad.base.errors import InputError
 from uad.base.settings import Block, Bounds, Count, Positive, key
 from uad.engine.settings import Training
-from uad.evaluation.settings import Evaluation
+from uad.evaluation.settings import Evaluation, Multiverse
 from uad.imaging.settings import Preprocessing
 from uad.models import methods
 from uad.models.settings import Residual, Synthetic
@@ -258,6 +258,24 @@ class Table(Block):
     )
     claims: str | None = key(
         "file of the paper's claims that the run judges, or `null`", default=None
+    )
+    strata: int | None = key(
+        "fewest test subjects of a group on the page on whom the rows fail, `tables/whom.html`, by "
+        "site, age, sex, lesion and so on; smaller ones are pooled; `null` for no page",
+        default=None,
+        source="here",
+        ge=2,
+    )
+    calibration: bool = key(
+        "with false-positive rates of healthy voxels and the calibration of probabilities on that "
+        "page; reads all anomaly maps once more",
+        default=False,
+        source="here",
+    )
+    multiverse: Multiverse | None = key(
+        "choices whose combinations `snakemake multiverse` ranks the rows in; `null` for none",
+        default=None,
+        source="here",
     )
 
 

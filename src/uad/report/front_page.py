@@ -720,6 +720,8 @@ NAMES = {
     "synthetic": "synthetic anomalies",
     "training": "losses",
     "claims": "the paper's claims",
+    "whom": "whom the rows fail",
+    "multiverse": "ranks in all combinations of choices",
 }
 
 
