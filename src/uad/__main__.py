@@ -13,10 +13,14 @@ from pathlib import Path
 
 from snakemake.cli import main as snakemake
 
+from uad.base import locks
 from uad.predict.settings import BRAIN_MASKS
 
 # Laid out alike in a checkout and where the package is installed.
 HOME = Path(__file__).parents[2]
+# A run that was killed is started again by the same command. Snakemake's own lock would stay; the
+# one of `predict` goes with its process. Where a job fails, those of other scans go on.
+AGAIN = ("--nolock", "--rerun-incomplete", "--keep-going")
 
 
 def main() -> None:
@@ -55,7 +59,13 @@ def predict() -> None:
     command.add_argument("--atlas", help="folder with T1.nii and T1_brain.nii of the atlas")
     command.add_argument("--cores", default="all", help="default: all")
     arguments, others = parser.parse_known_args()
-    start([*words(arguments), *others])
+    work = Path(arguments.out, "work")
+    work.mkdir(parents=True, exist_ok=True)
+    lock = locks.acquire(work / "lock")
+    if lock is None:
+        sys.exit(f"{arguments.out}: another `uad predict` is writing here; please wait for it")
+    with lock:
+        start([*words(arguments), *AGAIN, *others])
 
 
 def words(arguments: argparse.Namespace) -> list[str]:
