@@ -183,8 +183,18 @@ class Bench:
         block = self.manifest["preprocessing"]["registration"]
         self.search = settings.build(Registration, block, f"{path}: registration")
 
-    def predict(self, scan: str) -> tuple[np.ndarray, prepare.Prepared, dict]:
-        """Maps of a scan by the steps of the rules; `InputError` if it is refused."""
+    def predict(self, scan: str) -> tuple:
+        """What the steps of the rules make of a scan; `InputError` if it is refused.
+
+        Returns
+        -------
+        affine : ndarray, shape (4, 4)
+            See `registration.register`.
+        maps, reconstruction : ndarray
+            See `maps.compute`.
+        prepared : prepare.Prepared
+        quality : dict
+        """
         found = prepare.register(
             scan, self.manifest["modality"], self.head, self.brain, self.search
         )
@@ -197,13 +207,13 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder:
             bundle.unpack(self.path, folder)
             cpu = torch.device("cpu")
-            scores, _ = maps.compute(image, brain > 0, self.manifest, folder, cpu)
-        return scores, prepared, found.quality | numbers
+            scores, made = maps.compute(image, brain > 0, self.manifest, folder, cpu)
+        return found.affine, scores, made, prepared, found.quality | numbers
 
     def measure(self, scan: str) -> dict:
         """What a healthy scan shows above the thresholds of each fold, or why it is refused."""
         try:
-            scores, prepared, quality = self.predict(scan)
+            _, scores, _, prepared, quality = self.predict(scan)
         except InputError as error:
             return {"refused": str(error).replace(scan, "SCAN")}
         brain = prepared.brain.array.transpose(2, 0, 1) > 0

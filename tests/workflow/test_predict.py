@@ -24,9 +24,9 @@ from uad.predict import bundle, result
 
 ROW = "sadm_res-brats"
 DEMO_CONFIG = ROOT / "config/demo.yaml"
-# Dice on a scan against Dice on the networks' grid. Voxels of 3 mm do not follow a lesion's rim:
-# what they keep of the reference has a Dice of 0.87 and 0.94 with it (two scans).
-NATIVE = 0.03
+# Dice on a scan against Dice on the networks' grid, of what the networks saw: at the best threshold
+# and at the bundle's. At low thresholds a map is a little better on the scan, for being smoothed.
+NATIVE, NATIVE_LOW = 0.02, 0.04
 
 
 def snakemake(folder, *arguments):
@@ -190,15 +190,17 @@ def check_prediction(demo, dataset, brain_mask, sealed, folder):
         assert expected.any() and expected.tobytes() == found.tobytes()
 
     manifest, volume = bundle.read(sealed), ours[0][0]
-    inside = nib.load(lesion).get_fdata() > 0
+    seen = nib.load(f"{stem}_desc-analysed_mask.nii.gz").get_fdata() > 0
+    inside = (nib.load(lesion).get_fdata() > 0) & seen
     native = nib.load(f"{stem}_anomalymap.nii.gz").get_fdata(dtype=np.float32)
     mean = maps.mean(axis=0)
     expected = metrics.best_dice(metrics.count(mean, volume.lesion))[0]
-    assert abs(metrics.best_dice(metrics.count(native, inside))[0] - expected) < NATIVE
+    assert abs(metrics.best_dice(metrics.count(native * seen, inside))[0] - expected) < NATIVE
     for name, cut in result.thresholds(manifest).items():
         mask = nib.load(f"{stem}_desc-{name}_anomaly_mask.nii.gz").get_fdata() > 0
         np.testing.assert_array_equal(mask, native > np.float32(cut))
-        assert abs(metrics.dice(mask, inside) - metrics.dice(mean > cut, volume.lesion)) < NATIVE
+        apart = metrics.dice(mask & seen, inside) - metrics.dice(mean > cut, volume.lesion)
+        assert abs(apart) < (NATIVE if name == "val" else NATIVE_LOW)
     record = json.loads((stem.parent / "sub-renamed_prediction.json").read_text())
     assert all((stem.parent / name).exists() for name in record["files"])
     assert (stem.parent / "sub-renamed_prediction.html").stat().st_size < 2_000_000

@@ -36,7 +36,7 @@ def finish(process):
     return process.returncode, output
 
 
-def wait_for(what, process, limit=120):
+def wait_for(what, process, limit=600):
     """Wait until a function finds something, while a run goes on."""
     end = time.monotonic() + limit
     while not (found := what()):
@@ -106,10 +106,13 @@ def test_killed_and_started_again(folder):
 
 def test_jobs_end_with_a_killed_run(folder):
     process = start(folder)
-    jobs = wait_for(lambda: kills._jobs(process.pid), process)
+    # Until both have their logs they are importing, and would not notice.
+    logs = folder / "maps/logs/register_scan"
+    wait_for(lambda: len([*logs.rglob("*.log")]) == 2, process)
+    jobs = kills._jobs(process.pid)
     process.kill()
     process.wait()
-    gone, alive = psutil.wait_procs([job for job, _ in jobs], timeout=20)
+    gone, alive = psutil.wait_procs([job for job, _ in jobs], timeout=60)
     assert gone and not alive
 
 
