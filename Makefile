@@ -32,7 +32,7 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: help demo demo-released report new-method try setup setup-hdbet setup-deepbet recover test test-fast test-tutorials test-fork test-envs \
+.PHONY: help demo demo-released report new-method try setup run-packages setup-hdbet setup-deepbet recover test test-fast test-tutorials test-fork test-envs \
   test-faults test-hdbet test-deepbet test-slurm mutants \
   lint format dag docs study ablation plan bench bench-paper bench-gpu bench-memory clean
 
@@ -68,6 +68,9 @@ try: setup
 	$(BIN)/snakemake --cores all --scheduler greedy table1 $(TRY) $(OVERLAY)
 
 setup: $(VENV)/.run-packages $(VENV)/.test-packages
+
+# Without what only tests need, for the image.
+run-packages: $(VENV)/.run-packages
 
 setup-hdbet: $(HDBET)/.packages
 
