@@ -100,6 +100,23 @@ class Figures:
         row = wildcards.row
         return {name: self.branches(row) for name, by in self.chosen_by.items() if row == by}
 
+    def map_files(self, wildcards: Any) -> dict[str, list[str]]:
+        """What the maps of the wildcard row are made of, of all test sets."""
+        datasets = list(self.plan.test_sets.values())
+        return self.plan.scored_files(wildcards.row, self.fold, datasets)
+
+    def models_by_row(self) -> dict[str, list[str]]:
+        """Models whose maps a row adds up, and those that they stand on, of each row."""
+        return {row: self._stood_on(self.plan.maps(row)) for row in self.labels}
+
+    def _stood_on(self, names: Iterable[str]) -> list[str]:
+        found = []
+        for model in [name for name in names if name in self.plan.models]:
+            found.append(model)
+            upstream = self.plan.block(model)["upstream"]
+            found += self._stood_on([upstream] if upstream else [])
+        return list(dict.fromkeys(found))
+
     def case_title(self, wildcards: Any) -> str:
         """Heading of the wildcard test set's example cases."""
         label = self.labels[self.chosen_by[wildcards.test_set]]
