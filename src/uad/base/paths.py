@@ -174,6 +174,22 @@ class Paths:
         """Healthy subjects' ``rates`` above thresholds, and probabilities in ``bins``."""
         return f"{self.root}/figures/data/calibration/{row}/fold-{fold}_{of}.tsv"
 
+    def map_pictures(self, row: str) -> str:
+        """Pictures of a row's anomaly maps, for the pages of subjects."""
+        return f"{self.root}/figures/data/maps/{row}.zip"
+
+    def row_page(self, row: str) -> str:
+        """The page of a row of Table 1."""
+        return f"{self.root}/rows/{row}.html"
+
+    def subjects_page(self, test_set: str) -> str:
+        """All subjects of a test set on one page."""
+        return f"{self.root}/subjects/{test_set}.html"
+
+    def subject_pages(self, test_set: str) -> str:
+        """Folder of pages of single subjects of a test set."""
+        return f"{self.root}/subjects/{test_set}"
+
     def figure(self, name: str) -> str:
         """A figure, or a table of the numbers in one."""
         return f"{self.root}/figures/{name}"

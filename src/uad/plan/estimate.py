@@ -130,9 +130,7 @@ class Work:
     ):
         self.config, self.subjects, self._cost_of = config, subjects, cache(cost_of)
         self.shipped, self.start, self.voxels = shipped.set_index("rule"), start, voxels
-        # What learns without a source learns from healthy volumes, which are evaluated too.
-        self.healthy = settings.training_datasets("", config)[0]
-        self.test_datasets = [*settings.test_sets(config).values(), self.healthy]
+        self.test_datasets = [*settings.test_sets(config).values(), settings.healthy(config)]
         self._done: dict[tuple[str, str], list[float]] = {}
 
     def seconds(self, job: Planned) -> tuple[float, str]:
@@ -183,8 +181,8 @@ class Work:
 
     def split(self, dataset: str, role: str) -> int:
         """Subjects of a role in a fold; of the rest, if `test` has no number."""
-        # Synthetic anomalies are in the healthy subjects.
-        dataset = dataset if dataset in self.config["datasets"] else self.healthy
+        if dataset not in self.config["datasets"]:  # synthetic anomalies, or the pool: healthy ones
+            return sum(self.split(name, role) for name in self.config["healthy"])
         numbers = self.config["splits"][dataset]
         if numbers[role] is not None:
             return numbers[role]

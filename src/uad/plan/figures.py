@@ -7,7 +7,7 @@ from typing import Any
 
 from uad.evaluation.settings import PROBABILITIES
 from uad.plan import config as settings
-from uad.plan.plan import HEALTHY, Plan
+from uad.plan.plan import Plan
 from uad.report import captions
 
 MONTAGE_SUBJECTS = 4
@@ -128,6 +128,23 @@ class Figures:
         row = wildcards.row
         return {name: self.branches(row) for name, by in self.chosen_by.items() if row == by}
 
+    def map_files(self, wildcards: Any) -> dict[str, list[str]]:
+        """What the maps of the wildcard row are made of, of all test sets."""
+        datasets = list(self.plan.test_sets.values())
+        return self.plan.scored_files(wildcards.row, self.fold, datasets)
+
+    def models_by_row(self) -> dict[str, list[str]]:
+        """Models whose maps a row adds up, and those that they stand on, of each row."""
+        return {row: self._stood_on(self.plan.maps(row)) for row in self.labels}
+
+    def _stood_on(self, names: Iterable[str]) -> list[str]:
+        found = []
+        for model in [name for name in names if name in self.plan.models]:
+            found.append(model)
+            upstream = self.plan.block(model)["upstream"]
+            found += self._stood_on([upstream] if upstream else [])
+        return list(dict.fromkeys(found))
+
     def case_title(self, wildcards: Any) -> str:
         """Heading of the wildcard test set's example cases."""
         label = self.labels[self.chosen_by[wildcards.test_set]]
@@ -176,8 +193,10 @@ class Figures:
         return [self.paths.calibration(row, f, of) for row in self.scored for f in self.plan.folds]
 
     def demographics(self) -> list[str]:
-        """IXI's spreadsheet, if it is at hand."""
-        found = self.plan.cohort.demographics(SimpleNamespace(dataset=HEALTHY))
+        """IXI's spreadsheet, if its subjects are among the healthy ones and it is at hand."""
+        if "ixi" not in self.plan.config["healthy"]:
+            return []
+        found = self.plan.cohort.demographics(SimpleNamespace(dataset="ixi"))
         return [found] if found else []
 
     def whom(self) -> list[str]:
@@ -218,7 +237,7 @@ class Figures:
             "rows": config["rows"],
             "folds": plan.folds,
             "test_sets": plan.test_sets,
-            "healthy": HEALTHY,
+            "healthy": self.plan.healthy,
             "datasets": plan.datasets,
             "seed": config["seed"],
             "simulated": bool(config["simulation"]),
