@@ -98,6 +98,16 @@ def test_random_extractor_on_real_data(checkout, tmp_path):
     assert str(tmp_path / "raw/rd.pth") not in done.stdout
 
 
+def test_a_data_set_is_preprocessed_in_batches(checkout, tmp_path):
+    path = checkout.overlay(**stand_ins(tmp_path / "raw", {"ixi": 3, "brats21": 10, "atlas_v2": 3}))
+    jobs = plan(
+        checkout, "results/packed/brats21/image.npy", "--batch", "pack=1/2", configfiles=[path]
+    )
+    # The last part, which packs, is planned when the others are there.
+    assert jobs["register_to_sri24"] == jobs["downsample"] == 5
+    assert "pack" not in jobs
+
+
 def test_demo(checkout):
     jobs = plan(checkout, configfiles=["config/demo.yaml"])
     assert "strip_skull_hd_bet" not in jobs
