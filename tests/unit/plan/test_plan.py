@@ -471,6 +471,20 @@ def test_excluded_subjects_are_left_out_with_the_reason():
     assert found.left_out() == [f"ixi: leaving out {label}: excluded: moved"]
 
 
+def test_a_link_to_nothing_costs_its_subject_only(tmp_path):
+    for name in ("IXI002-Guys-0828-T1.nii.gz", "IXI012-HH-1211-T1.nii.gz"):
+        (tmp_path / name).touch()
+    (tmp_path / "IXI013-HH-1212-T1.nii.gz").symlink_to(tmp_path / "moved.nii.gz")
+    cohort = plan_of(simulation=None, datasets={"ixi": {"folder": str(tmp_path)}}).cohort
+    assert list(cohort.subjects("ixi")) == ["IXI002", "IXI012"]
+    assert cohort.known(of(dataset="ixi"))["left_out"] == [
+        ("IXI013", "IXI013-HH-1212-T1.nii.gz is a link to nothing")
+    ]
+    assert cohort.left_out() == [
+        "ixi: leaving out IXI013: IXI013-HH-1212-T1.nii.gz is a link to nothing"
+    ]
+
+
 def test_an_excluded_subject_must_be_there():
     cohort = plan_of(datasets={"ixi": {"exclude": {"IXI999": "moved"}}}).cohort
     with pytest.raises(InputError, match="ixi.exclude names IXI999, .* labels are like IXI0"):
