@@ -7,6 +7,7 @@
 #   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1
 #   make test    the test suite; test-fast without the demo
 #   make study          the paper's claims on more simulated scans (docs/study.md)
+#   make ablation       what each departure is worth, on one fold of the demo (docs/ablation.md)
 #   make bench          speed, against usual libraries (docs/benchmarks.md)
 #   make mutants        whether the tests notice single faults in the library
 #   make test-tutorials what the tutorials tell, minutes each
@@ -31,9 +32,9 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: help demo demo-released report new-method try setup setup-hdbet setup-deepbet recover test test-fast test-tutorials test-fork test-envs \
+.PHONY: help demo demo-released report new-method try setup run-packages setup-hdbet setup-deepbet recover test test-fast test-tutorials test-fork test-envs \
   test-faults test-hdbet test-deepbet test-slurm mutants \
-  lint format dag docs study plan bench bench-paper bench-gpu bench-memory clean
+  lint format dag docs study ablation plan bench bench-paper bench-gpu bench-memory clean
 
 # The list at the top of this file.
 help:
@@ -67,6 +68,9 @@ try: setup
 	$(BIN)/snakemake --cores all --scheduler greedy table1 $(TRY) $(OVERLAY)
 
 setup: $(VENV)/.run-packages $(VENV)/.test-packages
+
+# Without what only tests need, for the image.
+run-packages: $(VENV)/.run-packages
 
 setup-hdbet: $(HDBET)/.packages
 
@@ -145,6 +149,11 @@ dag: setup plan
 study: $(VENV)/.run-packages
 	$(BIN)/snakemake --cores all --scheduler greedy --configfile config/demo.yaml config/study.yaml
 	PYTHONPATH=src $(BIN)/python benchmarks/study.py
+
+# Departures turned one at a time, into docs/ablation.md; hours on two cores. From the finished demo, if
+# there is one; a few: make ablation ABLATION="frozen lesions".
+ablation: $(VENV)/.run-packages
+	PYTHONPATH=src $(BIN)/python benchmarks/ablation.py $(ABLATION)
 
 # The table of keys in config/README.md, from the schema.
 docs: setup

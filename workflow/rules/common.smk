@@ -24,6 +24,7 @@ from uad.plan import config as settings, host
 from uad.plan.figures import Figures, costs
 from uad.plan.overlays import with_defaults
 from uad.plan.plan import Plan
+from uad.plan.planted import Planted
 from uad.plan.requests import Raising, Requests, raising
 from uad.report import earlier_page
 
@@ -41,7 +42,7 @@ planned(settings.check)(config, [Path(path).parent for path in workflow.overwrit
 
 PLAN = planned(Plan)(config, HOME)
 plan, cohort, figures = map(planned, (PLAN, PLAN.cohort, Figures(PLAN)))
-external = planned(PLAN.external)
+external, planted = map(planned, (PLAN.external, Planted(PLAN)))
 asked = Requests(config)
 growing, gpus, local_gpus = asked.growing, asked.gpus, asked.local_gpus
 paths = PLAN.paths

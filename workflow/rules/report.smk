@@ -139,6 +139,66 @@ rule collect_cases:
         "../scripts/collect_cases.py"
 
 
+rule collect_maps:
+    input:
+        unpack(figures.map_files),
+    output:
+        paths.map_pictures("{row}"),
+    log:
+        paths.log("collect_maps/{row}"),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=2000, runtime=120),
+    params:
+        row=plan.row_parameters,
+        test_sets=PLAN.test_sets,
+        fold=figures.fold,
+        seed=config["seed"],
+        code=plan.row_code("collect_maps.py"),
+    script:
+        "../scripts/collect_maps.py"
+
+
+rule detail_pages:
+    input:
+        metrics=plan.of_every_row(),
+        pooled=plan.of_every_row("pooled"),
+        test_splits=plan.splits(),
+        packed=[path for name in PLAN.test_sets.values() for path in paths.packed(name)],
+        quality=[paths.quality(PLAN.test_sets[name], "tsv") for name in PLAN.registered_sets],
+        histories=plan.of_models("history.tsv", PLAN.learning),
+        maps=[paths.map_pictures(row) for row in figures.scored],
+    output:
+        rows=[paths.row_page(row) for row in config["rows"]],
+        sets=[paths.subjects_page(name) for name in PLAN.test_sets],
+        subjects=[directory(paths.subject_pages(name)) for name in PLAN.test_sets],
+    log:
+        paths.log("detail_pages"),
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=4000, runtime=60),
+    params:
+        **shown(
+            "detail_pages.py",
+            "row_page.html.j2",
+            "subject_page.html.j2",
+            "subjects_page.html.j2",
+        ),
+        rows=config["rows"],
+        test_sets=PLAN.test_sets,
+        registered=PLAN.registered_sets,
+        fold=figures.fold,
+        folds=PLAN.folds,
+        epochs={model: PLAN.epochs[model] for model in PLAN.learning},
+        models=figures.models_by_row(),
+    script:
+        "../scripts/detail_pages.py"
+
+
 rule plot_cases:
     input:
         lambda wildcards: paths.cases(figures.chosen_by[wildcards.test_set]),
@@ -424,6 +484,7 @@ rule front_page:
         rules.compare.output,
         rules.judge_claims.output if PLAN.claims else [],
         rules.figures.input,
+        rules.detail_pages.output,
         rules.write_methods.output,
         rules.record_provenance.output,
     output:

@@ -129,13 +129,16 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
     _check_external(content)
     _check_rows(content)
     _check_table(content)
+    _check_planted(content)
     _check_checkpoints(content)
     if content["table"]["claims"] is not None:
         _check_claims(read_claims(content["table"]["claims"]), content)
+    _check_headline(content["table"])
     if content["table"]["rows"] is not None:
         content["rows"] = {name: content["rows"][name] for name in content["table"]["rows"]}
     left = [name for name in content["table"]["references"] if name in content["rows"]]
     content["table"]["references"] = left
+    _choose_planted(content)
     _check_datasets(content)
     used = used_datasets(content)
     content["datasets"] = {name: content["datasets"][name] for name in used if name != SYNTHETIC}
@@ -389,6 +392,9 @@ def _check_repeated(content):
     lists = {"folds": content["folds"], "healthy": content["healthy"]}
     keys = ("rows", "test_sets", "references")
     lists |= {f"table.{key}": content["table"][key] or [] for key in keys}
+    planted = content["planted"] or {}
+    keys = ("rows", "volumes_ml", "contrasts", "places", "textures")
+    lists |= {f"planted.{key}": planted.get(key) or [] for key in keys}
     lists["lesion_sources"] = list(content["lesion_sources"].values())
     for key, values in lists.items():
         for value in values:
@@ -623,6 +629,35 @@ def _check_table(config):
                 )
 
 
+def _check_planted(config):
+    planted = config["planted"] or {}
+    for row in planted.get("rows") or ():
+        if row not in config["rows"]:
+            raise InputError(
+                f"configuration: {_unknown(f'planted.rows: {row}', row, config['rows'])}; rows has "
+                f"{', '.join(config['rows'])}"
+            )
+        elsewhere = set(config["rows"][row]["maps"]) & set(config["external"])
+        if elsewhere:
+            raise InputError(
+                f"configuration: planted.rows names {row}, but its maps {min(elsewhere)} were made "
+                "elsewhere, of scans without planted lesions"
+            )
+
+
+def _choose_planted(config):
+    """Leave those rows of `planted` that are in the table; without any nothing is planted."""
+    if config["planted"] is None:
+        return
+    named, external = config["planted"]["rows"], set(config["external"])
+    left = [
+        row
+        for row, block in config["rows"].items()
+        if (named is None or row in named) and not external & set(block["maps"])
+    ]
+    config["planted"] = {**config["planted"], "rows": left} if left else None
+
+
 def resource(path: str, home: Path = HOME) -> str:
     """A file that the configuration names: here, or in the workflow's own folder."""
     own = home / path
@@ -652,6 +687,18 @@ def read_claims(path: str) -> dict:
         return _checked(schema.Claims, content)
     except InputError as error:
         raise InputError(f"{file}: {str(error).removeprefix('configuration: ')}") from None
+
+
+def _check_headline(table):
+    """The multiverse's page may only begin with a claim that there is."""
+    headline = (table["multiverse"] or {}).get("headline")
+    if headline is None:
+        return
+    if table["claims"] is None:
+        raise InputError(
+            "configuration: table.multiverse.headline names a claim, but table.claims is null"
+        )
+    _check_known(headline, read_claims(table["claims"])["claims"], "table.multiverse.headline")
 
 
 def _check_claims(found, config):

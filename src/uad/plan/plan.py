@@ -275,6 +275,10 @@ class Plan:
         method = settings.method(wildcards.model)
         return methods.outside(method, self.block(wildcards.model)["upstream"])
 
+    def every_outside(self, wildcards: Any, threads: int) -> dict[str, str]:
+        """The same for all methods."""
+        return methods.outside(*self.trained)
+
     def environment(self, usual: str) -> Callable:
         """Conda environment of a rule that runs the wildcard model's method.
 
@@ -454,6 +458,13 @@ class Plan:
         """What of `preprocessing` decides the volumes that the networks see."""
         names = [field.name for field in fields(Downsampling)]
         return {key: self.config["preprocessing"][key] for key in names}
+
+    @property
+    def volume_shape(self) -> tuple[int, int, int]:
+        """Of a packed volume, (Z, X, Y)."""
+        spacing = self.config["preprocessing"]["spacing_mm"]
+        x, y, z = (round(voxels / spacing) for voxels in self.config["preprocessing"]["crop"])
+        return z, x, y
 
     def comes_stripped(self, wildcards: Any) -> bool:
         """Whether the wildcard data set's images have no skull."""

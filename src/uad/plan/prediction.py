@@ -35,7 +35,7 @@ class Prediction:
                 f"{self.bundle}: its brains were found by {self.brain_mask}; please set "
                 f"predict.brain_mask to one of {', '.join(BRAIN_MASKS)}"
             )
-        self.scans, self.left_out = scans.find(block["scans"], self.manifest["modality"])
+        self.scans, self.left_out = scans.find(block["scans"], self.manifest["modality"], self.out)
 
     def check(self) -> None:
         """Raise `InputError` if the bundle was changed."""

@@ -12,11 +12,12 @@ from typing import Annotated, Literal, get_type_hints
 from uad.base.errors import InputError
 from uad.base.settings import Block, Bounds, Count, Positive, key
 from uad.engine.settings import Training
-from uad.evaluation.settings import Evaluation
+from uad.evaluation.settings import Evaluation, Multiverse
 from uad.imaging.settings import Preprocessing
 from uad.models import methods
 from uad.models.settings import Residual, Synthetic
 from uad.predict.settings import Bundle, Predict
+from uad.simulation.settings import Planted
 
 Name = Annotated[str, Bounds(pattern=r"^[a-z0-9]+$")]
 ClaimName = Annotated[str, Bounds(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -258,6 +259,24 @@ class Table(Block):
     claims: str | None = key(
         "file of the paper's claims that the run judges, or `null`", default=None
     )
+    strata: int | None = key(
+        "fewest test subjects of a group on the page on whom the rows fail, `tables/whom.html`, by "
+        "site, age, sex, lesion and so on; smaller ones are pooled; `null` for no page",
+        default=None,
+        source="here",
+        ge=2,
+    )
+    calibration: bool = key(
+        "with false-positive rates of healthy voxels and the calibration of probabilities on that "
+        "page; reads all anomaly maps once more",
+        default=False,
+        source="here",
+    )
+    multiverse: Multiverse | None = key(
+        "choices whose combinations `snakemake multiverse` ranks the rows in; `null` for none",
+        default=None,
+        source="here",
+    )
 
 
 @dataclass(frozen=True)
@@ -397,6 +416,10 @@ class Config(Block):
         "anomaly maps made elsewhere, which `rows` may name as they name models", default={}
     )
     rows: dict[RowName, Row] = key("rows that Table 1 may have", min_length=1)
+    planted: Planted | None = key(
+        "lesions planted into healthy test scans, to measure which ones each row sees, or `null`",
+        default=None,
+    )
     bundle: Bundle | None = key("what `snakemake bundle` makes a file of", default=None)
     predict: Predict | None = key("what `snakemake predict` makes maps of", default=None)
 

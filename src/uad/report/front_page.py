@@ -482,7 +482,7 @@ def _heat_maps(paths: Paths, run: Mapping[str, Any]) -> list[dict[str, Any]]:
     table = _table1(paths)
     if table is None:
         return []
-    there = [path.stem for path in Path(paths.root).glob("methods/*.html")]
+    there = [path.stem for path in Path(paths.root).glob("rows/*.html")]
     return overview.heat_maps(table, run["rows"], run["simulated"], there)
 
 
@@ -500,7 +500,8 @@ def _forests(paths: Paths, run: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not read:
         return []
     subjects = pd.concat(read, ignore_index=True)
-    return overview.forests(table, intervals, subjects, run["rows"], run["simulated"])
+    there = [f"{p.parent.name}/{p.stem}" for p in Path(paths.root).glob("subjects/*/*.html")]
+    return overview.forests(table, intervals, subjects, run["rows"], run["simulated"], there)
 
 
 class Tile(NamedTuple):
@@ -688,7 +689,10 @@ def _narrowed(path: Path, most: int) -> bytes:
     return small.getvalue()
 
 
-FIGURES = ("cases", "comparison", "synthetic", "weights", "precision", "lesion", "claims")
+FIGURES = (
+    *("cases", "comparison", "synthetic", "weights", "precision", "lesion", "claims"),
+    "detection",
+)
 # The data's way: heading, and patterns below the results folder with what is put before the name.
 LINKS = {
     "Data": [
@@ -700,6 +704,8 @@ LINKS = {
     ],
     "Training": [("figures/training.*", "")],
     "Methods": [("methods/*.html", ""), ("methods.md", "captions as text: ")],
+    "Rows": [("rows/*.html", "")],
+    "Subjects": [("subjects/*.html", "all of ")],
     "Figures": [(f"figures/{name}*", "") for name in FIGURES],
     "Tables": [("tables/*.html", ""), ("tables/*.tex", "LaTeX "), ("tables/*.?sv", "numbers ")],
     "Provenance": [("provenance.json", "")],
@@ -717,6 +723,8 @@ NAMES = {
     "synthetic": "synthetic anomalies",
     "training": "losses",
     "claims": "the paper's claims",
+    "whom": "whom the rows fail",
+    "multiverse": "ranks in all combinations of choices",
 }
 
 

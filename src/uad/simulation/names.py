@@ -1,4 +1,4 @@
-"""Names and ages of simulated subjects, in the data sets' native form.
+"""Names, ages and sexes of simulated subjects, in the data sets' native form.
 
 Known before any file exists, from the number of subjects and the seed alone, so that the workflow
 can plan with them. Standard library only.
@@ -48,6 +48,11 @@ def scans(dataset: str, n: int, seed: int) -> list[str]:
 def age(scan: str, seed: int) -> float:
     """Age in years of a simulated subject, 20 to 86 as in IXI."""
     return round(random.Random(f"{seed} age {scan}").uniform(20, 86), 2)
+
+
+def sex(scan: str, seed: int) -> int:
+    """Sex of a simulated subject as IXI has it, 1 or 2; nothing in the scan depends on it."""
+    return random.Random(f"{seed} sex {scan}").randint(1, 2)
 
 
 def files(dataset: str, scan: str, site: str | None = None) -> list[str]:
