@@ -14,8 +14,10 @@ ABOUT = {
     "src/uad/base/paths.py": "where IXI's spreadsheet is simulated",
     "src/uad/data/released.py": "the authors' lists",
     "src/uad/engine/authors_checkpoints.py": "the authors' checkpoints",
+    "src/uad/evaluation/settings.py": "methods whose maps are probabilities of a lesion",
     "src/uad/plan/cohort.py": "the paper's split of ATLAS v2",
     "src/uad/plan/config.py": "which checkpoints can be imported; methods that make anomalies",
+    "src/uad/plan/figures.py": "IXI's spreadsheet, which has sexes",
     "src/uad/report/departures.py": "departures from paper and released code",
     "workflow/scripts/simulate_demographics.py": "IXI's spreadsheet",
 }
