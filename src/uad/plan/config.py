@@ -35,6 +35,9 @@ RENAMED = {
 HOME = Path(__file__).parents[3]
 # Data set of synthetic anomalies: made by a rule of those that have none.
 SYNTHETIC = "draem"
+# Data set of the training patients of all test sets, also made by a rule.
+POOLED = "patients"
+MADE = (SYNTHETIC, POOLED)
 
 # Letters of `assume_orientation`.
 AXES = {"R": "x", "L": "x", "A": "y", "P": "y", "S": "z", "I": "z"}
@@ -133,7 +136,7 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
     _choose_planted(content)
     _check_datasets(content)
     used = used_datasets(content)
-    content["datasets"] = {name: content["datasets"][name] for name in used if name != SYNTHETIC}
+    content["datasets"] = {name: content["datasets"][name] for name in used if name not in MADE}
     _check_brain_masks(content)
     _check_pretraining(content)
     config.clear()
@@ -329,16 +332,17 @@ def _check_repeated(content):
 def _check_lesion_sources(content):
     known = [name for name in modules.names(datasets.__path__) if datasets.load(name).LESION]
     for name, dataset in content["lesion_sources"].items():
-        if dataset not in [*known, SYNTHETIC]:
+        if dataset not in [*known, *MADE]:
             raise InputError(
                 f"configuration: lesion_sources.{name} is {dataset!r}, but must be "
-                f"{', '.join(known)} or {SYNTHETIC}"
+                f"{', '.join([*known, SYNTHETIC])} or {POOLED}"
             )
-        if (name == SYNTHETIC) != (dataset == SYNTHETIC):
-            raise InputError(
-                f"configuration: lesion_sources.{name} is {dataset!r}, but {SYNTHETIC} is the name "
-                "of synthetic anomalies, and of nothing else"
-            )
+        for made, what in zip(MADE, ("synthetic anomalies", "all training patients")):
+            if (name == made) != (dataset == made):
+                raise InputError(
+                    f"configuration: lesion_sources.{name} is {dataset!r}, but {made} is the name "
+                    f"of {what}, and of nothing else"
+                )
 
 
 def _check_orientations(blocks):
@@ -371,14 +375,19 @@ def _check_datasets(config):
             raise InputError("configuration: modality is T2, but only T1 scans are simulated")
     for name in used_datasets(config):
         for key, block in blocks.items():
-            if name not in block and name != "draem":
+            if name not in block and name not in MADE:
                 raise InputError(
                     f"configuration: missing key {key}.{name}: rows or test sets of the table "
                     f"need {name}"
                 )
     for model in models(config):
         train, _ = training_datasets(model, config)
-        if config["splits"][train]["train"] == 0:
+        if train == POOLED and not pooled_datasets(config):
+            raise InputError(
+                f"configuration: {model} is trained on the training patients of the test sets, but "
+                "splits has none of them"
+            )
+        if train != POOLED and config["splits"][train]["train"] == 0:
             raise InputError(
                 f"configuration: splits.{train}.train is 0, but {model} is trained on {train}"
             )
@@ -539,6 +548,11 @@ def _check_table(config):
                     f"configuration: table.{key} names {name}, but {known} has only "
                     f"{', '.join(config[known])}"
                 )
+
+    if POOLED in config["table"]["test_sets"]:
+        raise InputError(
+            f"configuration: table.test_sets names {POOLED}, but they only train and validate"
+        )
 
 
 def _check_planted(config):
@@ -741,10 +755,17 @@ def test_sets(config: dict) -> dict[str, str]:
     return {name: config["lesion_sources"][name] for name in config["table"]["test_sets"]}
 
 
+def pooled_datasets(config: dict) -> list[str]:
+    """Data sets of the test sets with patients who train, which together are `patients`."""
+    splits = config["splits"]
+    return [n for n in test_sets(config).values() if n not in MADE and splits[n]["train"]]
+
+
 def used_datasets(config: dict) -> list[str]:
     """Data sets that models are trained or tested on: IXI, then others, as in `lesion_sources`.
 
-    `draem` is one of them if it is tested or validated on; it is made from IXI.
+    `draem` is one of them if it is tested or validated on; it is made from IXI. So is `patients` if
+    a model is trained on it; it is made from those that are tested.
     """
     used = set(test_sets(config).values())
     for model in models(config):

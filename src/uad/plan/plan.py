@@ -60,7 +60,9 @@ class Plan:
     test_datasets : list of str
         Data sets with test subjects: those of the table, and the healthy one.
     split_datasets : list of str
-        Data sets that are split; with `draem`, where it is used.
+        Data sets that are split; with `draem` and `patients`, where they are used.
+    pooled : list of str
+        Those whose training patients `patients` are.
     """
 
     def __init__(self, config: dict, home: Path | str):
@@ -80,6 +82,7 @@ class Plan:
         self.test_sets = settings.test_sets(config)
         self.test_datasets = [*self.test_sets.values(), HEALTHY]
         self.split_datasets = settings.used_datasets(config)
+        self.pooled = settings.pooled_datasets(config)
         self.brain_masks = {n: block["brain_mask"] for n, block in config["datasets"].items()}
 
     def block(self, model: str) -> dict:

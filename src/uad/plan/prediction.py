@@ -160,7 +160,9 @@ class Bundling:
         used = {}
         for model in self.models(wildcards.row):
             used |= dict.fromkeys(settings.training_datasets(model, self.plan.config))
-        modules = [datasets.load(name) for name in used if name != settings.SYNTHETIC]
+        if settings.POOLED in used:
+            used |= dict.fromkeys(self.plan.pooled)
+        modules = [datasets.load(name) for name in used if name not in settings.MADE]
         keys = ("title", "licence", "source", "citation")
         return [{key: getattr(module, key.upper()) for key in keys} for module in modules]
 
