@@ -23,7 +23,7 @@ from uad.data import downloads
 from uad.plan import config as settings, host
 from uad.plan.figures import Figures, costs
 from uad.plan.overlays import with_defaults
-from uad.plan.plan import HEALTHY, Plan
+from uad.plan.plan import Plan
 from uad.plan.planted import Planted
 from uad.plan.requests import Raising, Requests, raising
 from uad.report import earlier_page

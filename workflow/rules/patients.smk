@@ -3,10 +3,10 @@
 
 rule pool_patients:
     input:
-        images=[paths.packed_file(dataset, "image.npy") for dataset in PLAN.pooled],
-        packed=[path for dataset in PLAN.pooled for path in paths.packed(dataset)],
-        splits=plan.splits(PLAN.pooled),
-        inventories=[paths.inventory(dataset) for dataset in PLAN.pooled],
+        images=[paths.packed_file(dataset, "image.npy") for dataset in PLAN.patients],
+        packed=[path for dataset in PLAN.patients for path in paths.packed(dataset)],
+        splits=plan.splits(PLAN.patients),
+        inventories=[paths.inventory(dataset) for dataset in PLAN.patients],
     output:
         packed=paths.packed("patients"),
         split=paths.split("patients"),
@@ -18,7 +18,7 @@ rule pool_patients:
     resources:
         **growing(mem_mb=2000, runtime=60),
     params:
-        datasets=PLAN.pooled,
+        datasets=PLAN.patients,
         folds=PLAN.folds,
         code=plan.code("pool_patients.py"),
     script:

@@ -3,8 +3,8 @@
 
 rule plant_lesions:
     input:
-        packed=paths.packed(HEALTHY),
-        split=paths.split(HEALTHY),
+        packed=paths.packed(PLAN.healthy),
+        split=paths.split(PLAN.healthy),
     output:
         packed=paths.packed("planted"),
         lesions=paths.planted_lesions,
@@ -35,7 +35,7 @@ use rule reconstruct as reconstruct_planted with:
         packed=paths.packed("planted"),
         split=paths.split("planted"),
         model=plan.reconstructing_model,
-        original=paths.packed(HEALTHY),
+        original=paths.packed(PLAN.healthy),
     output:
         temp(paths.reconstruction("{model}", "{fold}", "planted")),
     log:

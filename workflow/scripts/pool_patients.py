@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from uad.base import logs, tsv
-from uad.data import inventory, leakage, packed, pooling
+from uad.data import inventory, leakage, packed, patients
 from uad.report import joined
 
 with logs.job(snakemake.log[0]) as log:
@@ -12,15 +12,15 @@ with logs.job(snakemake.log[0]) as log:
     same = leakage.Same(inventory.twins(lines, "image"))
     tables = {name: tsv.read(path) for name, path in zip(names, inputs.splits)}
     packs = {name: packed.Pack(Path(path).parent) for name, path in zip(names, inputs.images)}
-    split = pooling.split(tables, snakemake.params.folds, same)
-    patients = pooling.table(packs, split)
+    split = patients.split(tables, snakemake.params.folds, same)
+    found = patients.table(packs, split)
     shape = next(iter(packs.values())).image.shape[1:]
     packed.write(
         Path(snakemake.output.packed[0]).parent,
-        patients,
-        pooling.contents(packs, patients),
-        len(patients),
+        found,
+        patients.contents(packs, found),
+        len(found),
         shape,
     )
     tsv.write(split, snakemake.output.split, sealed=True)
-    log.info("%d patients of %s", len(patients), ", ".join(names))
+    log.info("%d patients of %s", len(found), ", ".join(names))

@@ -1,104 +1,80 @@
-"""Training and validation patients of several data sets as one, to learn all their lesions.
+"""Several packed data sets as one: the healthy subjects of all, each with its roles."""
 
-Roles are those of the patients' own data sets, fold by fold. Nobody who is tested in a fold may
-train or validate in it, in whichever data set: not even under another label (`leakage.Same`).
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from uad.base import tsv
 from uad.base.errors import InputError
-from uad.data import splits
-from uad.data.leakage import Same
-from uad.data.packed import ARRAYS, Pack
-
-KNOWN = ["voxel_ml", "brain_ml", "lesion_ml"]  # columns that every data set has
+from uad.data import packed
+from uad.data.datasets import pooled_label
+from uad.data.packed import ARRAYS, FULL, Pack
 
 
-def split(tables: Mapping[str, pd.DataFrame], folds: Sequence[int], same: Same) -> pd.DataFrame:
-    """Who trains and validates in each fold.
+def pool(packs: Mapping[str, Path | str], folder: Path | str) -> pd.DataFrame:
+    """Write the volumes of several packed data sets as one.
 
     Parameters
     ----------
-    tables : mapping of str to DataFrame
-        Splits of the data sets.
-    folds : sequence of int
-    same : Same
+    packs : dict of str to path-like
+        Folder of each data set, by name.
+    folder : path-like
+        Of the result.
 
     Returns
     -------
     DataFrame
-        Columns `splits.COLUMNS`; `subject` is the data set and the label, as in `table`.
+        Its subjects, with their data set in `dataset`.
 
     Raises
     ------
     InputError
-        If a patient has a second role in a fold.
+        If their volumes are not on one grid.
     """
-    lines = []
-    for fold in folds:
-        taken: dict = {}  # patients of the fold to role and name
-        for role in ("test", "val", "train"):
-            named = [
-                (n, s) for n, table in tables.items() for s in splits.subjects(table, fold, role)
-            ]
-            for scan in dict.fromkeys(named):
-                before, first = taken.setdefault(same.subject(scan), (role, scan))
-                if before != role:
-                    raise InputError(
-                        f"{'/'.join(scan)} is a {role} subject in fold {fold}, but "
-                        f"{'/'.join(first)}, the same patient, is a {before} subject there; "
-                        "patients are pooled without leaks only: use splits.scheme clean or paper, "
-                        "or splits.released.purge_leakage"
-                    )
-            if role != "test":
-                lines += [(label(*scan), fold, role) for scan in dict.fromkeys(named)]
-    found = pd.DataFrame(lines, columns=splits.COLUMNS)
-    splits.check(found)
-    return found
+    opened = {name: Pack(path) for name, path in packs.items()}
+    (first, reference), *others = opened.items()
+    for name, pack in others:
+        if pack.image.shape[1:] != reference.image.shape[1:]:
+            raise InputError(
+                f"volumes of {name} have the shape {pack.image.shape[1:]}, those of {first} "
+                f"{reference.image.shape[1:]}; healthy data sets need one grid"
+            )
+    tables = [
+        pack.subjects.assign(
+            subject=[pooled_label(name, s) for s in pack.subjects["subject"]], dataset=name
+        )
+        for name, pack in opened.items()
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    packed.write(folder, table, _volumes(opened), len(table), reference.image.shape[1:])
+    return table
 
 
-def label(dataset: str, subject: str) -> str:
-    """What a patient is called among those of several data sets."""
-    return f"{dataset}-{subject}"
+def _volumes(packs: Mapping[str, Pack]) -> Iterator[dict[str, np.ndarray]]:
+    """Arrays of every volume; brain masks in parts of 255 if those of one data set are."""
+    fractional = {name: pack.brain.max() > 1 for name, pack in packs.items()}
+    for name, pack in packs.items():
+        times = FULL if any(fractional.values()) and not fractional[name] else 1
+        for row in range(len(pack)):
+            volume = {key: np.array(getattr(pack, key)[row]) for key in ARRAYS}
+            yield volume | {"brain": volume["brain"] * np.uint8(times)}
 
 
-def table(packs: Mapping[str, Pack], wanted: pd.DataFrame) -> pd.DataFrame:
-    """The patients of a split: `subject`, `dataset`, `label` in it, and volumes in ml.
+def pooled_split(splits: Mapping[str, Path | str]) -> pd.DataFrame:
+    """The roles of all subjects, under their labels in the pool.
 
     Parameters
     ----------
-    packs : mapping of str to Pack
-    wanted : DataFrame
-        From `split`.
+    splits : dict of str to path-like
+        Split of each data set, by name.
     """
-    parts = []
-    for dataset, pack in packs.items():
-        part = pack.subjects[["subject", *KNOWN]].rename(columns={"subject": "label"})
-        part.insert(0, "subject", [label(dataset, one) for one in part["label"]])
-        parts.append(part.assign(dataset=dataset))
-    found = pd.concat(parts, ignore_index=True)
-    return found[found["subject"].isin(set(wanted["subject"]))].reset_index(drop=True)
-
-
-def contents(packs: Mapping[str, Pack], patients: pd.DataFrame) -> Iterator[dict[str, np.ndarray]]:
-    """Their arrays, as `packed.write` takes them.
-
-    Raises
-    ------
-    InputError
-        If the data sets are on different grids.
-    """
-    shape = next(iter(packs.values())).image.shape[1:]
-    for dataset, pack in packs.items():
-        if pack.image.shape[1:] != shape:
-            raise InputError(
-                f"{dataset}: has volumes of {pack.image.shape[1:]} voxels, others {shape}; they "
-                "cannot be pooled"
-            )
-    for dataset, subject in zip(patients["dataset"], patients["label"]):
-        pack = packs[dataset]
-        (row,) = pack.rows([subject])
-        yield {name: getattr(pack, name)[row] for name in ARRAYS}
+    found = []
+    for name, path in splits.items():
+        split = tsv.read(path)
+        found.append(split.assign(subject=[pooled_label(name, s) for s in split["subject"]]))
+    table = pd.concat(found, ignore_index=True)
+    if "shared" in table:  # of released lists only
+        table["shared"] = table["shared"].fillna(False).astype(bool)
+    return table

@@ -1,91 +1,78 @@
-"""Patients of several data sets as one: roles of their own data sets, no leak, the same voxels."""
+"""Several healthy data sets as one: volumes, labels, roles."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import write_pack
 
+from uad.base import tsv
 from uad.base.errors import InputError
 from uad.data import packed, pooling, splits
-from uad.data.leakage import NO_TWINS, Same
 
 
-def of(**roles):
-    """A split of two folds; `"test"` in both, or a role per fold."""
-    lines = [
-        (subject, fold, role)
-        for subject, of_folds in roles.items()
-        for fold, role in enumerate([of_folds] * 2 if isinstance(of_folds, str) else of_folds)
-        if role
-    ]
-    return pd.DataFrame(lines, columns=splits.COLUMNS)
+@pytest.fixture
+def two(tmp_path):
+    """Two packed data sets with equal labels, the second with an age and other intensities."""
+    first = write_pack(tmp_path / "well", 3)
+    write_pack(tmp_path / "also_well", 2)
+    second = packed.Pack(tmp_path / "also_well")
+    image = np.load(tmp_path / "also_well/image.npy")
+    np.save(tmp_path / "also_well/image.npy", image / 2)
+    table = second.subjects.assign(age=[30.0, 40.0])
+    tsv.write(table, tmp_path / "also_well/subjects.tsv", sealed=True)
+    assert set(second.subjects["subject"]) <= set(
+        packed.Pack(tmp_path / "well").subjects["subject"]
+    )
+    return {"well": tmp_path / "well", "also_well": tmp_path / "also_well"}, first
 
 
-TABLES = {
-    "brats21": of(S0="test", S1=("train", "val"), S2=("val", "train"), S3=(None, "train")),
-    "atlas_v2": of(S0=("train", "train"), S1="test", S2="val"),
-}
+def test_volumes_of_all_under_labels_with_their_data_set(two, tmp_path):
+    packs, _ = two
+    table = pooling.pool(packs, tmp_path / "healthy")
+    found = packed.Pack(tmp_path / "healthy")
+    labels = [f"{n}{s}" for n, path in zip(("well", "alsowell"), packs.values())
+              for s in packed.Pack(path).subjects["subject"]]  # fmt: skip
+    assert list(found.subjects["subject"]) == list(table["subject"]) == labels
+    assert list(found.subjects["dataset"]) == ["well"] * 3 + ["also_well"] * 2
+    assert list(found.subjects["age"].dropna()) == [30, 40]
+    for name, path in packs.items():
+        for subject in packed.Pack(path).subjects["subject"]:
+            one = packed.Pack(path).volume(subject)
+            pooled = found.volume(name.replace("_", "") + subject)
+            for kind in ("image", "brain", "lesion", "weight"):
+                np.testing.assert_array_equal(getattr(pooled, kind), getattr(one, kind))
 
 
-def test_roles_are_those_of_their_data_sets_without_test_subjects():
-    found = pooling.split(TABLES, [0, 1], NO_TWINS)
-    assert splits.subjects(found, 0, "train") == ["brats21-S1", "atlas_v2-S0"]
-    assert splits.subjects(found, 1, "train") == ["brats21-S2", "brats21-S3", "atlas_v2-S0"]
-    assert splits.subjects(found, 0, "val") == ["brats21-S2", "atlas_v2-S2"]
-    assert splits.subjects(found, 1, "val") == ["brats21-S1", "atlas_v2-S2"]
-    assert set(found["role"]) == {"train", "val"}
-    assert set(pooling.split(TABLES, [1], NO_TWINS)["fold"]) == {1}
+def test_binary_and_fractional_brain_masks(two, tmp_path):
+    packs, _ = two
+    brain = np.load(packs["well"] / "brain.npy")
+    np.save(packs["well"] / "brain.npy", (brain * 128).astype(np.uint8))
+    pooling.pool(packs, tmp_path / "healthy")
+    found = packed.Pack(tmp_path / "healthy")
+    assert set(np.unique(found.brain[:3])) == {0, 128}
+    assert set(np.unique(found.brain[3:])) == {0, packed.FULL}
+    other = packed.Pack(packs["also_well"])
+    label = other.subjects["subject"].iloc[0]
+    np.testing.assert_array_equal(
+        found.volume(f"alsowell{label}").weight, other.volume(label).brain.astype(np.float32)
+    )
 
 
-def test_a_patient_who_is_tested_is_refused():
-    leaking = pd.concat([TABLES["brats21"], of(S1=(None, "test"))])
-    with pytest.raises(InputError, match=r"brats21/S1 is a val subject in fold 1, but brats21/S1"):
-        pooling.split({**TABLES, "brats21": leaking}, [0, 1], NO_TWINS)
-    pooling.split({**TABLES, "brats21": leaking}, [0], NO_TWINS)
+def test_roles_of_all(tmp_path):
+    lines = {"well": [("A", 0, "train"), ("B", 0, "test")], "also_well": [("A", 0, "test")]}
+    paths = {}
+    for name, of in lines.items():
+        paths[name] = tmp_path / f"{name}.tsv"
+        tsv.write(pd.DataFrame(of, columns=splits.COLUMNS), paths[name], sealed=True)
+    found = pooling.pooled_split(paths)
+    splits.check(found)
+    assert splits.subjects(found, 0, "train") == ["wellA"]
+    assert splits.subjects(found, 0, "test") == ["wellB", "alsowellA"]
 
 
-def test_a_patient_in_two_data_sets_is_one_patient():
-    same = Same([[("atlas_v2", "S0"), ("brats21", "S0")]])  # trains here, is tested there
-    with pytest.raises(InputError, match=r"atlas_v2/S0 is a train .* brats21/S0, the same patient"):
-        pooling.split(TABLES, [0], same)
-
-
-def test_sessions_are_one_patient():
-    leaking = {"brats21": of(S1ses002="test", S1="train")}
-    with pytest.raises(InputError, match="the same patient, is a test subject there"):
-        pooling.split(leaking, [0], NO_TWINS)
-
-
-def test_voxels_are_those_of_the_data_sets(tmp_path):
-    packs = {}
-    for seed, name in enumerate(TABLES):
-        pack = write_pack(tmp_path / name, 4, seed)
-        table = pack.subjects.assign(brain_ml=1.0, lesion_ml=np.arange(4.0), site=name)
-        volumes = [{k: getattr(pack, k)[i] for k in packed.ARRAYS} for i in range(4)]
-        packed.write(tmp_path / f"{name}-2", table, volumes, 4, pack.image.shape[1:])
-        packs[name] = packed.Pack(tmp_path / f"{name}-2")
-    patients = pooling.table(packs, pooling.split(TABLES, [0, 1], NO_TWINS))
-    names = ["brats21-S1", "brats21-S2", "brats21-S3", "atlas_v2-S0", "atlas_v2-S2"]
-    assert patients["subject"].tolist() == names
-    assert list(patients.columns) == [
-        "subject", "label", "voxel_ml", "brain_ml", "lesion_ml", "dataset",
-    ]  # fmt: skip
-    shape = packs["brats21"].image.shape[1:]
-    packed.write(tmp_path / "patients", patients, pooling.contents(packs, patients), 5, shape)
-    found = packed.Pack(tmp_path / "patients")
-    for name in names:
-        dataset, _, subject = name.partition("-")
-        volume, expected = found.volume(name), packs[dataset].volume(subject)
-        for array in packed.ARRAYS:
-            np.testing.assert_array_equal(getattr(volume, array), getattr(expected, array))
-    assert found.subjects["lesion_ml"].tolist() == [1, 2, 3, 0, 2]
-
-
-def test_other_grids_are_refused(tmp_path):
-    packs = {
-        "a": write_pack(tmp_path / "a", 1),
-        "b": write_pack(tmp_path / "b", 1, shape=(12, 40, 48)),
-    }
-    patients = pd.DataFrame({"dataset": ["a"], "label": ["S0"]})
-    with pytest.raises(InputError, match=r"b: has volumes of \(12, 40, 48\) voxels"):
-        next(pooling.contents(packs, patients))
+def test_volumes_must_be_on_one_grid(two, tmp_path):
+    packs, _ = two
+    image = np.load(packs["also_well"] / "image.npy")
+    np.save(packs["also_well"] / "image.npy", image[:, :-1])
+    with pytest.raises(InputError, match="volumes of also_well have the shape .* need one grid"):
+        pooling.pool(packs, tmp_path / "healthy")

@@ -49,13 +49,13 @@ def test_a_network_of_all_patients_trains_on_those_of_the_test_sets():
     files = plan.training_data(of(model="unet-patients", fold="1"))
     assert files["train_split"] == files["val_split"] == "results/demo/splits/patients.tsv"
     assert files["train"] == plan.paths.packed("patients")
-    assert plan.pooled == ["brats21", "atlas_v2"]
+    assert plan.patients == ["brats21", "atlas_v2"]
     assert "patients" in plan.split_datasets and "patients" not in plan.datasets
     assert "patients" not in plan.test_datasets
 
 
 def test_who_is_not_tested_is_not_pooled():
-    assert extended(table={"test_sets": ["atlas", "draem"]}).pooled == ["atlas_v2"]
+    assert extended(table={"test_sets": ["atlas", "draem"]}).patients == ["atlas_v2"]
     # Of these nobody trains.
     with pytest.raises(InputError, match=r"unet-patients is trained on the training patients"):
         extended(table={"test_sets": ["wmh"], "rows": ["unet-patients", "perfect"]})

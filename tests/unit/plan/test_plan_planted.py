@@ -9,7 +9,7 @@ from uad.plan.planted import Planted
 
 EXTERNAL = {
     "external": {"theirs": {"folder": "maps", "space": "packed"}},
-    "rows": {"theirs": {"block": "I", "label": "T", "healthy": "ixi", "maps": ["theirs"]}},
+    "rows": {"theirs": {"block": "I", "label": "T", "healthy": True, "maps": ["theirs"]}},
 }
 
 
