@@ -64,7 +64,7 @@ def write_all(
     Parameters
     ----------
     paths : list of path-like
-        From `multiverse.measured`, of every row and fold, fold changing fastest.
+        From `variants.measured`, of every row and fold, fold changing fastest.
     outputs : dict of str to path-like
         `page`, `ranks`, `influence` and `claims`.
     about : Multiverse

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from test_row_metrics import FOLD, change_maps, evaluate_all, results, stored, without_lesions
 
-from uad.evaluation import multiverse
+from uad.evaluation import multiverse, variants
 from uad.evaluation.scores import Cohort
 
 __all__ = ["results"]  # the fixture
@@ -25,10 +25,10 @@ USUAL = {"residual": "ssim", "erosion": 0, "median": "residual", "box": "whole",
 def measured(results, networks, reconstructing, **choices):
     files = stored(results, without=reconstructing)
     patients, healthy = (
-        multiverse.VariedScore(Cohort(files[name], FOLD), networks, reconstructing)
+        variants.VariedScore(Cohort(files[name], FOLD), networks, reconstructing)
         for name in ("brats21", "ixi")
     )
-    return multiverse.measured({"brats": patients}, healthy, {**CHOICES, **choices})
+    return variants.measured({"brats": patients}, healthy, {**CHOICES, **choices})
 
 
 def value(table, measure, **way):
