@@ -26,6 +26,11 @@ include: "workflow/rules/bundle.smk"
 include: "workflow/rules/share.smk"
 
 
+if config["planted"]:
+
+    include: "workflow/rules/planted.smk"
+
+
 if config["predict"]:
 
     include: "workflow/rules/predict.smk"
@@ -38,6 +43,7 @@ localrules:
     all,
     check,
     download,
+    estimate,
     export,
     fetch,
     preprocess,

@@ -14,11 +14,15 @@ from pathlib import Path
 
 from snakemake.cli import main as snakemake
 
+from uad.base import locks
 from uad.base.errors import InputError
 from uad.predict.settings import BRAIN_MASKS
 
 # Laid out alike in a checkout and where the package is installed.
 HOME = Path(__file__).parents[2]
+# A run that was killed is started again by the same command. Snakemake's own lock would stay; the
+# one of `predict` goes with its process. Where a job fails, those of other scans go on.
+AGAIN = ("--nolock", "--rerun-incomplete", "--keep-going")
 
 
 def main() -> None:
@@ -63,12 +67,23 @@ def predict() -> None:
     command.add_argument("--out", default="compared", help="folder (default: compared)")
     arguments, others = parser.parse_known_args()
     if arguments.command == "predict":
-        start([*words(arguments), *others])
+        predict_once(arguments, others)
     if others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     if len(arguments.runs) < 2:
         parser.error("compare needs two files or more")
     compare(arguments.runs, arguments.out)
+
+
+def predict_once(arguments: argparse.Namespace, others: list[str]) -> None:
+    """Run `predict`, unless another is writing into the same folder; ends the process."""
+    work = Path(arguments.out, "work")
+    work.mkdir(parents=True, exist_ok=True)
+    lock = locks.acquire(work / "lock")
+    if lock is None:
+        sys.exit(f"{arguments.out}: another `uad predict` is writing here; please wait for it")
+    with lock:
+        start([*words(arguments), *AGAIN, *others])
 
 
 def compare(runs: list[str], out: str) -> None:

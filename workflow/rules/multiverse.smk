@@ -26,7 +26,7 @@ rule vary:
         row=plan.row_parameters,
         datasets=PLAN.test_datasets,
         test_sets=PLAN.test_sets,
-        healthy=HEALTHY,
+        healthy=PLAN.healthy,
         choices={key: of for key, of in figures.multiverse.items() if key != "headline"},
         code=plan.row_code("vary.py"),
     script:

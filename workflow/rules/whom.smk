@@ -41,7 +41,7 @@ rule calibrate:
         is_probability=figures.is_probability,
         datasets=PLAN.test_datasets,
         test_sets=PLAN.test_sets,
-        healthy=HEALTHY,
+        healthy=PLAN.healthy,
         seed=config["seed"],
         code=plan.row_code("calibrate.py"),
     script:

@@ -24,6 +24,7 @@ ORDER = {
         "weights",
         "precision_recall",
         "lesion_volume",
+        "detection_limits",
     ],
     "Tables": ["table1", "table2", "table3", "claims", "whom", "multiverse", "departures"],
 }

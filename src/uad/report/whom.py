@@ -150,9 +150,11 @@ def _known(inputs, subjects, whom):
         table = tsv.read(path)
         complete.need(table, path, ["subject"])
         table = table.drop(columns="lesion_ml").merge(tsv.read(place), on="subject", how="left")
-        table["sex"] = table["subject"].map(sexes)
-        if table["sex"].isna().all():
-            table = table.drop(columns="sex")
+        of_ixi = table["subject"].map(sexes)
+        if of_ixi.notna().any():
+            table["sex"] = of_ixi.fillna(table["sex"]) if "sex" in table else of_ixi
+        table = table.replace({column: {"unknown": None} for column in ("site", "sex")})
+        table = table.dropna(axis="columns", how="all")
         table = table.set_index("subject")
         if name == HEALTHY:
             found |= {(HEALTHY, test_set): table for test_set in whom.test_sets}
