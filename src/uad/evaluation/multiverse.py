@@ -87,7 +87,9 @@ def influence(ranks: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
-def claimed(ranks: pd.DataFrame, claims: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def claimed(
+    ranks: pd.DataFrame, claims: Mapping[str, Mapping[str, Any]], usual: Mapping[str, Any]
+) -> pd.DataFrame:
     """In which share of the combinations each claim holds.
 
     A claim holds in a combination if each of its comparisons does on its test set: the mean of the
@@ -101,12 +103,16 @@ def claimed(ranks: pd.DataFrame, claims: Mapping[str, Mapping[str, Any]]) -> pd.
     claims : mapping
         As for `uad.evaluation.claims.compare`. Those about weights are left out, as are those with
         a row or test set that is not there.
+    usual : mapping
+        The combination that Table 1 is in, by the names of `CHOICES`.
 
     Returns
     -------
     DataFrame
-        Columns claim, title, combinations, holds (share), and `<choice>_<value>`, the share among
-        the combinations with that value.
+        Columns claim, title, combinations, holds (share), usual (1 if it holds there, 0 if not,
+        missing if that is not among the combinations), and `<choice>_<value>`, the share among the
+        combinations with that value; for `min_component` among those of `dice_val`, which it
+        matters to.
     """
     wide = ranks.pivot(index=CHOICES, columns=["test_set", "row"], values="mean")
     lines = []
@@ -129,8 +135,12 @@ def claimed(ranks: pd.DataFrame, claims: Mapping[str, Mapping[str, Any]]) -> pd.
             holds &= here[test_set, row] > bound
         line = {"claim": name, "title": claim["title"]}
         line |= {"combinations": len(here), "holds": holds.mean()}
+        line["usual"] = float(holds.get(tuple(usual[choice] for choice in CHOICES), np.nan))
         for choice in CHOICES:
-            for value, part in holds.groupby(level=choice, sort=False):
+            matters = holds
+            if choice == "min_component":
+                matters = holds[holds.index.get_level_values("measure") == "dice_val"]
+            for value, part in matters.groupby(level=choice, sort=False):
                 line[f"{choice}_{value}"] = part.mean()
         lines.append(line)
     return pd.DataFrame(lines).reindex(columns=_columns(lines))
@@ -138,5 +148,5 @@ def claimed(ranks: pd.DataFrame, claims: Mapping[str, Mapping[str, Any]]) -> pd.
 
 def _columns(lines: Iterable[Mapping[str, Any]]) -> list[str]:
     """All keys, in order."""
-    first = ["claim", "title", "combinations", "holds"]
+    first = ["claim", "title", "combinations", "holds", "usual"]
     return list(dict.fromkeys([*first, *(key for line in lines for key in line)]))
