@@ -234,7 +234,7 @@ class Figures:
         """What the tables of the run consist of, for `uad.report.shared.manifest`."""
         plan, config = self.plan, self.plan.config
         return {
-            "rows": config["rows"],
+            "rows": plan.table_rows(),
             "folds": plan.folds,
             "test_sets": plan.test_sets,
             "healthy": self.plan.healthy,

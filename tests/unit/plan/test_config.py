@@ -596,6 +596,17 @@ def test_claims_may_be_about_rows_that_the_table_leaves_out(paper_config, tmp_pa
     assert list(paper_config["rows"]) == ["cddpm"]
 
 
+def test_a_page_begins_with_a_claim_that_there_is(paper_config):
+    paper_config["table"]["multiverse"] = {"headline": "sadm_res_beats_cddpm"}
+    config.check(copy.deepcopy(paper_config))
+    paper_config["table"]["multiverse"] = {"headline": "sadm_wins"}
+    with pytest.raises(InputError, match="headline is 'sadm_wins', but .* has no claim of that"):
+        config.check(copy.deepcopy(paper_config))
+    paper_config["table"]["claims"] = None
+    with pytest.raises(InputError, match="headline names a claim, but table.claims is null"):
+        config.check(paper_config)
+
+
 # Numbers that YAML or `--config` leave as text, and what they are.
 TEXTS = {
     ("folds", 0): ("0", 0),
