@@ -20,7 +20,15 @@ include: "workflow/rules/infer.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/whom.smk"
+include: "workflow/rules/multiverse.smk"
 include: "workflow/rules/bundle.smk"
+include: "workflow/rules/share.smk"
+
+
+if config["planted"]:
+
+    include: "workflow/rules/planted.smk"
 
 
 if config["predict"]:
@@ -35,6 +43,7 @@ localrules:
     all,
     check,
     download,
+    estimate,
     export,
     fetch,
     preprocess,
@@ -42,6 +51,8 @@ localrules:
     table1,
     figures,
     bundle,
+    share,
+    multiverse,
 
 
 rule all:
@@ -49,6 +60,8 @@ rule all:
     input:
         rules.table1.input,
         rules.figures.input,
+        figures.whom(),
+        figures.multiverse_page(),
         rules.front_page.output,
 
 

@@ -70,7 +70,7 @@ def constraints(*names):
 
 def environment(text):
     """File that a rule names; every rule that does work names one."""
-    (path,) = re.findall(r'conda:\n        "([^"]+)"', text)
+    (path,) = re.findall(r'conda:\n        (?:plan\.environment\()?"([^"]+)"', text)
     return (ROOT / "workflow/rules" / path).resolve()
 
 
@@ -228,27 +228,6 @@ def test_planning_needs_no_more_than_its_environment(tmp_path):
     assert "train_model" in done.stdout
     done = plan_with(set(packages) - {"snakemake"}, tmp_path)
     assert done.returncode != 0 and "No module named 'snakemake" in done.stderr
-
-
-def steps(folder, venv):
-    """Commands of `make setup` in a folder that has none of its results."""
-    command = ["make", "--no-print-directory", "-n", "setup", f"VENV={venv}"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
-
-
-def test_apptainer_image_is_made_by_make_setup(tmp_path):
-    sections = re.split(r"^%(\w+)\n", (ROOT / "envs/apptainer.def").read_text(), flags=re.M)
-    sections = dict(zip(sections[1::2], sections[2::2]))
-    for line in sections["files"].split("\n"):
-        if line.strip():
-            source, target = line.split()
-            assert target == f"/opt/uad/{source}"
-            shutil.copy(ROOT / source, tmp_path)
-    assert "cd /opt/uad\n" in sections["post"]
-    (venv,) = re.findall(r"make setup VENV=(\S+)$", sections["post"], flags=re.M)
-    assert "pip install" in steps(ROOT, venv)
-    assert steps(tmp_path, venv) == steps(ROOT, venv)
-    assert f"PATH={venv}/bin:" in sections["environment"]
 
 
 # For real.

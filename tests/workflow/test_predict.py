@@ -24,9 +24,9 @@ from uad.predict import bundle, result
 
 ROW = "sadm_res-brats"
 DEMO_CONFIG = ROOT / "config/demo.yaml"
-# Dice on a scan against Dice on the networks' grid. Voxels of 3 mm do not follow a lesion's rim:
-# what they keep of the reference has a Dice of 0.87 and 0.94 with it (two scans).
-NATIVE = 0.03
+# Dice on a scan against Dice on the networks' grid, of what the networks saw: at the best threshold
+# and at the bundle's. At low thresholds a map is a little better on the scan, for being smoothed.
+NATIVE, NATIVE_LOW = 0.02, 0.04
 
 
 def snakemake(folder, *arguments):
@@ -190,15 +190,17 @@ def check_prediction(demo, dataset, brain_mask, sealed, folder):
         assert expected.any() and expected.tobytes() == found.tobytes()
 
     manifest, volume = bundle.read(sealed), ours[0][0]
-    inside = nib.load(lesion).get_fdata() > 0
+    seen = nib.load(f"{stem}_desc-analysed_mask.nii.gz").get_fdata() > 0
+    inside = (nib.load(lesion).get_fdata() > 0) & seen
     native = nib.load(f"{stem}_anomalymap.nii.gz").get_fdata(dtype=np.float32)
     mean = maps.mean(axis=0)
     expected = metrics.best_dice(metrics.count(mean, volume.lesion))[0]
-    assert abs(metrics.best_dice(metrics.count(native, inside))[0] - expected) < NATIVE
+    assert abs(metrics.best_dice(metrics.count(native * seen, inside))[0] - expected) < NATIVE
     for name, cut in result.thresholds(manifest).items():
         mask = nib.load(f"{stem}_desc-{name}_anomaly_mask.nii.gz").get_fdata() > 0
         np.testing.assert_array_equal(mask, native > np.float32(cut))
-        assert abs(metrics.dice(mask, inside) - metrics.dice(mean > cut, volume.lesion)) < NATIVE
+        apart = metrics.dice(mask & seen, inside) - metrics.dice(mean > cut, volume.lesion)
+        assert abs(apart) < (NATIVE if name == "val" else NATIVE_LOW)
     record = json.loads((stem.parent / "sub-renamed_prediction.json").read_text())
     assert all((stem.parent / name).exists() for name in record["files"])
     assert (stem.parent / "sub-renamed_prediction.html").stat().st_size < 2_000_000
@@ -224,45 +226,3 @@ def test_prediction_is_the_workflows_own_map(demo, sealed, tmp_path):
 @pytest.mark.tutorials
 def test_prediction_of_a_whole_head_is_the_workflows_own_map(demo, sealed, tmp_path):
     check_prediction(demo, "atlas_v2", "atlas", sealed, tmp_path)
-
-
-def check_refusals(demo, sealed, folder):
-    """Scans that cannot be scored get a sentence, the good one its map; nothing runs again."""
-    (folder / "scans").mkdir()
-    _, scan, _ = native_files(demo, "atlas_v2")
-    image = nib.load(scan)
-    values = image.get_fdata(dtype=np.float32)
-    shutil.copy(scan, folder / "scans/good.nii.gz")
-    bad = {
-        "empty": (0 * values, "the image is blank"),
-        "movie": (np.stack([values[::4, ::4, ::4]] * 2, -1), "expected one 3-D volume"),
-        "inverted": (np.where(values > 0, values.max() - values, 0), "registration failed|T1"),
-    }
-    for name, (array, _) in bad.items():
-        nib.save(nib.Nifti1Image(array, image.affine), folder / f"scans/{name}.nii.gz")
-    unknown = nib.Nifti1Image(values, image.affine)
-    unknown.set_sform(image.affine, 0)
-    unknown.set_qform(image.affine, 0)
-    nib.save(unknown, folder / "scans/unknown.nii.gz")
-    reasons = {name: why for name, (_, why) in bad.items()}
-    reasons["unknown"] = "orient"
-    words = {"scans": folder / "scans", "bundle": sealed, "out": folder / "maps"}
-    atlas = block(head=demo / "atlas/T1.nii", brain=demo / "atlas/T1_brain.nii")
-    config = ["--config", f"predict={block(**words)}", f"atlas={atlas}", "accelerator=cpu"]
-    done = snakemake(folder, "predict", "--cores", "2", *config)
-    assert done.returncode == 0, done.stdout + done.stderr
-    table = tsv.read(folder / "maps/summary.tsv").set_index("scan")
-    assert len(table) == len(reasons) + 1 and table.index[0] == "sub-good"
-    assert np.isnan(table.loc["sub-good", "refused"]) and table.loc["sub-good", "above_val_ml"] > 0
-    for name, why in reasons.items():
-        said = table.loc[f"sub-{name}", "refused"]
-        assert any(part in said for part in why.split("|")), (name, said)
-        files = {path.name for path in (folder / f"maps/sub-{name}/anat").iterdir()}
-        assert files == {f"sub-{name}_prediction.json", f"sub-{name}_prediction.html"}
-    again = snakemake(folder, "predict", "--cores", "2", *config)
-    assert "Nothing to be done" in again.stdout + again.stderr
-
-
-@pytest.mark.tutorials
-def test_scans_that_cannot_be_scored_leave_the_others_alone(demo, sealed, tmp_path):
-    check_refusals(demo, sealed, tmp_path)

@@ -1,7 +1,8 @@
 """From scans that a user names to maps on these scans (`snakemake predict`, docs/predict.md).
 
 The steps are those of the workflow. A scan that cannot be scored gets a reason instead of a map
-(`uad.base.exclusion`); the others are done all the same.
+(`uad.base.exclusion`); the others are done all the same. Later steps come first, so that one scan is
+finished after the other.
 """
 
 prediction = planned(planned(Prediction)(PLAN))
@@ -40,6 +41,7 @@ rule strip_scan_hd_bet:
         mask=temp(prediction.work("hd_bet.nii.gz")),
     log:
         prediction.log("strip_scan_hd_bet/{scan}"),
+    priority: 1
     conda:
         "../../envs/skullstrip.yaml"
     threads: config["threads"]["infer"]
@@ -65,6 +67,7 @@ rule strip_scan_deepbet:
         mask=temp(prediction.work("deepbet.nii.gz")),
     log:
         prediction.log("strip_scan_deepbet/{scan}"),
+    priority: 1
     conda:
         "../../envs/deepbet.yaml"
     threads: 1
@@ -89,6 +92,7 @@ rule prepare_scan:
         quality=temp(prediction.work("quality.json")),
     log:
         prediction.log("prepare_scan/{scan}"),
+    priority: 2
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -109,6 +113,7 @@ rule score_scan:
         temp(prediction.work("scored.npz")),
     log:
         prediction.log("score_scan/{scan}"),
+    priority: 3
     conda:
         "../../envs/torch.yaml"
     threads: prediction.manifest["threads"]
@@ -139,6 +144,7 @@ rule write_prediction:
         page=prediction.file("prediction.html"),
     log:
         prediction.log("write_prediction/{scan}"),
+    priority: 4
     conda:
         "../../envs/imaging.yaml"
     threads: 1

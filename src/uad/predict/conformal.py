@@ -31,7 +31,7 @@ def p_value(values: Mapping[int, float], healthy: Sequence[tuple[int, float]]) -
     float
         Above 0, at most 1.
     """
-    as_much = sum(value >= values[fold] for fold, value in healthy)
+    as_much = sum(bool(value >= values[fold]) for fold, value in healthy)
     return (1 + as_much) / (1 + len(healthy))
 
 
@@ -39,7 +39,7 @@ def percentile(values: Mapping[int, float], healthy: Sequence[tuple[int, float]]
     """Per cent of the healthy scans that show less; NaN without any. Arguments as `p_value`."""
     if not healthy:
         return float("nan")
-    return 100 * sum(value < values[fold] for fold, value in healthy) / len(healthy)
+    return 100 * sum(bool(value < values[fold]) for fold, value in healthy) / len(healthy)
 
 
 def supported(rate: float, n: int) -> bool:

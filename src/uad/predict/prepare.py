@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from uad.base import exclusion, settings
+from uad.base.errors import InputError
 from uad.base.files import replacing
 from uad.imaging import (
     brain_masks,
@@ -18,9 +19,9 @@ from uad.imaging import (
     registration,
     volumes,
 )
-from uad.imaging.settings import Downsampling
+from uad.imaging.settings import Downsampling, Registration
 from uad.imaging.volumes import Volume
-from uad.predict import checks
+from uad.predict import checks, scans
 
 WITHIN = (0.05, 0.95)  # of the network's intensities: those that were not clipped
 
@@ -43,6 +44,37 @@ class Prepared(NamedTuple):
     mask: Volume
     gain: np.ndarray
     offset: np.ndarray
+
+
+def register(
+    path: str, modality: str, atlas: Volume, brain: Volume, search: Registration
+) -> registration.Registered:
+    """Carry a scan to the atlas, if it is one that a bundle may have been made for.
+
+    Parameters
+    ----------
+    path : str
+    modality : {"T1", "T2"}
+        Of the bundle.
+    atlas, brain : Volume
+        Registration target, and the atlas brain.
+    search : uad.imaging.settings.Registration
+        Of the bundle.
+
+    Raises
+    ------
+    InputError
+        If name, header, values or position say that it is not.
+    """
+    checks.check_file(path)
+    reason = scans.conflicting_name(path, modality)
+    if reason:
+        raise InputError(f"{path}: {reason}")
+    image, lesion = volumes.read_scan(path)
+    found = registration.register_subject(image, lesion, atlas, brain, search)
+    if found.quality["status"] != "ok":
+        raise InputError(f"{path}: {found.quality['status']}")
+    return found
 
 
 def find_brain(image: Volume, atlas_brain: Volume, how: str) -> Volume:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from uad.base.errors import InputError, because
-from uad.data.datasets import unsafe
+from uad.data import datasets
 
 NIFTI = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 # Name of a raw image in BIDS: subject, session, other entities, suffix.
@@ -32,7 +32,7 @@ class Found(NamedTuple):
     left_out: list[tuple[str, str]]
 
 
-def find(path: str, modality: str) -> Found:
+def find(path: str, modality: str, out: str | None = None) -> Found:
     """Find scans.
 
     Parameters
@@ -41,6 +41,8 @@ def find(path: str, modality: str) -> Found:
         File or folder.
     modality : {"T1", "T2"}
         Of a BIDS folder, only images of this contrast are taken.
+    out : str, optional
+        Folder of results, which holds no scans, also where it is in the folder of scans.
 
     Returns
     -------
@@ -57,14 +59,16 @@ def find(path: str, modality: str) -> Found:
     if place.is_file():
         if not NIFTI.search(place.name):
             raise InputError(_not_nifti(place))
-        reason = unsafe(place.name)
+        reason = datasets.unsafe(place.name)
         if reason:
             raise InputError(f"{path}: {reason}; please rename it")
         return Found({_name(place.name): path}, [])
+    own = Path(out).resolve() if out else None
     every = sorted(
-        file.relative_to(place).as_posix()
-        for file in place.rglob("*")
-        if file.is_file() and not any(part[0] == "." for part in file.relative_to(place).parts)
+        file
+        for file in datasets.list_files(place, "predict.scans")
+        if not any(part[0] == "." for part in Path(file).parts)
+        and own not in (place / file).resolve().parents
     )
     images = [file for file in every if NIFTI.search(file)]
     if not images:
@@ -81,7 +85,9 @@ def find(path: str, modality: str) -> Found:
     scans, left_out = {}, []
     names = [_name(file) for file in images]
     for file, name in zip(images, names):
-        reason = unsafe(file)
+        reason = datasets.unsafe(file)
+        if not (place / file).is_file():
+            reason = because("is a link to nothing")
         if reason:
             left_out.append((file.encode("ascii", "backslashreplace").decode(), reason))
             continue

@@ -27,6 +27,14 @@ def test_a_rate_needs_enough_scans(n, supported):
     assert conformal.supported(0.01, 99)
 
 
+def test_numbers_of_numpy_become_plain_ones():
+    """They are written as JSON, which knows no others."""
+    values, healthy = {0: np.float64(2)}, [(0, np.float64(i)) for i in range(19)]
+    p = conformal.p_value(values, healthy)
+    assert type(p) is float and type(conformal.percentile(values, healthy)) is float
+    assert {type(flag) for flag in conformal.exceeds(p, 19).values()} == {bool, type(None)}
+
+
 def test_healthy_scans_exceed_a_rate_as_often_as_it_says():
     """Exchangeable scans, one fold: the observed rates lie in the joint 95 % bands."""
     rng, trials, n = np.random.default_rng(0), 20_000, 99

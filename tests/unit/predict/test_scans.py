@@ -67,6 +67,21 @@ def test_nothing_to_predict_is_said(tmp_path, name, sentence):
         scans.find(str(tmp_path / name), "T1")
 
 
+def test_results_in_the_folder_of_scans_are_no_scans(tmp_path):
+    make(tmp_path, "a.nii", "maps/sub-a/anat/sub-a_anomalymap.nii.gz", "more/maps/b.nii")
+    found = scans.find(str(tmp_path), "T1", str(tmp_path / "maps"))
+    assert list(found.scans) == ["sub-a/anat/sub-a", "sub-moremapsb/anat/sub-moremapsb"]
+
+
+def test_links_are_followed_and_those_to_nothing_are_left_out(tmp_path):
+    make(tmp_path, "elsewhere/x.nii", "scans/a.nii")
+    (tmp_path / "scans/more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "scans/b.nii.gz").symlink_to("gone.nii.gz")
+    found = scans.find(str(tmp_path / "scans"), "T1")
+    assert list(found.scans) == ["sub-a/anat/sub-a", "sub-morex/anat/sub-morex"]
+    assert found.left_out == [("b.nii.gz", "is a link to nothing")]
+
+
 def test_unusable_names_are_left_out_with_a_reason(tmp_path):
     make(tmp_path, "good.nii", "bad{x}.nii")
     found = scans.find(str(tmp_path), "T1")
