@@ -98,7 +98,7 @@ def start(name):
 
 
 def compute(name, cores):
-    """Run what a departure reruns, up to maps and metrics of all rows."""
+    """Run what a departure reruns, of all rows."""
     folder, (below, own) = start(name), runs()[name]
     (folder / "overlay.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--snakefile", HOME / "Snakefile"]
@@ -119,15 +119,16 @@ def metrics(config):
 
 
 def targets(config):
-    """The same, and the maps that they are computed from."""
+    """What a run ends with: metrics, maps, and models, since Snakemake lets missing ones be."""
     plan = Plan(config, HOME)
+    models = [plan.paths.model(name, 0) for name in plan.models]
     maps = dict.fromkeys(
         path
         for row in config["rows"]
         for model in plan.networks_of(row)
         for path in plan.anomaly_maps(model, 0)
     )
-    return [*metrics(config), *maps]
+    return [*metrics(config), *maps, *models]
 
 
 def finished(name):

@@ -159,6 +159,17 @@ def test_the_released_run_is_that_of_make_demo_released():
     assert "--configfile config/released.yaml config/demo.yaml" in makefile
 
 
+def test_a_run_ends_with_models_maps_and_metrics():
+    """Models too: one that is missing would not be trained if all that it is for is there."""
+    found = ablation.targets(ablation.configuration("base"))
+    folder = ablation.DEMO.as_posix()
+    assert f"{folder}/models/unet_res-brats/fold-0/model.pt" in found
+    assert f"{folder}/models/spark/fold-0/model.pt" in found
+    assert f"{folder}/scores/unet_res-brats/fold-0/brats21/anomaly_map.npy" in found
+    assert f"{folder}/metrics/perfect/fold-0.tsv" in found
+    assert not any("scores/cddpm" in path or "fold-1" in path for path in found)
+
+
 # Where it runs.
 
 
