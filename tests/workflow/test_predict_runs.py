@@ -8,6 +8,7 @@ import sys
 import time
 
 import bad_scans
+import bids
 import kills
 import numpy as np
 import psutil
@@ -102,6 +103,7 @@ def test_killed_and_started_again(folder):
         assert written == {*about["files"], record.name, record.name.replace("json", "html")}
     again = finish(start(folder))
     assert again[0] == 0 and "Nothing to be done" in again[1]
+    assert bids.errors(folder / "maps", folder / "cache") == []
 
 
 def test_jobs_end_with_a_killed_run(folder):
