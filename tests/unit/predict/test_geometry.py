@@ -19,7 +19,7 @@ from uad.imaging.volumes import Volume
 from uad.predict import native, prepare
 
 # In the place of those of real scans, for a head of 4 mm.
-SPACINGS = dict(zip(geometry.RESOLUTIONS, [(4, 4, 4), (3, 3, 4), (5, 5, 5), (3, 3, 8)]))
+SPACINGS = dict(zip(geometry.RESOLUTIONS, [(4, 4, 4), (3, 3, 4), (5, 5, 5), (3, 3, 6)]))
 CASES = [*geometry.sample(12), *geometry.references()]
 FINEST = geometry.PLAIN | {"resolution": "1 mm", "neck": "neck"}
 
@@ -54,8 +54,8 @@ def masks(head, tmp_path_factory):
     block = small_bundle.SETTINGS["registration"]
     search = settings.build(Registration, block, "registration")
     voxels = np.moveaxis(np.indices(atlas.array.shape), 0, -1)
-    away = np.linalg.norm(4 * (voxels - np.array(atlas.array.shape) / 2 - [4, -3, 3]), axis=-1)
-    ball = atlas.like(np.clip((24 - away) / 8, 0, 1).astype(np.float32))
+    away = np.linalg.norm(4 * (voxels - np.array(atlas.array.shape) / 2 - [3, -3, 2]), axis=-1)
+    ball = atlas.like(np.clip((36 - away) / 8, 0, 1).astype(np.float32))
     found = {}
     for case in CASES:
         folder = tmp_path_factory.mktemp("case")
