@@ -7,9 +7,11 @@
 #   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1
 #   make test    the test suite; test-fast without the demo
 #   make study          the paper's claims on more simulated scans (docs/study.md)
+#   make ablation       what each departure is worth, on one fold of the demo (docs/ablation.md)
 #   make bench          speed, against usual libraries (docs/benchmarks.md)
 #   make mutants        whether the tests notice single faults in the library
 #   make test-tutorials what the tutorials tell, minutes each
+#   make test-fork      the cheap tests in a fork with one more method and data set
 #   make test-faults    the demo while its jobs and Snakemake are killed
 #   make test-slurm     the SLURM profile on a real SLURM
 #   make setup-hdbet    HD-BET for real heads, in an environment of its own
@@ -30,9 +32,9 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: help demo demo-released report new-method try setup run-packages setup-hdbet setup-deepbet recover test test-fast test-tutorials test-envs \
+.PHONY: help demo demo-released report new-method try setup run-packages setup-hdbet setup-deepbet recover test test-fast test-tutorials test-fork test-envs \
   test-faults test-hdbet test-deepbet test-slurm mutants \
-  lint format dag docs study plan bench bench-paper bench-gpu bench-memory clean
+  lint format dag docs study ablation plan bench bench-paper bench-gpu bench-memory clean
 
 # The list at the top of this file.
 help:
@@ -85,7 +87,7 @@ recover:
 	$(BIN)/snakemake --profile slurm --unlock
 
 # Tests that take long, or need what not every machine has, are left out.
-CHEAP = "not demo and not tutorials and not envs and not faults and not hdbet and not deepbet and not slurm"
+CHEAP = "not demo and not tutorials and not fork and not envs and not faults and not hdbet and not deepbet and not slurm"
 
 test: setup
 	$(BIN)/pytest -n 2 -m $(CHEAP)
@@ -105,6 +107,10 @@ test-envs: setup
 # What the tutorials tell, from nothing to a row of the table.
 test-tutorials: setup
 	$(BIN)/pytest -m tutorials
+
+# The cheap tests in a copy with one more method and one more data set; as long as test-fast.
+test-fork: setup
+	$(BIN)/pytest -m fork
 
 test-hdbet: setup setup-hdbet
 	$(BIN)/pytest -m hdbet
@@ -143,6 +149,11 @@ dag: setup plan
 study: $(VENV)/.run-packages
 	$(BIN)/snakemake --cores all --scheduler greedy --configfile config/demo.yaml config/study.yaml
 	PYTHONPATH=src $(BIN)/python benchmarks/study.py
+
+# Departures turned one at a time, into docs/ablation.md; hours on two cores. From the finished demo, if
+# there is one; a few: make ablation ABLATION="frozen lesions".
+ablation: $(VENV)/.run-packages
+	PYTHONPATH=src $(BIN)/python benchmarks/ablation.py $(ABLATION)
 
 # The table of keys in config/README.md, from the schema.
 docs: setup

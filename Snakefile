@@ -15,12 +15,21 @@ include: "workflow/rules/simulate.smk"
 include: "workflow/rules/preprocess.smk"
 include: "workflow/rules/quality.smk"
 include: "workflow/rules/split.smk"
+include: "workflow/rules/patients.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/whom.smk"
+include: "workflow/rules/multiverse.smk"
 include: "workflow/rules/bundle.smk"
+include: "workflow/rules/share.smk"
+
+
+if config["planted"]:
+
+    include: "workflow/rules/planted.smk"
 
 
 if config["predict"]:
@@ -35,6 +44,7 @@ localrules:
     all,
     check,
     download,
+    estimate,
     export,
     fetch,
     preprocess,
@@ -42,6 +52,8 @@ localrules:
     table1,
     figures,
     bundle,
+    share,
+    multiverse,
 
 
 rule all:
@@ -49,6 +61,8 @@ rule all:
     input:
         rules.table1.input,
         rules.figures.input,
+        figures.whom(),
+        figures.multiverse_page(),
         rules.front_page.output,
 
 

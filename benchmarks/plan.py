@@ -1,8 +1,9 @@
 """The dry run of the paper's workflow on empty files with the native names of the data sets.
 
-python benchmarks/plan.py    (make plan)
+python benchmarks/plan.py           (make plan)
+python benchmarks/plan.py 10000     the same run with so many BraTS scans
 
-prints its jobs, and how many submissions they are on a cluster.
+prints its jobs, and how many submissions they are on a cluster; or time and memory of planning.
 """
 
 import json
@@ -62,26 +63,32 @@ def submissions(output):
     return Counter(group or rule for group, rule in found if rule != "all")
 
 
-def dry_run(folder, *arguments):
+def dry_run(folder, *arguments, counts=COUNTS):
     """What Snakemake prints about the whole paper, and a last line from `MEASURED`."""
     overlay = Path(folder) / "overlay.yaml"
-    changes = stand_ins(Path(folder), COUNTS) | {"results": f"{folder}/results"}
+    changes = stand_ins(Path(folder), counts) | {"results": f"{folder}/results"}
     overlay.write_text(yaml.safe_dump(changes), encoding="utf-8")
     python = sys.executable
     command = [python, "-m", "snakemake", "-n", *arguments, "--configfile", str(overlay)]
     return subprocess.check_output([python, "-c", MEASURED, *command], text=True)
 
 
-def measure():
+def measure(counts=COUNTS):
     """Jobs per rule, wall and processor seconds and peak memory in GiB of the dry run."""
+    words = ("--cores", "2", "--quiet", "rules")
     with tempfile.TemporaryDirectory() as folder:
         output = []
-        wall = seconds(lambda: output.append(dry_run(folder, "--cores", "2", "--quiet", "rules")))
+        wall = seconds(lambda: output.append(dry_run(folder, *words, counts=counts)))
     processor, gib = json.loads(output[0].splitlines()[-1])
     return job_counts(output[0]), wall, processor, gib
 
 
-def main():
+def main(scans=None):
+    """Print the paper's jobs, or time and memory of planning with so many BraTS scans."""
+    if scans:
+        jobs, _, processor, gib = measure(COUNTS | {"brats21": scans})
+        print(f"{jobs['total']} jobs, planned in {processor:.0f} s of a processor, {gib:.2f} GiB")
+        return
     jobs, wall, _, gib = measure()
     with tempfile.TemporaryDirectory() as folder:
         submitted = submissions(dry_run(folder, "--profile", "slurm"))
@@ -95,4 +102,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

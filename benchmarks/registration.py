@@ -220,7 +220,7 @@ def simulated(n):
         at = np.linspace(0, len(listed) - 1, -(-n // len(STUDY))).astype(int)[i // len(STUDY)]
         scan = listed[at]
         about = (dataset, scan, names.age(scan, SEED), SEED, head)
-        target = brain if scans.NATIVE[dataset].brain_only else whole
+        target = brain if scans.native_of(dataset).brain_only else whole
 
         def made(about=about):
             return volume(scans.simulate(*about).image), scans.true_affine(*about)

@@ -3,7 +3,8 @@
 Arguments are Snakemake's. Results, data, configuration and ``.snakemake`` are those of the current
 folder; the workflow's own folder is only read.
 
-``uad predict SCANS OUT --bundle FILE`` is ``sadm predict`` in the words of a user who has a bundle.
+``uad predict SCANS OUT --bundle FILE`` is ``sadm predict`` in the words of a user who has a bundle;
+``uad compare FILES`` lays runs of several labs side by side.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 from snakemake.cli import main as snakemake
 
 from uad.base import locks
+from uad.base.errors import InputError
 from uad.predict.settings import BRAIN_MASKS
 
 # Laid out alike in a checkout and where the package is installed.
@@ -40,9 +42,9 @@ def start(arguments: list[str]) -> None:
 
 
 def predict() -> None:
-    """The command ``uad``: anomaly maps of scans by a bundle."""
+    """The command ``uad``: anomaly maps of scans by a bundle, and runs of several labs compared."""
     parser = argparse.ArgumentParser(prog="uad", description="Anomaly maps of brain MRI scans.")
-    commands = parser.add_subparsers(required=True, metavar="predict")
+    commands = parser.add_subparsers(required=True, dest="command", metavar="predict | compare")
     command = commands.add_parser(
         "predict",
         help="maps of scans on these scans (docs/predict.md)",
@@ -58,7 +60,23 @@ def predict() -> None:
     )
     command.add_argument("--atlas", help="folder with T1.nii and T1_brain.nii of the atlas")
     command.add_argument("--cores", default="all", help="default: all")
+    command = commands.add_parser(
+        "compare", help="runs of several labs side by side, or as one (docs/compare.md)"
+    )
+    command.add_argument("runs", nargs="+", help="files that snakemake share wrote, two or more")
+    command.add_argument("--out", default="compared", help="folder (default: compared)")
     arguments, others = parser.parse_known_args()
+    if arguments.command == "predict":
+        predict_once(arguments, others)
+    if others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    if len(arguments.runs) < 2:
+        parser.error("compare needs two files or more")
+    compare(arguments.runs, arguments.out)
+
+
+def predict_once(arguments: argparse.Namespace, others: list[str]) -> None:
+    """Run `predict`, unless another is writing into the same folder; ends the process."""
     work = Path(arguments.out, "work")
     work.mkdir(parents=True, exist_ok=True)
     lock = locks.acquire(work / "lock")
@@ -66,6 +84,17 @@ def predict() -> None:
         sys.exit(f"{arguments.out}: another `uad predict` is writing here; please wait for it")
     with lock:
         start([*words(arguments), *AGAIN, *others])
+
+
+def compare(runs: list[str], out: str) -> None:
+    """Write what runs of several labs say of each other; ends the process at a mistake."""
+    from uad.report import labs  # what predictions do without
+
+    try:
+        for sentence in labs.compare(runs, out, HOME):
+            print(sentence)
+    except InputError as error:
+        sys.exit(f"uad compare: {error}")
 
 
 def words(arguments: argparse.Namespace) -> list[str]:

@@ -98,6 +98,16 @@ def test_random_extractor_on_real_data(checkout, tmp_path):
     assert str(tmp_path / "raw/rd.pth") not in done.stdout
 
 
+def test_a_data_set_is_preprocessed_in_batches(checkout, tmp_path):
+    path = checkout.overlay(**stand_ins(tmp_path / "raw", {"ixi": 3, "brats21": 10, "atlas_v2": 3}))
+    jobs = plan(
+        checkout, "results/packed/brats21/image.npy", "--batch", "pack=1/2", configfiles=[path]
+    )
+    # The last part, which packs, is planned when the others are there.
+    assert jobs["register_to_sri24"] == jobs["downsample"] == 5
+    assert "pack" not in jobs
+
+
 def test_demo(checkout):
     jobs = plan(checkout, configfiles=["config/demo.yaml"])
     assert "strip_skull_hd_bet" not in jobs
@@ -433,24 +443,23 @@ def test_missing_modality_is_named(checkout):
     assert "modality is T2, but only T1 scans are simulated" in done.stdout + done.stderr
 
 
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
 def test_example_on_real_brains(checkout):
     # As docs/real_brains.md has it: 20 healthy subjects and two patients, on the paths of the file.
     example = ROOT / "docs/examples/real_brains.yaml"
     overlay = yaml.safe_load(example.read_text())
     files = [*overlay["atlas"].values()]
-    files += [
-        f"{overlay['datasets']['ixi']['folder']}/IXI{i:03d}-Guys-{i:04d}-T1.nii.gz"
-        for i in range(1, 21)
-    ]
-    files += [
-        f"{overlay['datasets']['brats21']['folder']}/BraTS2021_{i:05d}/BraTS2021_{i:05d}_{what}.nii.gz"
-        for i in (1, 2)
-        for what in ("t1", "seg")
-    ]
+    for name, n in (("volunteers", 20), ("glioma", 2)):
+        table = overlay["datasets"][name]["table"]
+        lines = [f"S{i}\tS{i}.nii.gz\tS{i}_mask.nii.gz" for i in range(n)]
+        files += [f"{Path(table).parent}/{file}" for line in lines for file in line.split()[1:]]
+        write(checkout.folder / table, "\n".join(["subject\timage\tlesion", *lines, ""]))
     for file in files:
-        path = checkout.folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        write(checkout.folder / file, "")
     jobs = plan(checkout, configfiles=["config/demo.yaml", example])
     assert jobs["register_to_sri24"] == jobs["strip_skull"] == 22
     assert jobs["pretrain"] == 1 and jobs["train_model"] == 4
@@ -471,7 +480,7 @@ def test_maps_made_elsewhere(checkout, tmp_path):
     changes = stand_ins(tmp_path / "raw", dict.fromkeys(COUNTS, 3))
     changes |= {
         "external": {"mine": {"folder": str(tmp_path / "maps")}},
-        "rows": {"mine": {"block": "I", "label": "mine", "healthy": "none", "maps": ["mine"]}},
+        "rows": {"mine": {"block": "I", "label": "mine", "healthy": False, "maps": ["mine"]}},
         "table": {"rows": ["mine", "intensity"], "claims": None},
         "folds": [0, 1],
     }

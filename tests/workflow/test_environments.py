@@ -70,7 +70,7 @@ def constraints(*names):
 
 def environment(text):
     """File that a rule names; every rule that does work names one."""
-    (path,) = re.findall(r'conda:\n        "([^"]+)"', text)
+    (path,) = re.findall(r'conda:\n        (?:plan\.environment\()?"([^"]+)"', text)
     return (ROOT / "workflow/rules" / path).resolve()
 
 

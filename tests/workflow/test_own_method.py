@@ -68,9 +68,10 @@ def fork(checkout, config):
 
 @pytest.mark.tutorials
 def test_it_gets_a_row_of_the_table(with_method):
-    checked = python(with_method, "-m", "uad.contract", "own/mine.yaml")
+    checked = python(with_method, "-m", "uad.contract", "own/mine.yaml", timeout=3600)
     assert "passed" in checked and "failed" not in checked
-    done = with_method.snakemake("table1", "results/try/methods/mine.html", configfiles=TRY)
+    wanted = ("table1", "results/try/methods/mine.html")
+    done = with_method.snakemake(*wanted, configfiles=TRY, timeout=7200)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     results = with_method.folder / "results/try"
     table = pd.read_csv(results / "tables/table1.csv").set_index("method")

@@ -21,12 +21,13 @@ rule inventory:
     resources:
         **growing(mem_mb=6000, runtime=60),
     params:
+        archive=cohort.archive,
         known=cohort.known,
         cases=cohort.cases,
+        lesion_labels=cohort.lesion_labels,
         assume_orientation=cohort.assume_orientation,
         counts=lambda wildcards: config["splits"][wildcards.dataset],
-        modality=config["modality"],
-        code=plan.dataset_code("take_inventory.py"),
+        code=plan.code("take_inventory.py"),
     script:
         "../scripts/take_inventory.py"
 
@@ -82,3 +83,27 @@ rule check:
         code=plan.code("check.py"),
     script:
         "../scripts/check.py"
+
+
+# No output, for the same reason. It plans the run as Snakemake would, beside a run that is under way too.
+rule estimate:
+    log:
+        paths.log("estimate"),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 16
+    resources:
+        **growing(mem_mb=(16000, 32000), runtime=60),
+    params:
+        config=config,
+        subjects={dataset: cohort.n_subjects(dataset) for dataset in PLAN.datasets},
+        shape=plan.volume_shape,
+        outside=plan.every_outside,
+        cores=lambda wildcards, threads: threads,
+        snakefile=workflow.main_snakefile,
+        configfiles=workflow.overwrite_configfiles,
+        overwrite=lambda wildcards: workflow.config_settings.overwrite_config,
+        shipped=plan.resource("workflow/resources/seconds.tsv"),
+        code=plan.code("estimate.py"),
+    script:
+        "../scripts/estimate.py"

@@ -23,7 +23,8 @@ from uad.data import downloads
 from uad.plan import config as settings, host
 from uad.plan.figures import Figures, costs
 from uad.plan.overlays import with_defaults
-from uad.plan.plan import HEALTHY, Plan
+from uad.plan.plan import Plan
+from uad.plan.planted import Planted
 from uad.plan.requests import Raising, Requests, raising
 from uad.report import earlier_page
 
@@ -41,7 +42,7 @@ planned(settings.check)(config, [Path(path).parent for path in workflow.overwrit
 
 PLAN = planned(Plan)(config, HOME)
 plan, cohort, figures = map(planned, (PLAN, PLAN.cohort, Figures(PLAN)))
-external = planned(PLAN.external)
+external, planted = map(planned, (PLAN.external, Planted(PLAN)))
 asked = Requests(config)
 growing, gpus, local_gpus = asked.growing, asked.gpus, asked.local_gpus
 paths = PLAN.paths
@@ -73,7 +74,7 @@ if not workflow.non_local_exec and "gpu" not in workflow.global_resources:
 
 
 wildcard_constraints:
-    dataset="|".join([*PLAN.datasets, "draem"]),
+    dataset="|".join([*PLAN.datasets, *settings.MADE]),
     subject="[A-Za-z0-9]+",
     model="|".join(PLAN.models) or "none",
     method="|".join(PLAN.trained) or "none",

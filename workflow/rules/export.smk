@@ -10,7 +10,7 @@ rule export_nnunet:
     log:
         paths.log("export_nnunet/{number}_{dataset}"),
     wildcard_constraints:
-        dataset="|".join(PLAN.split_datasets),
+        dataset="|".join(PLAN.exported),
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -31,10 +31,10 @@ use rule export_nnunet as export_bids with:
     log:
         paths.log("export_bids/{dataset}"),
     wildcard_constraints:
-        dataset="|".join(PLAN.split_datasets),
+        dataset="|".join(PLAN.exported),
 
 
 rule export:
     input:
-        [paths.nnunet(501 + i, name) for i, name in enumerate(PLAN.split_datasets)],
-        [paths.bids(name) for name in PLAN.split_datasets],
+        [paths.nnunet(501 + i, name) for i, name in enumerate(PLAN.exported)],
+        [paths.bids(name) for name in PLAN.exported],

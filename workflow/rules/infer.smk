@@ -13,7 +13,7 @@ rule reconstruct:
     benchmark:
         paths.benchmark("reconstruct/{model}/fold-{fold}/{dataset}")
     conda:
-        "../../envs/torch.yaml"
+        plan.environment("../../envs/torch.yaml")
     threads: config["threads"]["infer"]
     resources:
         **growing(mem_mb=8000, runtime=600),
@@ -50,7 +50,7 @@ rule score:
     wildcard_constraints:
         model="|".join(name for name in PLAN.models if name not in PLAN.reconstructing) or "none",
     conda:
-        "../../envs/torch.yaml"
+        plan.environment("../../envs/torch.yaml")
     threads: config["threads"]["infer"]
     resources:
         **growing(mem_mb=8000, runtime=600),
@@ -94,7 +94,7 @@ rule import_maps:
         with_training=[plan.tuned_on_training(dataset) for dataset in PLAN.test_datasets],
         found=external.found,
         ways=external.ways,
-        prepared={name: cohort.layout(name) == "prepared" for name in PLAN.datasets},
+        prepared=external.prepared(),
         settings=PLAN.downsampling,
         code=plan.code("import_maps.py"),
     script:

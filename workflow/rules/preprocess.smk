@@ -70,6 +70,32 @@ rule strip_skull:
         "../scripts/strip_skull.py"
 
 
+rule strip_skull_given:
+    input:
+        unpack(cohort.given_brain),
+        image=rules.register_to_sri24.output.image,
+        transform=rules.register_to_sri24.output.transform,
+    output:
+        mask=paths.of_subject("brain"),
+    log:
+        paths.log("strip_skull_given/{dataset}/{subject}"),
+    wildcard_constraints:
+        dataset=plan.extracted_by("given"),
+    priority: 1
+    group:
+        "subject"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=2000, runtime=10),
+    params:
+        assume_orientation=cohort.assume_orientation,
+        code=plan.code("carry_brain_mask.py"),
+    script:
+        "../scripts/carry_brain_mask.py"
+
+
 rule strip_skull_hd_bet:
     input:
         image=rules.register_to_sri24.output.image,
@@ -209,6 +235,8 @@ rule pack:
     params:
         subjects=cohort.rows,
         left_out=cohort.not_usable,
+        described_by=cohort.metadata_module,
+        title=cohort.title_in_errors,
         code=plan.dataset_code("pack.py"),
     script:
         "../scripts/pack.py"

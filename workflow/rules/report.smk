@@ -35,7 +35,7 @@ rule plot_cohort:
 rule plot_splits:
     input:
         splits=plan.splits(PLAN.split_datasets),
-        ages=paths.packed_file(HEALTHY, "subjects.tsv"),
+        known=[paths.packed_file(name, "subjects.tsv") for name in config["healthy"]],
     output:
         report(
             paths.figure("splits.png"),
@@ -53,6 +53,7 @@ rule plot_splits:
     params:
         **shown("plot_splits.py"),
         datasets=PLAN.split_datasets,
+        healthy=config["healthy"],
     script:
         "../scripts/plot_splits.py"
 
@@ -129,12 +130,73 @@ rule collect_cases:
     params:
         row=plan.row_parameters,
         parts=figures.parts,
+        chosen_by=figures.chosen_by,
         test_sets={name: PLAN.test_sets[name] for name in figures.case_sets},
         fold=figures.fold,
         seed=config["seed"],
         code=plan.row_code("collect_cases.py"),
     script:
         "../scripts/collect_cases.py"
+
+
+rule collect_maps:
+    input:
+        unpack(figures.map_files),
+    output:
+        paths.map_pictures("{row}"),
+    log:
+        paths.log("collect_maps/{row}"),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=2000, runtime=120),
+    params:
+        row=plan.row_parameters,
+        test_sets=PLAN.test_sets,
+        fold=figures.fold,
+        seed=config["seed"],
+        code=plan.row_code("collect_maps.py"),
+    script:
+        "../scripts/collect_maps.py"
+
+
+rule detail_pages:
+    input:
+        metrics=plan.of_every_row(),
+        pooled=plan.of_every_row("pooled"),
+        test_splits=plan.splits(),
+        packed=[path for name in PLAN.test_sets.values() for path in paths.packed(name)],
+        quality=[paths.quality(PLAN.test_sets[name], "tsv") for name in PLAN.registered_sets],
+        histories=plan.of_models("history.tsv", PLAN.learning),
+        maps=[paths.map_pictures(row) for row in figures.scored],
+    output:
+        rows=[paths.row_page(row) for row in config["rows"]],
+        sets=[paths.subjects_page(name) for name in PLAN.test_sets],
+        subjects=[directory(paths.subject_pages(name)) for name in PLAN.test_sets],
+    log:
+        paths.log("detail_pages"),
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=4000, runtime=60),
+    params:
+        **shown(
+            "detail_pages.py",
+            "row_page.html.j2",
+            "subject_page.html.j2",
+            "subjects_page.html.j2",
+        ),
+        rows=config["rows"],
+        test_sets=PLAN.test_sets,
+        registered=PLAN.registered_sets,
+        fold=figures.fold,
+        folds=PLAN.folds,
+        epochs={model: PLAN.epochs[model] for model in PLAN.learning},
+        models=figures.models_by_row(),
+    script:
+        "../scripts/detail_pages.py"
 
 
 rule plot_cases:
@@ -145,7 +207,7 @@ rule plot_cases:
             paths.figure("cases_{test_set}.png"),
             caption="../report/cases.rst",
             category="4 Figures",
-            labels={"result": "SADM_res, in-domain (Fig. 2)", "of": "{test_set}"},
+            labels={"result": "cases, in-domain (Fig. 2)", "of": "{test_set}"},
         ),
     log:
         paths.log("plot_cases/{test_set}"),
@@ -189,8 +251,8 @@ rule plot_comparison:
 
 rule plot_synthetic:
     input:
-        packed=paths.packed("draem"),
-        split=paths.split("draem"),
+        packed=paths.packed(settings.SYNTHETIC),
+        split=paths.split(settings.SYNTHETIC),
     output:
         report(
             paths.figure("synthetic.png"),
@@ -243,7 +305,7 @@ rule plot_weights:
             paths.figure("weights.svg"),
             caption="../report/weights.rst",
             category="4 Figures",
-            labels={"result": "weight of the residual map (Fig. 5)", "of": "SADM_res"},
+            labels={"result": "weight of the residual map (Fig. 5)", "of": "references"},
         ),
         table=paths.figure("beta.tsv"),
     log:
@@ -256,6 +318,7 @@ rule plot_weights:
     params:
         **shown("plot_weights.py"),
         rows=figures.weighted,
+        ends=figures.ends,
         folds=PLAN.folds,
         test_sets=list(PLAN.test_sets),
     script:
@@ -271,7 +334,7 @@ rule plot_precision_recall:
             paths.figure("precision_recall.svg"),
             caption="../report/precision_recall.rst",
             category="4 Figures",
-            labels={"result": "precision and recall", "of": "cDDPM, Unet_res, SADM_res"},
+            labels={"result": "precision and recall", "of": "references"},
         ),
         table=paths.figure("precision_recall.tsv"),
     log:
@@ -284,6 +347,7 @@ rule plot_precision_recall:
     params:
         **shown("plot_precision_recall.py"),
         labels=figures.labels_of(figures.curves),
+        single=figures.single,
         fold=figures.fold,
         test_sets=list(PLAN.test_sets),
     script:
@@ -299,7 +363,7 @@ rule plot_lesion_volume:
             paths.figure("lesion_volume.svg"),
             caption="../report/lesion_volume.rst",
             category="4 Figures",
-            labels={"result": "Dice against lesion volume", "of": "cDDPM, SADM_res"},
+            labels={"result": "Dice against lesion volume", "of": "references"},
         ),
     log:
         paths.log("plot_lesion_volume"),
@@ -340,6 +404,7 @@ rule tabulate_deviations:
             key: config[key]
             for key in (
                 "datasets",
+                "healthy",
                 "preprocessing",
                 "splits",
                 "synthetic",
@@ -419,6 +484,7 @@ rule front_page:
         rules.compare.output,
         rules.judge_claims.output if PLAN.claims else [],
         rules.figures.input,
+        rules.detail_pages.output,
         rules.write_methods.output,
         rules.record_provenance.output,
     output:

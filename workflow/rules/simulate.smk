@@ -34,7 +34,7 @@ rule simulate_ixi:
     params:
         dataset="ixi",
         seed=config["simulation"] and config["simulation"]["seed"],
-        code=plan.code("simulate_scan.py"),
+        code=plan.code("simulate_scan.py", "uad.simulation.counterparts.ixi"),
     script:
         "../scripts/simulate_scan.py"
 
@@ -47,7 +47,7 @@ use rule simulate_ixi as simulate_brats21 with:
     params:
         dataset="brats21",
         seed=config["simulation"] and config["simulation"]["seed"],
-        code=plan.code("simulate_scan.py"),
+        code=plan.code("simulate_scan.py", "uad.simulation.counterparts.brats21"),
 
 
 use rule simulate_ixi as simulate_atlas_v2 with:
@@ -58,7 +58,7 @@ use rule simulate_ixi as simulate_atlas_v2 with:
     params:
         dataset="atlas_v2",
         seed=config["simulation"] and config["simulation"]["seed"],
-        code=plan.code("simulate_scan.py"),
+        code=plan.code("simulate_scan.py", "uad.simulation.counterparts.atlas_v2"),
 
 
 use rule simulate_ixi as simulate_mslub with:
@@ -71,7 +71,7 @@ use rule simulate_ixi as simulate_mslub with:
     params:
         dataset="mslub",
         seed=config["simulation"] and config["simulation"]["seed"],
-        code=plan.code("simulate_scan.py"),
+        code=plan.code("simulate_scan.py", "uad.simulation.counterparts.mslub"),
 
 
 use rule simulate_ixi as simulate_wmh with:
@@ -82,7 +82,7 @@ use rule simulate_ixi as simulate_wmh with:
     params:
         dataset="wmh",
         seed=config["simulation"] and config["simulation"]["seed"],
-        code=plan.code("simulate_scan.py"),
+        code=plan.code("simulate_scan.py", "uad.simulation.counterparts.wmh"),
 
 
 rule simulate_demographics:
@@ -96,7 +96,8 @@ rule simulate_demographics:
     resources:
         **growing(mem_mb=500, runtime=5),
     params:
-        simulation=config["simulation"],
-        code=plan.code("simulate_demographics.py"),
+        n=config["simulation"] and config["simulation"]["subjects"].get("ixi"),
+        seed=config["simulation"] and config["simulation"]["seed"],
+        code=plan.code("simulate_demographics.py", "uad.simulation.counterparts.ixi"),
     script:
         "../scripts/simulate_demographics.py"

@@ -1,4 +1,5 @@
-"""Subjects to folds, the leak report, and the synthetic test set that follows IXI's folds."""
+"""Subjects to folds, the leak report, and the data sets made of healthy ones: all of several in one,
+and the synthetic test set that follows their folds."""
 
 
 rule make_splits:
@@ -20,12 +21,14 @@ rule make_splits:
         **growing(mem_mb=500, runtime=5),
     params:
         scheme=cohort.split_scheme,
+        stratum=cohort.stratum,
+        title=cohort.title_in_errors,
         purge_leakage=PLAN.released_lists.get("purge_leakage", False),
         counts=lambda wildcards: config["splits"][wildcards.dataset],
         folds=config["splits"]["folds"],
         needed=cohort.needed_folds,
         seed=config["seed"],
-        code=plan.dataset_code("make_splits.py"),
+        code=plan.code("make_splits.py"),
     script:
         "../scripts/make_splits.py"
 
@@ -56,21 +59,50 @@ rule audit_splits:
         folds=config["splits"]["folds"],
         needed=cohort.needed_folds,
         released=PLAN.released_lists.get("folder"),
+        # Cohorts of one's own are in no released list.
+        listed=[name for name in PLAN.datasets if not PLAN.cohort.is_own(name)],
     script:
         "../scripts/audit_splits.py"
 
 
+# Several healthy data sets are one to all that train and test on it.
+rule pool_healthy:
+    input:
+        packed=[path for name in config["healthy"] for path in paths.packed(name)],
+        subjects=[paths.packed_file(name, "subjects.tsv") for name in config["healthy"]],
+        splits=plan.splits(config["healthy"]),
+    output:
+        image=paths.packed_file(settings.POOLED, "image.npy"),
+        brain=paths.packed_file(settings.POOLED, "brain.npy"),
+        lesion=paths.packed_file(settings.POOLED, "lesion.npy"),
+        subjects=paths.packed_file(settings.POOLED, "subjects.tsv"),
+        split=paths.split(settings.POOLED),
+    log:
+        paths.log("pool_healthy"),
+    priority: 1
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=2000, runtime=60),
+    params:
+        datasets=config["healthy"],
+        code=plan.code("pool_healthy.py"),
+    script:
+        "../scripts/pool_healthy.py"
+
+
 rule synthesize:
     input:
-        image=paths.packed_file(HEALTHY, "image.npy"),
-        others=paths.packed(HEALTHY),
-        split=paths.split(HEALTHY),
+        image=paths.packed_file(PLAN.healthy, "image.npy"),
+        others=paths.packed(PLAN.healthy),
+        split=paths.split(PLAN.healthy),
     output:
-        image=paths.packed_file("draem", "image.npy"),
-        brain=paths.packed_file("draem", "brain.npy"),
-        lesion=paths.packed_file("draem", "lesion.npy"),
-        subjects=paths.packed_file("draem", "subjects.tsv"),
-        split=paths.split("draem"),
+        image=paths.packed_file(settings.SYNTHETIC, "image.npy"),
+        brain=paths.packed_file(settings.SYNTHETIC, "brain.npy"),
+        lesion=paths.packed_file(settings.SYNTHETIC, "lesion.npy"),
+        subjects=paths.packed_file(settings.SYNTHETIC, "subjects.tsv"),
+        split=paths.split(settings.SYNTHETIC),
     log:
         paths.log("synthesize"),
     conda:

@@ -15,7 +15,7 @@ rule train_model:
     wildcard_constraints:
         model=PLAN.of_rule(),
     conda:
-        "../../envs/torch.yaml"
+        plan.environment("../../envs/torch.yaml")
     threads: config["threads"]["train"]
     resources:
         **growing(mem_mb=(16000, 32000), runtime=720),

@@ -11,7 +11,7 @@ with logs.job(snakemake.log[0]):
     if params.released is not None:
         listed = {
             name: released.rows(params.released, name, params.folds, params.needed)
-            for name in params.datasets
+            for name in params.listed
         }
     lines = dict(zip(params.datasets, map(joined.record, inputs.inventories)))
     same = leakage.Same(inventory.twins(lines, "image"))

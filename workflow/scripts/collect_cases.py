@@ -9,7 +9,7 @@ with logs.job(snakemake.log[0]) as log:
     stored = scores.stored(inputs, datasets, row["networks"], row["reconstructing"])
     collected = {}
     for (test_set, dataset), path in zip(params.test_sets.items(), inputs.metrics):
-        cohort, chooses = scores.Cohort(stored[dataset], params.fold), f"sadm_res-{test_set}"
+        cohort, chooses = scores.Cohort(stored[dataset], params.fold), params.chosen_by[test_set]
         tested = cohort.subjects("test")
         metrics = complete.of_test_set(path, chooses, params.fold, test_set, tested)
         subjects = cases.choose(metrics)

@@ -8,7 +8,6 @@ from uad.data import datasets, drawing, released
 
 with logs.job(snakemake.log[0]) as log:
     dataset, inputs, params = snakemake.wildcards.dataset, snakemake.input, snakemake.params
-    module = datasets.load(dataset)
     table, excluded = tsv.read(inputs.subjects), tsv.read(inputs.excluded)
     rows = None
     if params.scheme == "paper":
@@ -20,7 +19,7 @@ with logs.job(snakemake.log[0]) as log:
         if rows is None:
             split = drawing.clean(
                 subjects=table["subject"],
-                strata=table[module.STRATUM] if module.STRATUM else [""] * len(table),
+                strata=table[params.stratum] if params.stratum else [""] * len(table),
                 n_train=params.counts["train"],
                 n_val=params.counts["val"],
                 n_test=params.counts["test"],
@@ -31,7 +30,7 @@ with logs.job(snakemake.log[0]) as log:
             split = drawing.from_lists(rows, table["subject"], params.purge_leakage, params.needed)
     except InputError as error:
         raise InputError(
-            f"{module.TITLE}: {error}; {len(excluded)} were left out or excluded, "
+            f"{params.title}: {error}; {len(excluded)} were left out or excluded, "
             f"{inputs.excluded} says why"
         ) from error
     tsv.write(split, snakemake.output.split, sealed=True)

@@ -12,6 +12,7 @@ with logs.job(snakemake.log[0]):
         table,
         {row: canvas.row_label(row, label) for row, label in params.labels.items()},
         dict(zip(params.test_sets, colours.COLOURS)),
+        params.single,
     )
     canvas.heading(figure, "Precision and recall, pooled voxels", params.simulated)
     canvas.save(figure, snakemake.output.figure)

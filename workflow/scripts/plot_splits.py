@@ -1,4 +1,4 @@
-"""Rule plot_splits: subjects per role and fold of every data set, and ages per role of IXI."""
+"""Rule plot_splits: subjects per role and fold of every data set, ages per role if healthy."""
 
 from uad.base import logs, tsv
 from uad.data import splits
@@ -9,7 +9,10 @@ with logs.job(snakemake.log[0]):
     tables = dict(zip(params.datasets, map(tsv.read, snakemake.input.splits)))
     for table in tables.values():
         splits.check(table)
-    ages = tsv.read(snakemake.input.ages).set_index("subject")["age"]
+    known = dict(zip(params.healthy, map(tsv.read, snakemake.input.known)))
+    ages = {
+        name: table.set_index("subject")["age"] for name, table in known.items() if "age" in table
+    }
     figure = plots.subjects_per_role(tables, ages)
     canvas.heading(figure, "Splits", params.simulated)
     canvas.save(figure, snakemake.output[0])

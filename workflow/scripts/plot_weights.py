@@ -7,7 +7,7 @@ with logs.job(snakemake.log[0]):
     inputs, params = snakemake.input, snakemake.params
     tested = joined.Tested(inputs.test_splits, params.test_sets, params.folds)
     table = plots.mean_weights(joined.weights(inputs.weights, params.rows, params.folds, tested))
-    figure = plots.weights(table, dict(zip(params.test_sets, colours.COLOURS)))
+    figure = plots.weights(table, dict(zip(params.test_sets, colours.COLOURS)), params.ends)
     canvas.heading(figure, "Weight of the residual map", params.simulated)
     canvas.save(figure, snakemake.output.figure)
     tsv.write(table, snakemake.output.table)

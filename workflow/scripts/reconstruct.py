@@ -14,4 +14,5 @@ with logs.job(snakemake.log[0]):
         seed=params.seed,
         job=jobs.of_rule(snakemake),
         output=snakemake.output[0],
+        original=inputs.get("original", ()),
     )

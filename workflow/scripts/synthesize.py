@@ -1,4 +1,4 @@
-"""Rule synthesize: the synthetic (DRAEM) test set from IXI's test and validation volumes."""
+"""Rule synthesize: the synthetic (DRAEM) test set from healthy test and validation volumes."""
 
 from pathlib import Path
 

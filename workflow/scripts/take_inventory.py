@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 from uad.base import files, logs
-from uad.data import datasets, inventory, reading
+from uad.data import inventory, reading
 
 with logs.job(snakemake.log[0]) as log:
-    params, module = snakemake.params, datasets.load(snakemake.wildcards.dataset)
+    params = snakemake.params
     scans = Path(snakemake.output.scans)
     known = json.loads(scans.read_text(encoding="utf-8")) if scans.exists() else []
     found = list(
@@ -15,7 +15,7 @@ with logs.job(snakemake.log[0]) as log:
             [reading.Case(*case) for case in params.cases],
             reading.Reading(
                 params.known["layout"],
-                module.LESION_LABELS,
+                params.lesion_labels,
                 params.assume_orientation,
                 params.code,
             ),
@@ -24,12 +24,7 @@ with logs.job(snakemake.log[0]) as log:
         )
     )
     line = {
-        "title": module.TITLE,
-        "licence": module.LICENCE,
-        "source": module.SOURCE,
-        "citation": module.CITATION,
-        "modality": params.modality,
-        "cases": module.CASES.get(params.modality, 0),
+        **params.archive,
         "needed": inventory.needed(params.counts),
         **params.known,
         **inventory.line(found, params.known["folder"]),

@@ -134,9 +134,23 @@ class Paths:
         suffix = "" if of == "subjects" else f"_{of}"
         return f"{self.root}/metrics/{row}/fold-{fold}{suffix}.tsv"
 
+    @property
+    def planted_lesions(self) -> str:
+        """Which lesions were planted into which scans."""
+        return self.packed_file("planted", "lesions.tsv")
+
+    def detected(self, row: str, fold: int | str) -> str:
+        """What a row sees of every planted lesion."""
+        return f"{self.root}/planted/{row}/fold-{fold}.tsv"
+
     def bundle(self, row: str) -> str:
         """A row's models in one file, to be handed on."""
         return f"{self.root}/bundles/{row}.zip"
+
+    @property
+    def shared(self) -> str:
+        """A run's numbers in one file, to be compared with another lab's."""
+        return f"{self.root}/share.zip"
 
     # Report.
 
@@ -147,6 +161,34 @@ class Paths:
     def weights(self, row: str, fold: int | str) -> str:
         """[DICE] of subjects against the weight of a row's residual map."""
         return f"{self.root}/figures/data/weights/{row}/fold-{fold}.tsv"
+
+    def places(self, dataset: str) -> str:
+        """Where the lesions of a data set are."""
+        return f"{self.root}/figures/data/places/{dataset}.tsv"
+
+    def multiverse(self, row: str, fold: int | str) -> str:
+        """Means of a row in each combination of choices of the evaluation."""
+        return f"{self.root}/figures/data/multiverse/{row}/fold-{fold}.tsv"
+
+    def calibration(self, row: str, fold: int | str, of: str) -> str:
+        """Healthy subjects' ``rates`` above thresholds, and probabilities in ``bins``."""
+        return f"{self.root}/figures/data/calibration/{row}/fold-{fold}_{of}.tsv"
+
+    def map_pictures(self, row: str) -> str:
+        """Pictures of a row's anomaly maps, for the pages of subjects."""
+        return f"{self.root}/figures/data/maps/{row}.zip"
+
+    def row_page(self, row: str) -> str:
+        """The page of a row of Table 1."""
+        return f"{self.root}/rows/{row}.html"
+
+    def subjects_page(self, test_set: str) -> str:
+        """All subjects of a test set on one page."""
+        return f"{self.root}/subjects/{test_set}.html"
+
+    def subject_pages(self, test_set: str) -> str:
+        """Folder of pages of single subjects of a test set."""
+        return f"{self.root}/subjects/{test_set}"
 
     def figure(self, name: str) -> str:
         """A figure, or a table of the numbers in one."""

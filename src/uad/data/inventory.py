@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def digest(sums: Mapping[str, str], folder: Path | str) -> str | None:
     """
     if not sums:
         return None
-    lines = sorted(f"{Path(p).relative_to(folder).as_posix()} {s}\n" for p, s in sums.items())
+    lines = sorted(f"{Path(relpath(p, folder)).as_posix()} {s}\n" for p, s in sums.items())
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -91,7 +92,7 @@ def state(line: Mapping[str, Any]) -> str:
     if line["found"] - lost < line["needed"]:
         usable = "usable cases" if lost else "cases"
         return f"{line['found'] - lost} {usable}, but the splits need {line['needed']}"
-    if line["found"] > line["cases"]:
+    if line["cases"] is not None and line["found"] > line["cases"]:
         return f"{line['found']} cases, but the archive has {line['cases']}"
     if lost:
         return f"{lost} unreadable file(s)"
@@ -161,7 +162,8 @@ def text(lines: Sequence[Mapping[str, Any]], fetched: Sequence[str]) -> list[str
     """
     table = [("data set", "archive", "found", "needed", "left out", "unreadable", "state")]
     for one in lines:
-        counts = (one["cases"], one["found"], one["needed"])
+        cases = "-" if one["cases"] is None else one["cases"]
+        counts = (cases, one["found"], one["needed"])
         lost = (len(one["left_out"]), len(one["unreadable"]))
         table.append((one["title"], *map(str, counts + lost), state(one)))
     widths = [max(len(row[i]) for row in table) for i in range(6)]
@@ -174,7 +176,7 @@ def text(lines: Sequence[Mapping[str, Any]], fetched: Sequence[str]) -> list[str
     said = remarks({one["title"]: one for one in lines})
     for one in lines:
         title = one["title"]
-        if one["missing"] or one["found"] < one["needed"]:
+        if one["cases"] is not None and (one["missing"] or one["found"] < one["needed"]):
             found.append(f"  {title}: {_where_from(one, fetched)}")
         found += [f"  {title}: {name}: {reason}" for name, reason in said[title][:SHOWN]]
         if len(said[title]) > SHOWN:

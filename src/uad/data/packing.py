@@ -1,9 +1,8 @@
 """Packing downsampled volumes, one file each, into the arrays of a data set."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from uad.imaging import volumes
 
 
 def subject_table(
-    module: ModuleType,
+    metadata: Callable,
     subjects: Sequence[Subject],
     images: Sequence[Path | str],
     qc_paths: Sequence[Path | str],
@@ -26,8 +25,8 @@ def subject_table(
 
     Parameters
     ----------
-    module : module
-        Of the data set, for its metadata.
+    metadata : callable
+        Of the data set's module: what is known of subjects, from them and `demographics`.
     subjects : list of datasets.Subject
     images : list of path-like
         Downsampled image of each subject, in order, or the placeholder of an excluded one.
@@ -48,7 +47,7 @@ def subject_table(
         if line["status"] == "ok":
             line["status"] = exclusion.reason(path) or "ok"
     known = pd.DataFrame({"subject": [s.subject for s in subjects]})
-    known = pd.concat([known, module.metadata(subjects, demographics)], axis=1)
+    known = pd.concat([known, metadata(subjects, demographics)], axis=1)
     good = np.array([line["status"] == "ok" for line in quality])
     # Separately: what excluded subjects lack would turn whole numbers of the others into fractions.
     used = pd.DataFrame([line for line in quality if line["status"] == "ok"])

@@ -27,7 +27,7 @@ class Reading(NamedTuple):
 
     Attributes
     ----------
-    layout : {"native", "prepared"}
+    layout : {"native", "prepared", "bids", "table"}
     labels : list of int or None
         Values of a lesion mask that count, see `volumes.read_mask`.
     assume_orientation : str or None
@@ -119,10 +119,14 @@ def _sha256_to_the_end(path):
 def _contents(files, reading):
     """Digests of the voxels of an image and its lesion mask, read as preprocessing reads them."""
     sides = reading.assume_orientation
-    if reading.layout == "native":
+    if reading.layout != "prepared":
         image, lesion = volumes.read_scan(
             files["image"], files.get("lesion"), reading.labels, sides
         )
+        if "brain" in files:
+            brain = volumes.read_mask(files["brain"], assume_orientation=sides)
+            volumes.check_same_grid(image, brain)
+            volumes.check_not_empty(brain)
         if conflict := volumes.header_conflict(files["image"]):
             raise InputError(f"{files['image']}: {conflict}")
     else:

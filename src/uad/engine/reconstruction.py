@@ -4,6 +4,7 @@ It works through the validation and test subjects in a fixed order, one volume a
 resumes where it stopped if it is killed (`uad.base.resumable`).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,13 @@ from uad.engine.jobs import Evaluated, Job
 
 @torch.no_grad()
 def reconstruct(
-    data: Evaluated, model_path: Path | str, test: dict, seed: int, job: Job, output: Path | str
+    data: Evaluated,
+    model_path: Path | str,
+    test: dict,
+    seed: int,
+    job: Job,
+    output: Path | str,
+    original: Sequence[Path | str] = (),
 ) -> None:
     """Pseudo-healthy volumes of every validation and test subject of a data set.
 
@@ -35,20 +42,26 @@ def reconstruct(
         Of the run.
     job : Job
     output : path-like
+    original : sequence of path-like
+        Files of the packed data set that these volumes were made of (`source` in their table), if
+        they get the same noise as there: what then differs is due to what was changed in them.
     """
     devices.set_up_networks(job.threads)
     pack, subjects = packed.of_files(data.files), data.subjects(job.fold)
     method = checkpoints.load(model_path, job.device, test=test)
     shape = (method.levels, *pack.image.shape[1:])  # of one subject: (levels, Z, X, Y)
+    before = packed.of_files(original) if original else None
+    source = pack.subjects.set_index("subject")["source"] if original else {}
 
     def compute(i: int) -> np.ndarray:
         volume = pack.volume(subjects[i])
-        rng = seeding.generator(seed, "reconstruct", job.fold, *content(volume))
+        seen = before.volume(source[subjects[i]]) if before else volume
+        rng = seeding.generator(seed, "reconstruct", job.fold, *content(seen))
         image = torch.from_numpy(volume.image).to(job.device)  # (Z, X, Y)
         with devices.autocast(job.device, method.precision):
             return method.reconstruct(image, rng).cpu().numpy()
 
-    fitting = data.fingerprint(job, [model_path], test=test, seed=seed)
+    fitting = data.fingerprint(job, [model_path, *original], test=test, seed=seed)
     resumable.write_resumable(
         output, len(subjects), shape, np.float16, compute, fitting, "reconstruct"
     )

@@ -205,6 +205,54 @@ def pairs(subjects: pd.DataFrame, rows: dict) -> pd.DataFrame:
     return _compared(subjects, [list(itertools.combinations(competing, 2))])
 
 
+def ranks(subjects: pd.DataFrame, rows: dict, seed: int) -> pd.DataFrame:
+    """Place of every row on each test set by its mean, 1 the highest, and the places it may have.
+
+    The interval holds the middle 95 % of the places in resamples of the subjects, the same for all
+    rows, as proposed for challenges (Wiesenfarth et al. 2021, Scientific Reports 11:2369). Subjects
+    without a value in some row are left out; rows with equal means share the mean of their places.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        As for `subject_means`.
+    rows : dict
+        `rows` of the configuration; controls have no place.
+    seed : int
+        The run's seed.
+
+    Returns
+    -------
+    DataFrame
+        Columns row, test_set, metric, rank, low, high; the last two are NaN for fewer subjects than
+        `FEWEST`, all three where there is none.
+    """
+    competing = [row for row, about in rows.items() if about["block"] != CONTROL]
+    parts = []
+    for (test_set, metric), values in subject_means(subjects).items():
+        values = values[competing].dropna().to_numpy()
+        n = len(values)
+        found = np.full((3, len(competing)), np.nan)
+        if n and competing:
+            found[0] = _places(values.mean(axis=0))
+        if n >= FEWEST and competing:
+            rng = seeding.generator(seed, "ranks", test_set, metric)
+            counts = rng.multinomial(n, np.full(n, 1 / n), RESAMPLES)  # of each subject
+            ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+            places = _places(counts @ values / n)
+            found[1:] = np.quantile(places, ends, axis=0, method="inverted_cdf")
+        columns = dict(zip(("rank", "low", "high"), found))
+        parts.append(
+            pd.DataFrame({"row": competing, "test_set": test_set, "metric": metric} | columns)
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _places(means):
+    """1 for the highest of the last axis; equal means, to rounding, share theirs."""
+    return stats.rankdata(-np.round(means, 12), axis=-1)
+
+
 def _compared(subjects, families):
     """Tests of families of pairs, each corrected by itself on each test set and metric."""
     lines = []

@@ -37,8 +37,9 @@ SIMILARITY_MM = 3
 START_MM = 4
 START_STEPS = ([100, 50], [2, 1], [1, 0])  # iterations, shrink factors, smoothing
 # The second, affine, looks at the atlas brain and its surroundings only: jaw and neck differ most
-# between heads and scans, and are not what has to match.
-MARGIN_MM = 12
+# between heads and scans, and are not what has to match. With 12 mm whole heads came out too large
+# (docs/registration.md).
+MARGIN_MM = 18
 # Other positions to search from: degrees about x, y, z (nodding, tilting, turning) beyond what one
 # search bridges, and millimetres along y and z for a head that is cut off at the front, above or
 # below, so that its centre of mass is not where the atlas has it: with a neck and shoulders, 80 mm.

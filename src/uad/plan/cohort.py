@@ -4,15 +4,18 @@ Nothing is opened here, so that thousands of subjects are planned in a moment; s
 not exist yet.
 """
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from uad.base.errors import InputError
+from uad.base.errors import InputError, because
 from uad.base.files import from_the_future
 from uad.base.paths import Paths
 from uad.data import datasets, released
 from uad.data.datasets import Listing, Subject
+from uad.data.layouts import LAYOUTS, bids, table
 from uad.simulation import names as simulated
 
 
@@ -30,7 +33,7 @@ class Cohort:
     def __init__(self, config: dict, paths: Paths, resources: str = "workflow/resources"):
         self.config, self.paths, self.resources = config, paths, resources
         self.names = list(config["datasets"])
-        self.registered = [name for name in self.names if self.layout(name) == "native"]
+        self.registered = [name for name in self.names if self.layout(name) != "prepared"]
         self.listings = {name: self._find(name) for name in self.names}
 
     # Data sets.
@@ -39,40 +42,106 @@ class Cohort:
         """Where a data set's native files are."""
         if self.config["simulation"]:
             return self.paths.raw(dataset)
-        return self.config["datasets"][dataset]["folder"]
+        block = self.config["datasets"][dataset]
+        if block["layout"] == "table":
+            return os.path.dirname(block["table"]) or "."
+        return block["folder"]
 
     def layout(self, dataset: str) -> str:
-        """`native`, or `prepared` for the authors' preprocessed data."""
+        """`native`, `prepared` for the authors' preprocessed data, or that of a cohort."""
         return "native" if self.config["simulation"] else self.config["datasets"][dataset]["layout"]
 
+    def is_own(self, dataset: str) -> bool:
+        """Whether it is a cohort of the user's, which has no module."""
+        return self.config["datasets"][dataset]["layout"] in LAYOUTS
+
+    def _kinds(self, dataset: str) -> list[str]:
+        """Files that each subject of a cohort needs."""
+        lesion = ["lesion"] * (dataset not in self.config["healthy"])
+        given = self.config["datasets"][dataset]["brain_mask"] == "given"
+        return ["image", *lesion, *["brain"] * given]
+
     def _find(self, dataset: str) -> Listing | InputError:
-        simulation = self.config["simulation"]
+        block = self.config["datasets"][dataset]
         try:
-            if simulation:
-                n = simulation["subjects"][dataset]
-                scans = simulated.scans(dataset, n, simulation["seed"])
-                files = [file for scan in scans for file in simulated.files(dataset, scan)]
-            else:
-                files = datasets.list_files(self.folder(dataset), f"datasets.{dataset}.folder")
-            found = datasets.find(
-                dataset,
-                files,
-                self.folder(dataset),
-                self.config["modality"],
-                self.layout(dataset),
-                self.config["datasets"][dataset]["sessions"],
-            )
-            return _without(found, dataset, self.config["datasets"][dataset]["exclude"])
+            found = self._find_own(dataset) if self.is_own(dataset) else self._find_known(dataset)
+            found = _there(found, self.folder(dataset))
+            return _chosen(found, dataset, block["only"], block["exclude"])
         except InputError as error:
             return error
 
+    def _find_known(self, dataset: str) -> Listing:
+        simulation = self.config["simulation"]
+        if simulation:
+            n = simulation["subjects"][dataset]
+            scans = simulated.scans(dataset, n, simulation["seed"])
+            files = [file for scan in scans for file in simulated.files(dataset, scan)]
+        else:
+            files = datasets.list_files(self.folder(dataset), f"datasets.{dataset}.folder")
+        return datasets.find(
+            dataset,
+            files,
+            self.folder(dataset),
+            self.config["modality"],
+            self.layout(dataset),
+            self.config["datasets"][dataset]["sessions"],
+        )
+
+    def _find_own(self, dataset: str) -> Listing:
+        block, modality = self.config["datasets"][dataset], self.config["modality"]
+        kinds = self._kinds(dataset)
+        if block["layout"] == "table":
+            return table.find(dataset, block["table"], kinds, modality, block["sessions"])
+        folder = block["folder"]
+        files = datasets.list_files(folder, f"datasets.{dataset}.folder")
+        return bids.find(dataset, files, folder, kinds, modality, block["sessions"], block["names"])
+
+    def about(self, dataset: str) -> dict[str, str]:
+        """What is said of a data set: `title`, `licence`, `source` and `citation`."""
+        keys = ("title", "licence", "source", "citation")
+        if self.is_own(dataset):
+            block = self.config["datasets"][dataset]
+            return {key: block[key] or dataset for key in keys}
+        return {key: getattr(datasets.load(dataset), key.upper()) for key in keys}
+
+    def archive(self, wildcards: Any) -> dict[str, Any]:
+        """The same of the wildcard data set, and how many `cases` are known to be in it.
+
+        None of a cohort of the user's.
+        """
+        own, modality = self.is_own(wildcards.dataset), self.config["modality"]
+        known = {} if own else datasets.load(wildcards.dataset).CASES
+        return {
+            **self.about(wildcards.dataset),
+            "modality": modality,
+            "cases": None if own else known.get(modality, 0),
+        }
+
     def title(self, wildcards: Any) -> str:
         """Name of the wildcard data set for readers."""
-        return datasets.load(wildcards.dataset).TITLE
+        return self.about(wildcards.dataset)["title"]
+
+    def title_in_errors(self, wildcards: Any, threads: int) -> str:
+        """The same where it decides no result, hence `threads`, as in `not_usable`."""
+        return self.title(wildcards)
 
     def lesion_labels(self, wildcards: Any) -> list[int] | None:
         """Values of a lesion in masks of the wildcard data set; None: anything above zero."""
+        if self.is_own(wildcards.dataset):
+            return self.config["datasets"][wildcards.dataset]["lesion_labels"]
         return datasets.load(wildcards.dataset).LESION_LABELS
+
+    def stratum(self, wildcards: Any) -> str | None:
+        """Column of the wildcard data set's subjects that its split is stratified by."""
+        if self.is_own(wildcards.dataset):
+            return self.config["datasets"][wildcards.dataset]["stratify"]
+        return datasets.load(wildcards.dataset).STRATUM
+
+    def metadata_module(self, wildcards: Any) -> str:
+        """Module whose `metadata` tells what is known of the wildcard data set's subjects."""
+        if self.is_own(wildcards.dataset):
+            return "uad.data.layouts.participants"
+        return f"uad.data.datasets.{wildcards.dataset}"
 
     def assume_orientation(self, wildcards: Any) -> str | None:
         """Axes of the wildcard data set's scans whose headers do not say; None: not known."""
@@ -147,11 +216,21 @@ class Cohort:
     def found_files(self, dataset: str, subject: Subject) -> dict[str, str]:
         """A subject's files by kind, as they were found."""
         found = {"image": subject.image, "lesion": subject.lesion, "brain": subject.brain}
-        return {kind: f"{self.folder(dataset)}/{path}" for kind, path in found.items() if path}
+        paths = {kind: f"{self.folder(dataset)}/{path}" for kind, path in found.items() if path}
+        if self.layout(dataset) == "table":  # whose paths may lead elsewhere
+            folder = Path(self.folder(dataset))
+            paths = {kind: os.path.normpath(folder / found[kind]) for kind in paths}
+        return paths
 
     def raw_files(self, wildcards: Any) -> dict[str, str]:
-        """The wildcard subject's files: image, and lesion and brain mask if it has them."""
-        return self.found_files(wildcards.dataset, self.subject(wildcards))
+        """Files of the wildcard subject that are registered: image, and lesion mask if any."""
+        found = self.found_files(wildcards.dataset, self.subject(wildcards))
+        return {kind: path for kind, path in found.items() if kind != "brain"}
+
+    def given_brain(self, wildcards: Any) -> dict[str, str]:
+        """The wildcard subject's image and the brain mask that comes with it."""
+        found = self.found_files(wildcards.dataset, self.subject(wildcards))
+        return {"native": found["image"], "brain": found["brain"]}
 
     def cases(self, wildcards: Any) -> list[tuple[str, dict[str, str]]]:
         """A data set's subjects with their files by kind; none if the data set is not there."""
@@ -209,8 +288,14 @@ class Cohort:
     def demographics(self, wildcards: Any) -> str | list:
         """The data set's spreadsheet, if it has one."""
         if self.config["simulation"]:
-            return self.paths.ages if wildcards.dataset == "ixi" else []
-        return self.config["datasets"][wildcards.dataset]["demographics"] or []
+            return self.paths.ages if simulated.load(wildcards.dataset).AGES else []
+        block = self.config["datasets"][wildcards.dataset]
+        if block["layout"] == "table":
+            return block["table"]
+        usual = Path(block["folder"], bids.PARTICIPANTS)
+        if block["layout"] == "bids" and block["demographics"] is None and usual.is_file():
+            return str(usual)
+        return block["demographics"] or []
 
     def split_lists(self, dataset: str) -> list[str]:
         """Files of a data set's lists; without any its split is drawn (`clean`).
@@ -218,7 +303,7 @@ class Cohort:
         The paper's own ids are known for ATLAS v2 only.
         """
         splits = self.config["splits"]
-        if splits["scheme"] == "released":
+        if splits["scheme"] == "released" and not self.is_own(dataset):
             return released.paths(
                 splits["released"]["folder"], dataset, splits["folds"], self.config["folds"]
             )
@@ -250,14 +335,36 @@ class Cohort:
         return [path for path in files if path]
 
 
-def _without(listing: Listing, dataset: str, exclude: dict[str, str]) -> Listing:
-    """A listing without the subjects that the user excludes; `InputError` at an unknown one."""
-    for label in exclude:
-        if label not in listing.subjects:
-            raise InputError(
-                f"configuration: datasets.{dataset}.exclude names {label}, but there is no such "
-                f"subject; labels are like {next(iter(listing.subjects))}"
-            )
-    kept = {label: of for label, of in listing.subjects.items() if label not in exclude}
+def _there(listing: Listing, folder: str) -> Listing:
+    """A listing without subjects of which a file is a link to nothing, at which Snakemake ends."""
+    broken = {}
+    for label, subject in listing.subjects.items():
+        for file in filter(None, subject[1:]):
+            path = os.path.join(folder, file)
+            if os.path.islink(path) and not os.path.exists(path):
+                broken[label] = because(f"{file} is a link to nothing")
+    kept = {label: of for label, of in listing.subjects.items() if label not in broken}
+    return Listing(kept, [*listing.left_out, *broken.items()])
+
+
+def _chosen(
+    listing: Listing, dataset: str, only: list[str] | None, exclude: dict[str, str]
+) -> Listing:
+    """A listing without the subjects that the user leaves out; `InputError` at an unknown one."""
+    for key, labels in (("only", only or []), ("exclude", exclude)):
+        for label in labels:
+            if label not in listing.subjects:
+                raise InputError(
+                    f"configuration: datasets.{dataset}.{key} names {label}, but there is no such "
+                    f"subject; labels are like {next(iter(listing.subjects), 'none')}"
+                )
+    kept = {
+        label: of
+        for label, of in listing.subjects.items()
+        if label not in exclude and (only is None or label in only)
+    }
     said = [(label, f"excluded: {reason}") for label, reason in exclude.items()]
+    n = len(listing.subjects) - len(kept) - len(exclude)
+    if n:
+        said.append((dataset, f"{n} subject(s) that datasets.{dataset}.only does not name"))
     return Listing(kept, [*listing.left_out, *said])

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from uad.base import modules
 from uad.base.errors import InputError
 from uad.data import datasets, released
+from uad.data.layouts import LAYOUTS
 from uad.evaluation.controls import CONTROLS
 from uad.models import methods
 from uad.models.methods import PRETRAINING
@@ -33,8 +34,13 @@ RENAMED = {
 }
 # Folder of the workflow, with the files that its own configuration names.
 HOME = Path(__file__).parents[3]
-# Data set of synthetic anomalies: made by a rule of those that have none.
-SYNTHETIC = "draem"
+# Data set of synthetic anomalies, made of healthy volumes, and that of several healthy ones.
+SYNTHETIC, POOLED = "draem", "healthy"
+# Data set of the training patients of all test sets, also made by a rule.
+PATIENTS = "patients"
+MADE = (SYNTHETIC, POOLED, PATIENTS)
+# Scans with planted lesions, where the names of data sets stand.
+PLANTED = "planted"
 
 # Letters of `assume_orientation`.
 AXES = {"R": "x", "L": "x", "A": "y", "P": "y", "S": "z", "I": "z"}
@@ -43,6 +49,7 @@ IMPORTED = ("spark", "ddpm", "pddpm", "cddpm", "unet_res")
 
 INTEGER = re.compile(r"[-+]?[0-9]+")
 METHOD = re.compile(r"[a-z][a-z0-9_]*")
+DATA_SET = re.compile(r"[a-z][a-z0-9_]*")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 # What pydantic's errors mean, by their type.
@@ -85,14 +92,15 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
     """
     content = _plain(config)
     _check_renamed(content)
-    known = modules.names(datasets.__path__)
     own = [field.name for field in fields(schema.Splits)]
     if isinstance(content.get("splits"), dict):
+        blocks = content.get("datasets")
+        theirs = [n for n, of in blocks.items() if _is_own(of)] if isinstance(blocks, dict) else []
         for name in content["splits"]:
-            _check_known(name, [*known, *own], "splits")
+            _check_known(name, [*_known_datasets(), *theirs, *own], "splits")
     content = _checked(schema.Config, content)
-    for name in content["datasets"]:
-        _check_known(name, known, "datasets")
+    for name, block in content["datasets"].items():
+        content["datasets"][name] = _data_set(name, block)
     for name, block in content["splits"].items():
         if name not in own:
             content["splits"][name] = _checked(schema.Split, block, f"splits.{name}")
@@ -108,10 +116,14 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
             changes = block.get("anomalies", {})
             block["anomalies"] = {**shared, **changes} if isinstance(changes, dict) else changes
         content["methods"][name] = _checked(_of_method(name), block, f"methods.{name}")
-        if content["methods"][name]["code"] is None:
-            del content["methods"][name]["code"]
+        for key in ("code", "env"):
+            if content["methods"][name][key] is None:
+                del content["methods"][name][key]
+        if "env" in content["methods"][name]:
+            content["methods"][name]["env"] = _environment(name, block["env"], [*folders, HOME])
     _check_method_names(content["methods"])
     _check_texts(content)
+    _check_healthy(content)
     _check_lesion_sources(content)
     _check_orientations(content["datasets"])
     _check_repeated(content)
@@ -122,16 +134,19 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
     _check_external(content)
     _check_rows(content)
     _check_table(content)
+    _check_planted(content)
     _check_checkpoints(content)
     if content["table"]["claims"] is not None:
         _check_claims(read_claims(content["table"]["claims"]), content)
+    _check_headline(content["table"])
     if content["table"]["rows"] is not None:
         content["rows"] = {name: content["rows"][name] for name in content["table"]["rows"]}
     left = [name for name in content["table"]["references"] if name in content["rows"]]
     content["table"]["references"] = left
+    _choose_planted(content)
     _check_datasets(content)
     used = used_datasets(content)
-    content["datasets"] = {name: content["datasets"][name] for name in used if name != SYNTHETIC}
+    content["datasets"] = {name: content["datasets"][name] for name in used if name not in MADE}
     _check_brain_masks(content)
     _check_pretraining(content)
     config.clear()
@@ -279,6 +294,62 @@ def _check_known(name, known, place):
 # What keys have to do with each other.
 
 
+def _known_datasets():
+    """Data sets that the project has a module of."""
+    return modules.names(datasets.__path__)
+
+
+def _is_own(block):
+    """Whether a block of `datasets` is that of a cohort of the user's own."""
+    return isinstance(block, dict) and block.get("layout") in LAYOUTS
+
+
+def _data_set(name, block):
+    """A block of `datasets`, checked by its layout."""
+    known = _known_datasets()
+    if not _is_own(block):
+        if name not in known:
+            raise InputError(
+                f"configuration: {_unknown(f'datasets.{name}', name, known)}; a cohort of your own "
+                f"has the key layout: {' or '.join(LAYOUTS)}"
+            )
+        return _checked(schema.DataSet, block, f"datasets.{name}")
+    if name in known:
+        raise InputError(
+            f"configuration: datasets.{name}.layout is {block['layout']!r}, but {name} is a data "
+            "set of the project; give yours another name"
+        )
+    if not DATA_SET.fullmatch(name) or name in (*MADE, PLANTED):
+        raise InputError(
+            f"configuration: datasets.{name}: a data set's name is a lower-case letter and then "
+            f"lower-case letters, digits or _, and not {', '.join(MADE)} or {PLANTED}"
+        )
+    return _checked(schema.OWN[block["layout"]], block, f"datasets.{name}")
+
+
+def _check_healthy(content):
+    blocks = content["datasets"]
+    for name in content["healthy"]:
+        if name not in blocks:
+            raise InputError(
+                f"configuration: healthy names {name}, but datasets has only {', '.join(blocks)}"
+            )
+        if not _is_own(blocks[name]) and datasets.load(name).LESION:
+            raise InputError(f"configuration: healthy names {name}, but its subjects have lesions")
+        sources = [s for s, of in content["lesion_sources"].items() if of == name]
+        if sources and _is_own(blocks[name]):
+            raise InputError(
+                f"configuration: healthy names {name}, but so does lesion_sources.{sources[0]}; "
+                "where some of its subjects have lesions, make two data sets of it by the key only"
+            )
+    prepared = {name: blocks[name]["layout"] == "prepared" for name in content["healthy"]}
+    if len(set(prepared.values())) > 1:
+        raise InputError(
+            "configuration: healthy names data sets as the authors prepared them and others, "
+            f"{', '.join(prepared)}; those are not on one grid"
+        )
+
+
 def _outside(blocks: dict[str, dict], folders: Iterable[Path]) -> dict[str, str]:
     """Code of the methods that are not in the project: here, or in the first folder that has it."""
     found = {}
@@ -301,6 +372,18 @@ def _outside(blocks: dict[str, dict], folders: Iterable[Path]) -> dict[str, str]
     return found
 
 
+def _environment(name: str, path: str, folders: Iterable[Path]) -> str:
+    """A method's conda environment: here, or in the first folder that has it."""
+    places = [Path(path), *(folder / path for folder in folders)]
+    found = next(filter(Path.is_file, places), None)
+    if found is None or found.suffix not in (".yaml", ".yml"):
+        raise InputError(
+            f"configuration: methods.{name}.env is {path!r}, but must be a conda environment file, "
+            "with the ending .yaml"
+        )
+    return str(found)
+
+
 def _check_method_names(blocks):
     for name in blocks:
         if not METHOD.fullmatch(name) or name in CONTROLS:
@@ -311,9 +394,12 @@ def _check_method_names(blocks):
 
 
 def _check_repeated(content):
-    lists = {"folds": content["folds"]}
+    lists = {"folds": content["folds"], "healthy": content["healthy"]}
     keys = ("rows", "test_sets", "references")
     lists |= {f"table.{key}": content["table"][key] or [] for key in keys}
+    planted = content["planted"] or {}
+    keys = ("rows", "volumes_ml", "contrasts", "places", "textures")
+    lists |= {f"planted.{key}": planted.get(key) or [] for key in keys}
     lists["lesion_sources"] = list(content["lesion_sources"].values())
     for key, values in lists.items():
         for value in values:
@@ -322,18 +408,24 @@ def _check_repeated(content):
 
 
 def _check_lesion_sources(content):
-    known = [name for name in modules.names(datasets.__path__) if datasets.load(name).LESION]
+    known = [name for name in _known_datasets() if datasets.load(name).LESION]
+    blocks = content["datasets"]
+    known += [n for n in blocks if _is_own(blocks[n]) and n not in content["healthy"]]
     for name, dataset in content["lesion_sources"].items():
-        if dataset not in [*known, SYNTHETIC]:
+        if dataset not in [*known, SYNTHETIC, PATIENTS]:
             raise InputError(
                 f"configuration: lesion_sources.{name} is {dataset!r}, but must be "
-                f"{', '.join(known)} or {SYNTHETIC}"
+                f"{', '.join([*known, SYNTHETIC])} or {PATIENTS}"
             )
-        if (name == SYNTHETIC) != (dataset == SYNTHETIC):
-            raise InputError(
-                f"configuration: lesion_sources.{name} is {dataset!r}, but {SYNTHETIC} is the name "
-                "of synthetic anomalies, and of nothing else"
-            )
+        for made, what in (
+            (SYNTHETIC, "synthetic anomalies"),
+            (PATIENTS, "all training patients"),
+        ):
+            if (name == made) != (dataset == made):
+                raise InputError(
+                    f"configuration: lesion_sources.{name} is {dataset!r}, but {made} is the name "
+                    f"of {what}, and of nothing else"
+                )
 
 
 def _check_orientations(blocks):
@@ -348,41 +440,58 @@ def _check_orientations(blocks):
 
 def _check_simulated(subjects):
     for name, n in subjects.items():
-        _check_known(name, simulated.MOST, "simulation.subjects")
-        if n > simulated.MOST[name]:
+        _check_known(name, simulated.known(), "simulation.subjects")
+        most = simulated.load(name).MOST
+        if n > most:
             raise InputError(
-                f"configuration: simulation.subjects.{name} is {n}, but must be at most "
-                f"{simulated.MOST[name]}"
+                f"configuration: simulation.subjects.{name} is {n}, but must be at most {most}"
             )
 
 
 def _check_datasets(config):
     """Everything that the used data sets need is there."""
     blocks = {"datasets": config["datasets"], "splits": config["splits"]}
+    used = used_datasets(config)
     if config["simulation"]:
         _check_simulated(config["simulation"]["subjects"])
         blocks["simulation.subjects"] = config["simulation"]["subjects"]
         if config["modality"] != "T1":
-            raise InputError("configuration: modality is T2, but only T1 scans are simulated")
-    for name in used_datasets(config):
+            raise InputError(
+                f"configuration: modality is {config['modality']}, but only T1 scans are simulated"
+            )
+        for name in used:
+            if _is_own(config["datasets"].get(name)):
+                raise InputError(
+                    f"configuration: datasets.{name} is a cohort of your own, which nothing "
+                    "simulates; set simulation: null"
+                )
+    for name in used:
         for key, block in blocks.items():
-            if name not in block and name != "draem":
+            if name not in block and name not in MADE:
                 raise InputError(
                     f"configuration: missing key {key}.{name}: rows or test sets of the table "
                     f"need {name}"
                 )
     for model in models(config):
         train, _ = training_datasets(model, config)
-        if config["splits"][train]["train"] == 0:
+        if train == PATIENTS:
+            if not pooled_patients(config):
+                raise InputError(
+                    f"configuration: {model} is trained on the training patients of the test sets, "
+                    "but splits has none of them"
+                )
+            continue
+        parts = config["healthy"] if train == healthy(config) else [train]
+        if not any(config["splits"][name]["train"] for name in parts):
             raise InputError(
-                f"configuration: splits.{train}.train is 0, but {model} is trained on {train}"
+                f"configuration: splits.{parts[0]}.train is 0, but {model} is trained on {parts[0]}"
             )
 
 
 def _check_brain_masks(config):
     for name, block in config["datasets"].items():
-        native = block["layout"] == "native"
-        if native and block["brain_mask"] == "deepbet" and config["modality"] != "T1":
+        prepared = block["layout"] == "prepared"
+        if not prepared and block["brain_mask"] == "deepbet" and config["modality"] != "T1":
             raise InputError(
                 f"configuration: datasets.{name}.brain_mask is deepbet, which knows T1 heads only, "
                 f"but modality is {config['modality']}; hd_bet takes both"
@@ -535,6 +644,40 @@ def _check_table(config):
                     f"{', '.join(config[known])}"
                 )
 
+    if PATIENTS in config["table"]["test_sets"]:
+        raise InputError(
+            f"configuration: table.test_sets names {PATIENTS}, but they only train and validate"
+        )
+
+
+def _check_planted(config):
+    planted = config["planted"] or {}
+    for row in planted.get("rows") or ():
+        if row not in config["rows"]:
+            raise InputError(
+                f"configuration: {_unknown(f'planted.rows: {row}', row, config['rows'])}; rows has "
+                f"{', '.join(config['rows'])}"
+            )
+        elsewhere = set(config["rows"][row]["maps"]) & set(config["external"])
+        if elsewhere:
+            raise InputError(
+                f"configuration: planted.rows names {row}, but its maps {min(elsewhere)} were made "
+                "elsewhere, of scans without planted lesions"
+            )
+
+
+def _choose_planted(config):
+    """Leave those rows of `planted` that are in the table; without any nothing is planted."""
+    if config["planted"] is None:
+        return
+    named, external = config["planted"]["rows"], set(config["external"])
+    left = [
+        row
+        for row, block in config["rows"].items()
+        if (named is None or row in named) and not external & set(block["maps"])
+    ]
+    config["planted"] = {**config["planted"], "rows": left} if left else None
+
 
 def resource(path: str, home: Path = HOME) -> str:
     """A file that the configuration names: here, or in the workflow's own folder."""
@@ -565,6 +708,18 @@ def read_claims(path: str) -> dict:
         return _checked(schema.Claims, content)
     except InputError as error:
         raise InputError(f"{file}: {str(error).removeprefix('configuration: ')}") from None
+
+
+def _check_headline(table):
+    """The multiverse's page may only begin with a claim that there is."""
+    headline = (table["multiverse"] or {}).get("headline")
+    if headline is None:
+        return
+    if table["claims"] is None:
+        raise InputError(
+            "configuration: table.multiverse.headline names a claim, but table.claims is null"
+        )
+    _check_known(headline, read_claims(table["claims"])["claims"], "table.multiverse.headline")
 
 
 def _check_claims(found, config):
@@ -694,12 +849,17 @@ def training_datasets(model: str, config: dict) -> tuple[str, str]:
     synthetic anomalies slice by slice; it validates on the synthetic volumes made once, or, as it
     trains, on healthy ones (`synthetic.validation`).
     """
-    source = model.partition("-")[2]
+    source, of = model.partition("-")[2], healthy(config)
     if not source:
-        return "ixi", "ixi"
-    if source == "draem":
-        return "ixi", {"test": "draem", "training": "ixi"}[config["synthetic"]["validation"]]
+        return of, of
+    if source == SYNTHETIC:
+        return of, {"test": SYNTHETIC, "training": of}[config["synthetic"]["validation"]]
     return config["lesion_sources"][source], config["lesion_sources"][source]
+
+
+def healthy(config: dict) -> str:
+    """Name of all healthy subjects as one data set: the only one, or the pool of several."""
+    return config["healthy"][0] if len(config["healthy"]) == 1 else POOLED
 
 
 def test_sets(config: dict) -> dict[str, str]:
@@ -707,12 +867,20 @@ def test_sets(config: dict) -> dict[str, str]:
     return {name: config["lesion_sources"][name] for name in config["table"]["test_sets"]}
 
 
-def used_datasets(config: dict) -> list[str]:
-    """Data sets that models are trained or tested on: IXI, then others, as in `lesion_sources`.
+def pooled_patients(config: dict) -> list[str]:
+    """Data sets of the test sets with patients who train, which together are `patients`."""
+    splits = config["splits"]
+    return [n for n in test_sets(config).values() if n not in MADE and splits[n]["train"]]
 
-    `draem` is one of them if it is tested or validated on; it is made from IXI.
+
+def used_datasets(config: dict) -> list[str]:
+    """Data sets that models are trained or tested on: healthy ones, then as in `lesion_sources`.
+
+    `draem` is one of them if it is tested or validated on; it is made of the healthy ones. So is
+    `patients` if a model is trained on it; it is made of those that are tested.
     """
     used = set(test_sets(config).values())
     for model in models(config):
         used.update(training_datasets(model, config))
-    return ["ixi", *(name for name in config["lesion_sources"].values() if name in used)]
+    others = (name for name in config["lesion_sources"].values() if name in used)
+    return [*config["healthy"], *others]

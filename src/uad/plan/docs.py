@@ -55,14 +55,26 @@ def key_table(config: dict) -> str:
             about, more = field.metadata["description"], field.metadata["json_schema_extra"]
             value = values.get(field.name)
             known = field.name in values and (of_block is None or value is None)
-            known = known and not by_name and field.name != "methods"
+            known = known and not by_name and place not in ("methods", "datasets")
             row(place, about, more["unit"], _shown(value) if known else "", more["source"])
             if of_block is not None:
                 block(of_block, f"{place}.<name>" if by_name else place, value or {})
             if cls is schema.Config and field.name == "splits":
                 block(schema.Split, "splits.<data set>", {})
+            if cls is schema.Config and field.name == "datasets":
+                all_datasets()
             if cls is schema.Config and field.name == "methods":
                 all_methods(value)
+
+    def all_datasets() -> None:
+        block(schema.DataSet, "datasets.<name>", {})
+        common = [field.name for field in fields(schema.OwnDataSet)]
+        shared = {field.name for field in fields(schema.DataSet)} - {"brain_mask"}
+        block(schema.OwnDataSet, "datasets.<own>", {}, leave_out=shared)
+        row("datasets.<own>.*", f"{', '.join(f'`{n}`' for n in common if n in shared)}: as above")
+        for layout, cls in schema.OWN.items():
+            row("datasets.<own>.layout", f"`{layout}`")
+            block(cls, "datasets.<own>", {}, leave_out=[*common, "layout"])
 
     def all_methods(blocks: Mapping[str, dict]) -> None:
         block(schema.Method, "methods.<name>", {})
@@ -100,6 +112,7 @@ def editor_schema() -> dict:
     classes = {"": schema.Config, "split": schema.Split}
     classes |= {name: schema.of_method(name) for name in known}
     classes["a method elsewhere"] = schema.Method
+    classes |= {"data set": schema.DataSet, **{f"layout {n}": c for n, c in schema.OWN.items()}}
     found, definitions = TypeAdapter.json_schemas(
         [(name, "validation", TypeAdapter(cls)) for name, cls in classes.items()],
         ref_template="#/$defs/{model}",
@@ -107,9 +120,14 @@ def editor_schema() -> dict:
     definitions = definitions["$defs"]
     blocks = {name: found[name, "validation"] for name in classes}
     top = definitions.pop(blocks[""]["$ref"].rpartition("/")[2])
-    for name in modules.names(datasets.__path__):
-        definitions["Splits"]["properties"][name] = blocks["split"]
-    definitions["Splits"]["additionalProperties"] = False
+    own = [blocks.pop(f"layout {name}") for name in schema.OWN]
+    known_sets = dict.fromkeys(modules.names(datasets.__path__), blocks.pop("data set"))
+    definitions["Splits"]["properties"] |= dict.fromkeys(known_sets, blocks["split"])
+    definitions["Splits"]["additionalProperties"] = blocks["split"]
+    top["properties"]["datasets"] |= {
+        "properties": known_sets,
+        "additionalProperties": {"anyOf": own},
+    }
     # Of a method elsewhere only the keys that every method has are known.
     elsewhere = blocks.pop("a method elsewhere")["$ref"].rpartition("/")[2]
     definitions[elsewhere]["additionalProperties"] = True
@@ -118,8 +136,9 @@ def editor_schema() -> dict:
         "additionalProperties": {"$ref": f"#/$defs/{elsewhere}"},
     }
     top = _for_editors(top)
-    # A name that is none of the project's methods is a slip, unless its code is named.
+    # A name that is none of the project's is a slip, unless code or layout are named.
     top["properties"]["methods"]["additionalProperties"]["required"] = ["code"]
+    top["properties"]["datasets"]["additionalProperties"]["required"] = ["layout"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of the workflow, or an overlay",

@@ -5,7 +5,9 @@ from typing import Any
 
 from uad.base.paths import Paths
 from uad.data import external
+from uad.data.datasets import pooled_label
 from uad.plan.cohort import Cohort
+from uad.plan.config import POOLED
 
 
 class ExternalMaps:
@@ -17,7 +19,7 @@ class ExternalMaps:
 
     def __init__(self, config: dict, paths: Paths, cohort: Cohort, datasets: list[str]):
         self._blocks, self._paths, self._cohort = config["external"], paths, cohort
-        self._datasets = datasets
+        self._datasets, self._healthy = datasets, config["healthy"]
         self._find = cache(external.find)
 
     def found(self, wildcards: Any) -> list[tuple[str, str, str]]:
@@ -50,19 +52,33 @@ class ExternalMaps:
             return {}
         found: dict[str, dict[str, list[str]]] = {}
         for dataset in self._datasets:
-            if dataset not in self._cohort.names:  # synthetic
-                continue
-            found[dataset] = {}
-            for label, subject in self._cohort.subjects(dataset).items():
-                at_1mm = self._cohort.files_at_1mm(dataset, subject)
-                paths = [at_1mm["brain"]]
-                if space == "native":
-                    paths += [
-                        self._paths.preprocessed(dataset, label, "transform"),
-                        self._cohort.found_files(dataset, subject)["image"],
-                    ]
-                found[dataset][label] = paths
+            if dataset in self._cohort.names:
+                found[dataset] = self._ways(dataset, space)
+            elif dataset == POOLED:
+                found[dataset] = {
+                    pooled_label(part, label): paths
+                    for part in self._healthy
+                    for label, paths in self._ways(part, space).items()
+                }
         return found
+
+    def _ways(self, dataset, space):
+        found = {}
+        for label, subject in self._cohort.subjects(dataset).items():
+            at_1mm = self._cohort.files_at_1mm(dataset, subject)
+            paths = [at_1mm["brain"]]
+            if space == "native":
+                paths += [
+                    self._paths.preprocessed(dataset, label, "transform"),
+                    self._cohort.found_files(dataset, subject)["image"],
+                ]
+            found[label] = paths
+        return found
+
+    def prepared(self) -> dict[str, bool]:
+        """Whether the maps of a data set are of images as the authors prepared them."""
+        found = {name: self._cohort.layout(name) == "prepared" for name in self._cohort.names}
+        return found | {POOLED: found[self._healthy[0]]} if POOLED in self._datasets else found
 
     def way_files(self, wildcards: Any) -> list[str]:
         """The same as one list."""

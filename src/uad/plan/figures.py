@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from uad.evaluation.settings import PROBABILITIES
 from uad.plan import config as settings
 from uad.plan.plan import Plan
 from uad.report import captions
@@ -54,6 +56,32 @@ class Figures:
             if alone:
                 self.by_volume[name] = [alone[0], row]
 
+    @property
+    def ends(self) -> list[str]:
+        """What the weights 0, 0.5 and 1 of a residual map stand for: network, sum, reconstruction.
+
+        Labels of rows where all that are weighted agree.
+        """
+        rows, found = self.plan.config["rows"], []
+        for row in self.weighted:
+            (residual,) = self.plan.reconstructing_of(row)
+            (network,) = (name for name in self.plan.maps(row) if name != residual)
+            alone = {tuple(block["maps"]): block["label"] for block in rows.values()}
+            found.append(
+                (
+                    alone.get((network,), "network"),
+                    self.labels[row],
+                    alone.get((residual,), "residual"),
+                )
+            )
+        usual = ("network", "sum", "residual")
+        return [of[0] if len(set(of)) == 1 else name for of, name in zip(zip(*found), usual)]
+
+    @property
+    def single(self) -> list[str]:
+        """Rows of a single map, of those with a curve of precision and recall."""
+        return [row for row in self.curves if len(self.plan.maps(row)) == 1]
+
     def labels_of(self, rows: Iterable[str]) -> dict[str, str]:
         """What is printed for rows."""
         return {row: self.labels[row] for row in rows}
@@ -70,8 +98,8 @@ class Figures:
 
     def montage_native(self, wildcards: Any) -> list[str]:
         """Their images as found."""
-        folder = self.plan.cohort.folder(wildcards.dataset)
-        return [f"{folder}/{subject.image}" for subject in self.montage(wildcards)]
+        found = self.plan.cohort.found_files
+        return [found(wildcards.dataset, one)["image"] for one in self.montage(wildcards)]
 
     def montage_files(self, kind: str) -> Callable[[Any], list[str]]:
         """Input function: a preprocessed file of each."""
@@ -99,6 +127,23 @@ class Figures:
         """Test sets where maps of the wildcard row are shown one by one, and these maps."""
         row = wildcards.row
         return {name: self.branches(row) for name, by in self.chosen_by.items() if row == by}
+
+    def map_files(self, wildcards: Any) -> dict[str, list[str]]:
+        """What the maps of the wildcard row are made of, of all test sets."""
+        datasets = list(self.plan.test_sets.values())
+        return self.plan.scored_files(wildcards.row, self.fold, datasets)
+
+    def models_by_row(self) -> dict[str, list[str]]:
+        """Models whose maps a row adds up, and those that they stand on, of each row."""
+        return {row: self._stood_on(self.plan.maps(row)) for row in self.labels}
+
+    def _stood_on(self, names: Iterable[str]) -> list[str]:
+        found = []
+        for model in [name for name in names if name in self.plan.models]:
+            found.append(model)
+            upstream = self.plan.block(model)["upstream"]
+            found += self._stood_on([upstream] if upstream else [])
+        return list(dict.fromkeys(found))
 
     def case_title(self, wildcards: Any) -> str:
         """Heading of the wildcard test set's example cases."""
@@ -131,7 +176,78 @@ class Figures:
         names += ["weights.svg"] * bool(self.weighted)
         names += ["precision_recall.svg"] * bool(self.curves)
         names += ["synthetic.png"] * (settings.SYNTHETIC in self.plan.test_sets)
+        names += ["detection_limits.svg"] * bool(self.plan.config["planted"])
         return [self.paths.figure(name) for name in names]
+
+    # Whom the rows fail.
+
+    def is_probability(self, wildcards: Any) -> bool:
+        """Whether the score of the wildcard row is the probability of a lesion."""
+        maps = self.plan.maps(wildcards.row)
+        return len(maps) == 1 and settings.method(maps[0]) in PROBABILITIES
+
+    def calibrated(self, of: str) -> list[str]:
+        """Tables of `rates` or `bins` of every row that is no control, if they are asked for."""
+        if not self.plan.config["table"]["calibration"]:
+            return []
+        return [self.paths.calibration(row, f, of) for row in self.scored for f in self.plan.folds]
+
+    def demographics(self) -> list[str]:
+        """IXI's spreadsheet, if its subjects are among the healthy ones and it is at hand."""
+        if "ixi" not in self.plan.config["healthy"]:
+            return []
+        found = self.plan.cohort.demographics(SimpleNamespace(dataset="ixi"))
+        return [found] if found else []
+
+    def whom(self) -> list[str]:
+        """The page on whom the rows fail, if it is asked for."""
+        return [self.paths.table("whom.html")] if self.plan.config["table"]["strata"] else []
+
+    # Choices of the evaluation.
+
+    @property
+    def multiverse(self) -> dict[str, Any]:
+        """Block `table.multiverse`; empty if there is none."""
+        return self.plan.config["table"]["multiverse"] or {}
+
+    def multiverse_tables(self) -> list[str]:
+        """Means of every row that is no control, fold changing fastest."""
+        return [self.paths.multiverse(row, f) for row in self.scored for f in self.plan.folds]
+
+    def multiverse_page(self) -> list[str]:
+        """The page of it, if it is asked for."""
+        return [self.paths.table("multiverse.html")] if self.multiverse else []
+
+    def usual(self) -> dict[str, Any]:
+        """The combination that Table 1 is in."""
+        config = self.plan.config
+        return {
+            "residual": config["residual"]["kind"],
+            "erosion": config["residual"]["erosion"],
+            "median": "residual",
+            "box": "whole",
+            "min_component": config["evaluation"]["min_component"],
+            "measure": "dice_best",
+        }
+
+    def shared_tables(self) -> dict[str, Any]:
+        """What the tables of the run consist of, for `uad.report.shared.manifest`."""
+        plan, config = self.plan, self.plan.config
+        return {
+            "rows": config["rows"],
+            "folds": plan.folds,
+            "test_sets": plan.test_sets,
+            "healthy": self.plan.healthy,
+            "datasets": plan.datasets,
+            "seed": config["seed"],
+            "simulated": bool(config["simulation"]),
+            "threshold": config["evaluation"]["threshold"],
+            "registered": plan.registered_sets,
+            "random_extractors": settings.random_extractors(config),
+            "references": config["table"]["references"],
+            "claims": plan.claims,
+            "weighted": self.weighted if self.judged_weights() else [],
+        }
 
     # Texts.
 
@@ -150,6 +266,8 @@ class Figures:
             if not any(file.startswith(name) for file in drawn)
         ]
         left_out += [] if self.plan.claims else ["claims"]
+        left_out += [] if self.whom() else ["whom"]
+        left_out += [] if self.multiverse else ["multiverse"]
         docstrings = {method: self.plan.docstring_of(method) for method in self.plan.trained}
         folder = self.plan.home / "workflow/report"
         return captions.text(folder, self.plan.config, names, left_out, docstrings)
@@ -165,7 +283,7 @@ class Figures:
         plan, config = self.plan, self.plan.config
         shown = [
             path
-            for name in ("cases", "weights", "precision")
+            for name in ("cases", "weights", "precision", "detection")
             for path in self.all()
             if name in Path(path).name
         ]
@@ -179,6 +297,7 @@ class Figures:
             "seed": config["seed"],
             "accelerator": config["accelerator"],
             "rows": config["rows"],
+            "references": config["table"]["references"],
             "epochs": plan.epochs,
             "test_sets": list(plan.test_sets),
             "datasets": plan.datasets,

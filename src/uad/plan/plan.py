@@ -26,9 +26,6 @@ from uad.plan.cohort import Cohort
 from uad.plan.external import ExternalMaps
 from uad.report import pages, run_record
 
-# Healthy volumes, to train on and for false positives.
-HEALTHY = "ixi"
-
 
 class Plan:
     """The plan of a run.
@@ -58,9 +55,15 @@ class Plan:
     test_sets : dict of str to str
         Names in the table to data sets.
     test_datasets : list of str
-        Data sets with test subjects: those of the table, and the healthy one.
+        Data sets with test subjects: those of the table, and `healthy`.
+    healthy : str
+        Name of all healthy volumes as one data set, to train on and for false positives.
     split_datasets : list of str
-        Data sets that are split; with `draem`, where it is used.
+        Data sets that are split; with `draem` and `patients`, where they are used.
+    patients : list of str
+        Those whose training patients `patients` are.
+    exported : list of str
+        The same as `split_datasets`, with all healthy ones as one.
     """
 
     def __init__(self, config: dict, home: Path | str):
@@ -78,8 +81,12 @@ class Plan:
         self.imported = [m for m in self.models if m in config["checkpoints"]]
         self.trained = list(dict.fromkeys(map(settings.method, self.models)))
         self.test_sets = settings.test_sets(config)
-        self.test_datasets = [*self.test_sets.values(), HEALTHY]
+        self.healthy = settings.healthy(config)
+        self.test_datasets = [*self.test_sets.values(), self.healthy]
         self.split_datasets = settings.used_datasets(config)
+        self.patients = settings.pooled_patients(config)
+        others = [name for name in self.split_datasets if name not in config["healthy"]]
+        self.exported = [self.healthy, *others]
         self.brain_masks = {n: block["brain_mask"] for n, block in config["datasets"].items()}
 
     def block(self, model: str) -> dict:
@@ -89,6 +96,20 @@ class Plan:
     def maps(self, row: str) -> list[str]:
         """Models and controls whose maps a row adds up."""
         return self.config["rows"][row]["maps"]
+
+    def parts(self, dataset: str) -> list[str]:
+        """Data sets that one consists of: several if it is the pool of all healthy subjects, or of
+        all training patients."""
+        pools = {settings.POOLED: self.config["healthy"], settings.PATIENTS: self.patients}
+        return pools.get(dataset, [dataset])
+
+    def table_rows(self) -> dict[str, dict]:
+        """Rows as the tables show them: with the names of their D_healthy."""
+        names = {True: "+".join(self.config["healthy"]), False: "none"}
+        return {
+            row: {**block, "healthy": names[block["healthy"]]}
+            for row, block in self.config["rows"].items()
+        }
 
     @property
     def registered_sets(self) -> list[str]:
@@ -132,8 +153,8 @@ class Plan:
         return self.code(script, *(name for method in used for name in methods.sources(method)))
 
     def dataset_code(self, script: str) -> Callable:
-        """The same for a script that asks the wildcard data set's module."""
-        return lambda wildcards: self.code(script, f"uad.data.datasets.{wildcards.dataset}")
+        """The same for a script that asks what is known of the wildcard data set's subjects."""
+        return lambda wildcards: self.code(script, self.cohort.metadata_module(wildcards))
 
     def row_code(self, script: str) -> Callable:
         """The same for a script that scores the wildcard row."""
@@ -259,6 +280,28 @@ class Plan:
         method = settings.method(wildcards.model)
         return methods.outside(method, self.block(wildcards.model)["upstream"])
 
+    def every_outside(self, wildcards: Any, threads: int) -> dict[str, str]:
+        """The same for all methods."""
+        return methods.outside(*self.trained)
+
+    def environment(self, usual: str) -> Callable:
+        """Conda environment of a rule that runs the wildcard model's method.
+
+        Parameters
+        ----------
+        usual : str
+            File, relative to the folder of rules, for methods that have none of their own.
+        """
+
+        def path(wildcards: Any) -> str:
+            # What stands on a method runs it too.
+            own, upstream = self.block(wildcards.model), self.block(wildcards.model)["upstream"]
+            blocks = [own, *([self.config["methods"][upstream]] if upstream else [])]
+            found = next((block["env"] for block in blocks if "env" in block), None)
+            return str((Path(found) if found else self.home / "workflow/rules" / usual).resolve())
+
+        return path
+
     def save_minutes(self, wildcards: Any, threads: int) -> float:
         """How often the state of a training is saved.
 
@@ -276,7 +319,7 @@ class Plan:
 
     def tuned_on_training(self, dataset: str) -> bool:
         """Whether thresholds are tuned on training subjects too, as by the released code."""
-        return self.config["evaluation"]["threshold"] == "released" and dataset != HEALTHY
+        return self.config["evaluation"]["threshold"] == "released" and dataset != self.healthy
 
     def _reconstructed_by(self, model: str) -> str:
         """The model whose method makes a model's reconstructions: its upstream one if it drifts."""
@@ -420,6 +463,13 @@ class Plan:
         """What of `preprocessing` decides the volumes that the networks see."""
         names = [field.name for field in fields(Downsampling)]
         return {key: self.config["preprocessing"][key] for key in names}
+
+    @property
+    def volume_shape(self) -> tuple[int, int, int]:
+        """Of a packed volume, (Z, X, Y)."""
+        spacing = self.config["preprocessing"]["spacing_mm"]
+        x, y, z = (round(voxels / spacing) for voxels in self.config["preprocessing"]["crop"])
+        return z, x, y
 
     def comes_stripped(self, wildcards: Any) -> bool:
         """Whether the wildcard data set's images have no skull."""

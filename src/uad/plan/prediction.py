@@ -3,11 +3,10 @@
 from typing import Any
 
 from uad.base.errors import InputError
-from uad.data import datasets
 from uad.evaluation.controls import CONTROLS
 from uad.models import methods
 from uad.plan import config as settings
-from uad.plan.plan import HEALTHY, Plan
+from uad.plan.plan import Plan
 from uad.predict import bundle, scans
 from uad.predict.settings import BRAIN_MASKS, PROGRAMS
 
@@ -88,7 +87,7 @@ class Bundling:
         if not block or block["row"] not in known:
             raise InputError(
                 "bundle.row must name the row whose models are bundled, as in --config "
-                f"'bundle={{row: {(known or ['sadm_res-brats'])[-1]}}}'; there are "
+                f"'bundle={{row: {(known or ['ROW'])[-1]}}}'; there are "
                 f"{', '.join(known) or 'none'}"
             )
         return self.paths.bundle(block["row"])
@@ -120,8 +119,10 @@ class Bundling:
         models = self.models(wildcards.row)
         found["models"] = [paths.model(model, fold) for fold in folds for model in models]
         found |= {"head": plan.cohort.atlas("head"), "brain": plan.cohort.atlas("brain")}
-        if HEALTHY in plan.cohort.registered:
-            found |= {"quality": paths.quality(HEALTHY, "tsv"), "split": paths.split(HEALTHY)}
+        healthy = plan.config["healthy"]
+        if set(healthy) <= set(plan.cohort.registered):
+            found["quality"] = [paths.quality(name, "tsv") for name in healthy]
+            found["split"] = plan.splits(healthy)
         return found
 
     def manifest(self, wildcards: Any) -> dict[str, Any]:
@@ -147,7 +148,7 @@ class Bundling:
             },
             "residual": config["residual"],
             "preprocessing": config["preprocessing"],
-            "brain_mask": config["datasets"][HEALTHY]["brain_mask"],
+            "brain_mask": config["datasets"][config["healthy"][0]]["brain_mask"],
             "atlas": {key: config["atlas"][key] for key in ("shape", "spacing_mm")},
             # Whose validation subjects the threshold `val` is tuned on: those with the lesions that
             # the row was trained on, if they are tested on, else those of the first test set.
@@ -160,9 +161,9 @@ class Bundling:
         used = {}
         for model in self.models(wildcards.row):
             used |= dict.fromkeys(settings.training_datasets(model, self.plan.config))
-        modules = [datasets.load(name) for name in used if name != settings.SYNTHETIC]
-        keys = ("title", "licence", "source", "citation")
-        return [{key: getattr(module, key.upper()) for key in keys} for module in modules]
+        cohort, parts = self.plan.cohort, self.plan.parts
+        names = [name for of in used if of != settings.SYNTHETIC for name in parts(of)]
+        return [cohort.about(name) for name in dict.fromkeys(names)]
 
     def scoring_code(self, wildcards: Any) -> str:
         """Digest of the code that scores scans with the bundle."""

@@ -12,11 +12,12 @@ from typing import Annotated, Literal, get_type_hints
 from uad.base.errors import InputError
 from uad.base.settings import Block, Bounds, Count, Positive, key
 from uad.engine.settings import Training
-from uad.evaluation.settings import Evaluation
+from uad.evaluation.settings import Evaluation, Multiverse
 from uad.imaging.settings import Preprocessing
 from uad.models import methods
 from uad.models.settings import Residual, Synthetic
 from uad.predict.settings import Bundle, Predict
+from uad.simulation.settings import Planted
 
 Name = Annotated[str, Bounds(pattern=r"^[a-z0-9]+$")]
 ClaimName = Annotated[str, Bounds(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -57,37 +58,101 @@ class Atlas(Block):
     spacing_mm: float = key("of the templates", unit="mm", gt=0)
 
 
+SESSIONS = (
+    "of subjects that were scanned several times: `[first]`, `[all]`, or names of sessions; those "
+    "of a subject share its role"
+)
+ONLY = "subjects to use, by label, or `null` for all"
+EXCLUDE = "subjects to leave out, by label, and why; they are named in inventory and report"
+ORIENTATION = (
+    "where the voxel axes point to, such as `RAS`, in files whose headers do not say (sform and "
+    "qform code 0); `null`: such subjects are excluded"
+)
+
+
 @dataclass(frozen=True)
 class DataSet(Block):
-    """A block of `datasets`."""
+    """A block of `datasets`, of a data set that the project knows."""
 
-    layout: Literal["native", "prepared"] = key(
+    layout: Literal["native", "prepared", "bids", "table"] = key(
         "`native`: as distributed; `prepared`: the authors' preprocessed `<DATA_DIR>`, which "
-        "enters after bias correction",
+        "enters after bias correction; `bids` and `table`: cohorts of your own, see below",
         default="native",
     )
     folder: str = key("unpacked archive; any depth of folders above the files", min_length=1)
-    sessions: list[str] = key(
-        "of subjects that were scanned several times: `[first]`, `[all]`, or names of sessions; "
-        "those of a subject share its role",
-        default=["first"],
-        min_length=1,
-    )
+    sessions: list[str] = key(SESSIONS, default=["first"], min_length=1)
     demographics: str | None = key("spreadsheet with ages, or `null`", default=None)
-    exclude: dict[str, str] = key(
-        "subjects to leave out, by label, and why; they are named in inventory and report",
-        default={},
-    )
-    assume_orientation: str | None = key(
-        "where the voxel axes point to, such as `RAS`, in files whose headers do not say (sform "
-        "and qform code 0); `null`: such subjects are excluded",
-        default=None,
-    )
+    only: list[str] | None = key(ONLY, default=None, min_length=1)
+    exclude: dict[str, str] = key(EXCLUDE, default={})
+    assume_orientation: str | None = key(ORIENTATION, default=None)
     brain_mask: Literal["hd_bet", "deepbet", "atlas", "threshold"] = key(
         "`hd_bet`: heads, by HD-BET; `deepbet`: T1 heads, by deepbet; `atlas`: heads, mask "
         "propagated from the atlas; `threshold`: stripped input, voxels above the mean",
         source="Sec. 4.1; code",
     )
+
+
+@dataclass(frozen=True)
+class OwnDataSet(Block):
+    """What the blocks of `layout: bids` and `layout: table` have in common."""
+
+    brain_mask: Literal["hd_bet", "deepbet", "atlas", "threshold", "given"] = key(
+        "as above; or `given`: heads, each with a brain mask"
+    )
+    title: str | None = key("its name for readers, or `null` for that of its block", default=None)
+    licence: str = key("under which it may be used", default="not stated")
+    source: str = key("where it is from", default="not stated")
+    citation: str = key("how to cite it", default="not stated")
+    lesion_labels: list[Positive] | None = key(
+        "values of its lesion masks that count, or `null`: all above 0", default=None, min_length=1
+    )
+    stratify: Literal["age_group", "sex", "site"] | None = key(
+        "what each role gets the same share of, or `null`", default=None
+    )
+    sessions: list[str] = key(SESSIONS, default=["first"], min_length=1)
+    only: list[str] | None = key(ONLY, default=None, min_length=1)
+    exclude: dict[str, str] = key(EXCLUDE, default={})
+    assume_orientation: str | None = key(ORIENTATION, default=None)
+
+
+@dataclass(frozen=True)
+class Names(Block):
+    """Block `names` of a BIDS folder: patterns of names of files, without `.nii.gz`."""
+
+    image: str | None = key("of images, such as `*_acq-mprage_T1w`, or `null`: all", default=None)
+    lesion: str | None = key(
+        "of lesion masks, or `null`: suffix `mask`, `dseg` or `roi`, and *lesion* in an entity",
+        default=None,
+    )
+    brain: str | None = key("of brain masks, or `null`: `*_desc-brain_mask`", default=None)
+
+
+@dataclass(frozen=True)
+class Bids(OwnDataSet):
+    """A block of `datasets` with `layout: bids`."""
+
+    layout: Literal["bids"] = key("a cohort of your own in a BIDS folder")
+    folder: str = key("the BIDS folder; masks may be below its `derivatives`", min_length=1)
+    names: Names = key("which of its files are meant", default=Names())
+    demographics: str | None = key(
+        "TSV with `participant_id`, `age`, `sex` and `site`, or `null` for its `participants.tsv`",
+        default=None,
+    )
+
+
+@dataclass(frozen=True)
+class TableOfScans(OwnDataSet):
+    """A block of `datasets` with `layout: table`."""
+
+    layout: Literal["table"] = key("a cohort of your own in a table")
+    table: str = key(
+        "TSV with columns `subject` and `image`, and `lesion`, `brain`, `session`, `age`, `sex`, "
+        "`site` where there are; paths are relative to it",
+        min_length=1,
+    )
+
+
+OWN = {"bids": Bids, "table": TableOfScans}
 
 
 @dataclass(frozen=True)
@@ -123,7 +188,10 @@ class Split(Block):
         ge=1,
     )
     test: int | None = key(
-        "test subjects, common to all folds; `null` for all others", source="Sec. 4.1", ge=1
+        "test subjects, common to all folds; `null` for all others",
+        default=None,
+        source="Sec. 4.1",
+        ge=1,
     )
 
 
@@ -148,6 +216,11 @@ class Method(Block):
 
     code: str | None = key(
         "Python file or folder of a method that is not in the project, or `null`", default=None
+    )
+    env: str | None = key(
+        "conda environment (YAML) of the jobs that run it, with `--sdm conda`, or `null` for the "
+        "project's; it holds what `envs/torch.yaml` does too",
+        default=None,
     )
     reconstructs: bool = key("whether it makes pseudo-healthy images", default=False)
     upstream: str | None = key(
@@ -185,6 +258,24 @@ class Table(Block):
     )
     claims: str | None = key(
         "file of the paper's claims that the run judges, or `null`", default=None
+    )
+    strata: int | None = key(
+        "fewest test subjects of a group on the page on whom the rows fail, `tables/whom.html`, by "
+        "site, age, sex, lesion and so on; smaller ones are pooled; `null` for no page",
+        default=None,
+        source="here",
+        ge=2,
+    )
+    calibration: bool = key(
+        "with false-positive rates of healthy voxels and the calibration of probabilities on that "
+        "page; reads all anomaly maps once more",
+        default=False,
+        source="here",
+    )
+    multiverse: Multiverse | None = key(
+        "choices whose combinations `snakemake multiverse` ranks the rows in; `null` for none",
+        default=None,
+        source="here",
     )
 
 
@@ -248,7 +339,7 @@ class Row(Block):
         min_length=1,
     )
     label: str = key("name in the table; `_` begins a subscript")
-    healthy: Literal["ixi", "none"] = key("D_healthy")
+    healthy: bool = key("whether `healthy` is its D_healthy in the table")
     maps: list[str] = key(
         "models, controls or `external` maps that are added (eq. 3)", source="Sec. 3", min_length=1
     )
@@ -272,8 +363,8 @@ class Config(Block):
         default=1,
         ge=1,
     )
-    modality: Literal["T1", "T2"] = key(
-        "contrast of all images; ATLAS v2 and WMH have T1 only", source="Sec. 4.1"
+    modality: Literal["T1", "T2", "FLAIR"] = key(
+        "contrast of all images; ATLAS v2 has T1 only, IXI no FLAIR", source="Sec. 4.1"
     )
     keep_maps: bool = key(
         "keep every anomaly map (2 GB per model, fold and large data set) instead of deleting it "
@@ -285,8 +376,14 @@ class Config(Block):
         "`null` for real data; else simulated scans take the place of all data sets", default=None
     )
     atlas: Atlas = key("SRI24 templates (Rohlfing et al. 2010), targets of registration")
-    datasets: dict[str, DataSet] = key(
-        "native folders, as distributed; used are those that are trained or tested on"
+    datasets: dict[str, dict] = key(
+        "native folders, as distributed, and cohorts of your own; used are those that are trained "
+        "or tested on"
+    )
+    healthy: list[str] = key(
+        "data sets of healthy subjects, to train on and for false positives; several are one",
+        source="Sec. 4.1",
+        min_length=1,
     )
     hd_bet: HdBet = key("brain extraction of data sets with `brain_mask: hd_bet`")
     preprocessing: Preprocessing = key(
@@ -295,7 +392,7 @@ class Config(Block):
     splits: Splits = key("folds, and subjects per fold of each data set")
     lesion_sources: dict[Name, str] = key(
         "what may be a test set or D_unhealthy, and the data set behind each; `draem` are "
-        "synthetic anomalies in the IXI test set",
+        "synthetic anomalies in healthy scans",
         min_length=1,
     )
     training: Training = key(
@@ -319,6 +416,10 @@ class Config(Block):
         "anomaly maps made elsewhere, which `rows` may name as they name models", default={}
     )
     rows: dict[RowName, Row] = key("rows that Table 1 may have", min_length=1)
+    planted: Planted | None = key(
+        "lesions planted into healthy test scans, to measure which ones each row sees, or `null`",
+        default=None,
+    )
     bundle: Bundle | None = key("what `snakemake bundle` makes a file of", default=None)
     predict: Predict | None = key("what `snakemake predict` makes maps of", default=None)
 

@@ -9,29 +9,23 @@ A zip archive, not compressed, with
 `models/<model>/fold-<fold>/model.pt`
     weights and parameters, see `uad.engine.checkpoints`.
 
-Its comment, the last bytes of the file, is the SHA-256 of all that comes before it, so that any
-changed byte is noticed. Equal content gives equal bytes. Nothing in it is unpickled: it is JSON,
-Markdown, and tensors that torch reads with `weights_only`. Standard library only, since runs are
-planned with it.
+It is sealed (`uad.base.sealed`): any changed byte is noticed, and equal content gives equal bytes.
+Nothing in it is unpickled: it is JSON, Markdown, and tensors that torch reads with `weights_only`.
+Standard library only, since runs are planned with it.
 """
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from uad.base import digests
+from uad.base import digests, sealed
 from uad.base.errors import InputError
-from uad.base.files import replacing
 
 # Of the archive and its manifest; another one is refused.
 FORMAT = 1
 MANIFEST, CARD = "manifest.json", "README.md"
-SEAL = b"sha256:"
-SEAL_BYTES = len(SEAL) + 64
-BLOCK = 1 << 20
 ATLAS_PARTS = ("head", "brain")
 
 
@@ -54,36 +48,8 @@ def write(path: Path | str, manifest: Mapping, card: str, models: Mapping[str, A
         Names in the archive (`model_name`) to files.
     """
     content = json.dumps({"format": FORMAT, **manifest}, indent=1, allow_nan=False)
-    with replacing(path) as temporary:
-        with zipfile.ZipFile(temporary, "w") as archive:
-            archive.writestr(_entry(MANIFEST), content + "\n")
-            archive.writestr(_entry(CARD), card)
-            for name in sorted(models):
-                archive.writestr(_entry(name), Path(models[name]).read_bytes())
-            archive.comment = SEAL + bytes(64)
-        seal = _digest(temporary)
-        with open(temporary, "r+b") as file:
-            file.seek(-64, 2)
-            file.write(seal)
-
-
-def _entry(name):
-    """A member without the time and the user of its making."""
-    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-    entry.create_system = 3
-    entry.external_attr = 0o644 << 16
-    return entry
-
-
-def _digest(path):
-    """SHA-256, in hexadecimal, of all but the seal."""
-    left = Path(path).stat().st_size - SEAL_BYTES
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while left > 0 and (block := file.read(min(left, BLOCK))):
-            digest.update(block)
-            left -= len(block)
-    return digest.hexdigest().encode()
+    members = {MANIFEST: (content + "\n").encode(), CARD: card.encode()}
+    sealed.write(path, members | {name: models[name] for name in sorted(models)}, compressed=False)
 
 
 def read(path: Path | str) -> dict[str, Any]:
@@ -125,21 +91,13 @@ def check(path: Path | str) -> dict[str, Any]:
     InputError
         See `read`; or if any byte is not as it was written.
     """
-    with _opened(path) as file:
-        file.seek(0, 2)
-        file.seek(max(file.tell() - SEAL_BYTES, 0))
-        seal = file.read()
-    if seal != SEAL + _digest(path):
+    read(path)  # for its sentences
+    if not sealed.is_whole(path):
         raise InputError(
             f"{path}: is damaged or was changed: its checksum is not the one it was sealed with; "
             "please get it again"
         )
     return read(path)
-
-
-def _opened(path):
-    read(path)  # for its sentences
-    return open(path, "rb")
 
 
 def unpack(path: Path | str, folder: Path | str) -> dict[str, Any]:

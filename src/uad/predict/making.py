@@ -70,21 +70,26 @@ def healthy(tables: Sequence[Path | str], test_set: str) -> list[dict]:
     return found.sort_values(list(found.columns)).to_dict("records")
 
 
-def limits(quality: Path | str, split: Path | str, folds: Sequence[int]) -> dict[str, list[float]]:
+def limits(
+    quality: Sequence[Path | str], split: Sequence[Path | str], folds: Sequence[int]
+) -> dict[str, list[float]]:
     """Range of each quality number in healthy validation scans, widened by `UNUSUAL`.
 
     None where there are fewer than `LEAST_SCANS`.
 
     Parameters
     ----------
-    quality : path-like
-        Table of the healthy data set's preprocessing (`qc/<name>.tsv`).
-    split : path-like
+    quality : sequence of path-like
+        Table of the preprocessing of each healthy data set (`qc/<name>.tsv`).
+    split : sequence of path-like
     folds : list of int
     """
-    table, roles = tsv.read(quality), tsv.read(split)
-    subjects = {s for fold in folds for s in splits.subjects(roles, fold, "val")}
-    table = table[table["subject"].isin(subjects)]
+    tables = []
+    for path, roles in zip(quality, map(tsv.read, split)):
+        subjects = {s for fold in folds for s in splits.subjects(roles, fold, "val")}
+        one = tsv.read(path)
+        tables.append(one[one["subject"].isin(subjects)])
+    table = pd.concat(tables)
     found = {}
     for name in COMPARED:
         values = table[name].dropna().to_numpy() if name in table else np.array([])

@@ -4,19 +4,15 @@ The volumes are in the page as mosaics of axial slices, pictures that every brow
 script (`viewer.js`) reads them back into volumes and draws the planes. It needs no network.
 """
 
-import base64
-import io
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from nibabel.affines import apply_affine, from_matvec
-from PIL import Image
 
 from uad.base.arrays import bounding_box
-from uad.imaging import registration
+from uad.imaging import mosaic, registration
 from uad.imaging.volumes import Volume
 from uad.predict.predictions import NOT_A_DEVICE
 from uad.predict.result import Native, thresholds
@@ -39,12 +35,10 @@ def write(path: Path | str, record: Mapping, found: Native, manifest: Mapping) -
     cut = next(iter(thresholds(manifest).values()))
     most = max(float(score.max()), 2 * cut, 1e-6)
     steps = np.round(np.clip(score / most, 0, 1) * (LEVELS - 1)).astype(np.uint8)
-    images = {
-        "scan": _mosaic(_grey(scan, white), "JPEG"),
-        "map": _mosaic(steps * (255 // (LEVELS - 1)), "PNG"),
-    }
+    pictures = {"scan": ("scan", scan)}
     if found.healthy is not None:
-        images["healthy"] = _mosaic(_grey(_carried(found.healthy, found, grid), white), "JPEG")
+        healthy = _carried(found.healthy, found, grid)
+        pictures["healthy"] = ("pseudo-healthy reconstruction", healthy)
     of_file = np.linalg.inv(grid.affine) @ nib.load(found.scan.path).affine
     listed = [
         {**region, "at": _voxel(of_file, [region[axis] for axis in "ijk"], grid.array.shape)}
@@ -57,10 +51,23 @@ def write(path: Path | str, record: Mapping, found: Native, manifest: Mapping) -
         **_common(record, manifest),
         viewer={
             "shape": list(grid.array.shape),
-            "columns": _columns(grid.array.shape),
-            "cut": round(255 * cut / most),
+            "columns": mosaic.columns(grid.array.shape),
             "start": listed[0]["at"] if listed else middle,
-            "images": images,
+            "pictures": {
+                name: {"label": label, "url": _picture(_grey(array, white))}
+                for name, (label, array) in pictures.items()
+            },
+            "maps": [
+                {
+                    "label": manifest["label"],
+                    "url": mosaic.url(mosaic.encode(steps * (255 // (LEVELS - 1)), "PNG")),
+                    "peak": most,
+                    "picture": None,
+                    "cuts": [{"name": k, "value": v} for k, v in thresholds(manifest).items()],
+                    "dice": None,
+                }
+            ],
+            "lesion": None,
         },
         regions=listed,
         first=next(iter(manifest["thresholds"])),
@@ -104,24 +111,8 @@ def _grey(array, white):
     return np.clip(array * (255 / white), 0, 255).astype(np.uint8)
 
 
-def _columns(shape):
-    return math.ceil(math.sqrt(shape[2]))
-
-
-def _mosaic(array, form):
-    """Axial slices of a volume (X, Y, Z), row by row, as a picture in a URL."""
-    columns = _columns(array.shape)
-    x, y, z = array.shape
-    rows = math.ceil(z / columns)
-    padded = np.zeros((x, y, rows * columns), np.uint8)
-    padded[..., :z] = array
-    # (X, Y, rows, columns) -> (rows, Y, columns, X)
-    tiles = padded.reshape(x, y, rows, columns).transpose(2, 1, 3, 0)
-    buffer = io.BytesIO()
-    options = {"quality": JPEG_QUALITY} if form == "JPEG" else {"optimize": True}
-    Image.fromarray(tiles.reshape(rows * y, columns * x)).save(buffer, form, **options)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f"data:image/{form.lower()};base64,{data}"
+def _picture(array):
+    return mosaic.url(mosaic.encode(array, "JPEG", quality=JPEG_QUALITY))
 
 
 def _voxel(to_grid, voxel, shape):

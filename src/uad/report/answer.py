@@ -36,19 +36,22 @@ def lines(
         f"{counted(n_rows, 'row')}, "
         f"{'fold' if len(run['folds']) == 1 else 'folds'} {folds} of {run['n_folds']}",
         f"Checks: {count['good']} good, {count['look']} to look at, {count['bad']} bad",
-        *([] if table is None else _values(table[table["block"] != "control"])),
+        *([] if table is None else _values(table[table["block"] != "control"], run)),
     ]
     if claims is not None:
         found.append(f"Claims of the paper: {claims_page.counts(claims)}")
     return found
 
 
-def _values(trained):
-    """[DICE] of the cDDPM and of the best row, on each test set."""
+def _values(trained, run):
+    """[DICE] of the first reference and of the best row, on each test set."""
     known = trained.dropna(subset="dice_best_mean")
     best = known.loc[known.groupby("test_set", sort=False)["dice_best_mean"].idxmax()]
+    names = [blocks.row_name(m, u) for m, u in zip(trained["method"], trained["d_unhealthy"])]
+    reference = next((row for row in run["references"] if row in names), None)
+    label = run["rows"][reference]["label"] if reference else ""
     for title, lines, named in (
-        ("[DICE] of the cDDPM", trained[trained["method"] == "cddpm"], False),
+        (f"[DICE] of {label}", trained[[name == reference for name in names]], False),
         ("[DICE] of the best row", best, True),
     ):
         values = [

@@ -6,8 +6,9 @@
     PYTHONPATH=src python -m uad.report.archive report.zip
 
 (which `make report` and `make demo` do) the archive begins with the front page, `index.html`, and
-the small files that it links and that the report cannot show, such as `tables/table1.csv`. Links
-lead to what the archive holds; those to anything else become plain text.
+what it links and the report does not show: small files, such as `tables/table1.csv`, and pages of
+rows and subjects, with the pages that these link. Links lead to what the archive holds; those to
+anything else become plain text.
 """
 
 import json
@@ -25,7 +26,7 @@ from uad.report import pages
 
 FRONT = "index.html"
 # What pages of ours are read by: links, and remarks on where they work (`macros.html.j2`).
-_LINK = re.compile(r'<a href="([^"#]+)">(.*?)</a>', re.DOTALL)
+_LINK = re.compile(r'<a href="([^"#]+)(?:#[^"]*)?">(.*?)</a>', re.DOTALL)
 _WHERE = re.compile(r'<span class="where">.*?</span>', re.DOTALL)
 
 
@@ -57,14 +58,20 @@ def front(path: str | Path) -> None:
         if root is None:
             raise InputError(f"{path} is not a report of this workflow: it has no front page")
         page = archive.read(held[f"{root}/{FRONT}"]).decode()
-        added = [href for href, _ in _LINK.findall(page) if _outside(root, unescape(href), held)]
-        places = held | {posixpath.join(root, unescape(href)): unescape(href) for href in added}
+        added = _linked(page, root, held)
+        places = held | {source: posixpath.relpath(source, root) for source in added}
         sources = {name: source for source, name in held.items()}
         with replacing(path) as temporary, ZipFile(temporary, "w", ZIP_DEFLATED) as bundle:
             note = pages.render("report_link.html.j2", report=report)
             bundle.writestr(FRONT, _relinked(page, root, "", places, note))
             for source, name in places.items():
-                if source not in held:
+                if source in held:
+                    continue
+                if name.endswith(".html"):
+                    content = Path(source).read_text(encoding="utf-8")
+                    folder, own = posixpath.dirname(source), posixpath.dirname(name)
+                    bundle.writestr(name, _relinked(content, folder, own, places))
+                else:
                     bundle.write(source, name)
             for name in names:
                 content = archive.read(name)
@@ -83,10 +90,21 @@ def _results(html: str, folder: str) -> dict[str, str]:
     return {path: f"{folder}/{result['data_uri']}" for path, result in results.items()}
 
 
-def _outside(root: str, href: str, held: Mapping[str, str]) -> bool:
-    """Whether a link of the front page leads to a file that the report does not hold."""
-    source = posixpath.join(root, href)
-    return source not in held and Path(source).is_file()
+def _linked(page: str, root: str, held: Mapping[str, str]) -> list[str]:
+    """Results that the report lacks, linked by the front page or by such a page."""
+    found, pending = [], [(page, root)]
+    while pending:
+        text, folder = pending.pop(0)
+        for href, _ in _LINK.findall(text):
+            source = posixpath.normpath(posixpath.join(folder, unescape(href)))
+            inside = source.startswith(f"{root}/") and source != f"{root}/{FRONT}"
+            if not inside or source in held or source in found or not Path(source).is_file():
+                continue
+            found.append(source)
+            if source.endswith(".html"):
+                content = Path(source).read_text(encoding="utf-8")
+                pending.append((content, posixpath.dirname(source)))
+    return found
 
 
 def _relinked(page: str, folder: str, own: str, places: Mapping[str, str], note: str = "") -> str:

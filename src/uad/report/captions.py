@@ -24,8 +24,9 @@ ORDER = {
         "weights",
         "precision_recall",
         "lesion_volume",
+        "detection_limits",
     ],
-    "Tables": ["table1", "table2", "table3", "claims", "departures"],
+    "Tables": ["table1", "table2", "table3", "claims", "whom", "multiverse", "departures"],
 }
 INTRODUCTION = "workflow"
 SIMULATED = "**Simulated data.** "

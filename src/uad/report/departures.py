@@ -74,6 +74,7 @@ def _masks(config):
         "deepbet": "deepbet",
         "atlas": "propagated from the atlas",
         "threshold": "image mean",
+        "given": "as given",
     }
     blocks = config["datasets"].items()
     kinds = {
@@ -87,8 +88,12 @@ def _subjects(config):
     splits = config["splits"]
     if splits["scheme"] == "released":
         return "released lists, " + ("purged" if splits["released"]["purge_leakage"] else "as is")
-    sizes = " / ".join(str(splits["ixi"][role]) for role in ("train", "val", "test"))
-    return f"{sizes} subjects, drawn by age group, validation sets disjoint"
+    sizes = " + ".join(
+        " / ".join(str(splits[name][role]) for role in ("train", "val", "test"))
+        for name in config["healthy"]
+    )
+    strata = "by age group" if config["healthy"] == ["ixi"] else "by data set"
+    return f"{sizes} subjects, drawn {strata}, validation sets disjoint"
 
 
 def _atlas_subjects(config):
@@ -140,7 +145,8 @@ def _updates(config):
     batch = f"batches of {training['batch_size']}"
     if splits["scheme"] == "released":
         return f"as many as the listed subjects give {batch}"
-    slices = splits["ixi"]["train"] * training["slices_per_volume"]
+    n_train = sum(splits[name]["train"] for name in config["healthy"])
+    slices = n_train * training["slices_per_volume"]
     full, rest = divmod(slices, training["batch_size"])
     updates = full if full and (training["drop_last"] or not rest) else full + 1
     return f"{updates} ({slices} slices in {batch})"
@@ -169,7 +175,7 @@ def _components(config):
 # What this workflow does, by the name of a topic in the file of facts: the keys of the
 # configuration that decide it, and a function of the configuration; or a text where none does.
 HERE: dict[str, tuple[list[str], Callable[[Mapping[str, Any]], str] | str]] = {
-    "healthy_subjects": (["splits.scheme", "splits.ixi"], _subjects),
+    "healthy_subjects": (["splits.scheme", "healthy", "splits.ixi"], _subjects),
     "atlas_subjects": (["splits.scheme", "splits.atlas_v2"], _atlas_subjects),
     "order": ([], "register, strip, N4"),
     "target": ([], "T1 head template for heads, T1 brain template for stripped images"),
@@ -281,7 +287,7 @@ HERE: dict[str, tuple[list[str], Callable[[Mapping[str, Any]], str] | str]] = {
     "noise": ([], "simplex, one pattern per batch"),
     "lr_cddpm": (["methods.cddpm.training.learning_rate"], _training("learning_rate", "cddpm")),
     "epochs_cddpm": (["methods.cddpm.training.epochs"], _training("epochs", "cddpm")),
-    "updates": (["splits.ixi.train", "methods.cddpm.training.batch_size"], _updates),
+    "updates": (["healthy", "splits.ixi.train", "methods.cddpm.training.batch_size"], _updates),
     "seg_widths": (
         ["methods.unet.widths", "methods.unet_res.widths"],
         _numbers("widths", "unet", "unet_res"),
@@ -358,7 +364,7 @@ HERE: dict[str, tuple[list[str], Callable[[Mapping[str, Any]], str] | str]] = {
     "draem_border": _ways("methods.draem_net.border", {"zeros": "zeros", "mirrored": "mirrored"}),
     "anomaly_threshold": _anomalies("threshold", {"fixed": "0.5", "uniform": "drawn uniformly"}),
     "anomaly_operators": _anomalies("operators", {"ten": "10", "seven": "7"}),
-    "synthetic_test": ([], "one draw per slice of each IXI test volume, inside the brain"),
+    "synthetic_test": ([], "one draw per slice of each healthy test volume, inside the brain"),
     "stage_two_model": ([], "cDDPM of the same fold"),
     "residual": (["residual.kind", "residual.erosion"], _residual),
     "ssim_precision": ([], "double"),

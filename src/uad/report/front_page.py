@@ -482,7 +482,7 @@ def _heat_maps(paths: Paths, run: Mapping[str, Any]) -> list[dict[str, Any]]:
     table = _table1(paths)
     if table is None:
         return []
-    there = [path.stem for path in Path(paths.root).glob("methods/*.html")]
+    there = [path.stem for path in Path(paths.root).glob("rows/*.html")]
     return overview.heat_maps(table, run["rows"], run["simulated"], there)
 
 
@@ -500,7 +500,8 @@ def _forests(paths: Paths, run: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not read:
         return []
     subjects = pd.concat(read, ignore_index=True)
-    return overview.forests(table, intervals, subjects, run["rows"], run["simulated"])
+    there = [f"{p.parent.name}/{p.stem}" for p in Path(paths.root).glob("subjects/*/*.html")]
+    return overview.forests(table, intervals, subjects, run["rows"], run["simulated"], there)
 
 
 class Tile(NamedTuple):
@@ -530,7 +531,7 @@ def _tiles(
         + (f", {states.count(BAD)} bad" if BAD in states else ""),
     )
     table = _table1(paths)
-    for method, title in (("cddpm", "cDDPM"), ("sadm_res", "SADM_res, trained on the same")):
+    for method, title in _references(run).items():
         if table is None:
             break
         found = [_of_row(table, method, of) for of in run["test_sets"]]
@@ -557,6 +558,16 @@ def _tiles(
             duration((last - first).total_seconds()),
             f"by the clock, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}",
         )
+
+
+def _references(run: Mapping[str, Any]) -> dict[str, str]:
+    """Methods of the rows that others are compared with, and how a tile calls them."""
+    found = {}
+    for row in run["references"]:
+        method, _, unhealthy = row.partition("-")
+        trained = ", trained on the same" if unhealthy else ""
+        found.setdefault(method, run["rows"][row]["label"] + trained)
+    return found
 
 
 def _clock(folder: Path) -> tuple[datetime, datetime] | None:
@@ -678,7 +689,10 @@ def _narrowed(path: Path, most: int) -> bytes:
     return small.getvalue()
 
 
-FIGURES = ("cases", "comparison", "synthetic", "weights", "precision", "lesion", "claims")
+FIGURES = (
+    *("cases", "comparison", "synthetic", "weights", "precision", "lesion", "claims"),
+    "detection",
+)
 # The data's way: heading, and patterns below the results folder with what is put before the name.
 LINKS = {
     "Data": [
@@ -690,6 +704,8 @@ LINKS = {
     ],
     "Training": [("figures/training.*", "")],
     "Methods": [("methods/*.html", ""), ("methods.md", "captions as text: ")],
+    "Rows": [("rows/*.html", "")],
+    "Subjects": [("subjects/*.html", "all of ")],
     "Figures": [(f"figures/{name}*", "") for name in FIGURES],
     "Tables": [("tables/*.html", ""), ("tables/*.tex", "LaTeX "), ("tables/*.?sv", "numbers ")],
     "Provenance": [("provenance.json", "")],
@@ -707,6 +723,8 @@ NAMES = {
     "synthetic": "synthetic anomalies",
     "training": "losses",
     "claims": "the paper's claims",
+    "whom": "whom the rows fail",
+    "multiverse": "ranks in all combinations of choices",
 }
 
 
@@ -727,7 +745,7 @@ def _named(path: Path) -> str:
     """What a file is called in a link; `_` is before what is lowered."""
     words = path.stem.split("_")
     if words[0] == "cases":
-        return f"SADM_res on {' '.join(words[1:]).upper()}"
+        return f"cases of {' '.join(words[1:]).upper()}"
     return NAMES.get(path.stem, " ".join(words))
 
 

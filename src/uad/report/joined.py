@@ -136,7 +136,7 @@ def weights(
     paths : iterable of path-like
         Row changing fastest (`Figures.weights`).
     rows : sequence of str
-        Of SADM_res.
+        Whose maps are weighted.
     folds : sequence of int
     tested : Tested
 

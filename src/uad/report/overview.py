@@ -31,6 +31,8 @@ class HeatCell(NamedTuple):
     ----------
     text, grey : str
         Ours, and the published value with our difference from it.
+    page : str
+        What says more, empty if there is no page.
     shade : int
         Per cent of the colour, between the column's lowest and highest trained row.
     low : bool
@@ -41,10 +43,11 @@ class HeatCell(NamedTuple):
     grey: str
     shade: int
     low: bool
+    page: str = ""
 
 
 class HeatRow(NamedTuple):
-    """A row of the heat map; `page` is its method's, empty for a control."""
+    """A row of the heat map; `page` is its own, empty if it has none."""
 
     label: str
     page: str
@@ -66,7 +69,7 @@ def heat_maps(
     simulated : bool
         Whether the scans are: then nothing is said of published values.
     pages : collection of str
-        Methods that have a page.
+        Rows that have a page.
 
     Returns
     -------
@@ -103,6 +106,8 @@ def _scale(lines: pd.DataFrame, column: str, rows: Rows) -> _Scale:
 
 def _row(lines, metric, scales, rows, simulated, pages):
     line = lines.iloc[0]
+    name = row_name(line["method"], line["d_unhealthy"])
+    page = f"rows/{name}.html" if name in pages else ""
     control = line["block"] == "control"
     by_set = lines.set_index("test_set")
     cells = []
@@ -120,11 +125,9 @@ def _row(lines, metric, scales, rows, simulated, pages):
         span = scale.highest - scale.lowest
         known = pd.notna(value) and span > 0 and not control
         shade = round(DARKEST * (value - scale.lowest) / span) if known else 0
-        cells.append(HeatCell(percent(value), grey, shade, bool(known and value <= scale.floor)))
-    name = row_name(line["method"], line["d_unhealthy"])
-    # The page of what the row adds last: of SADM, the segmentation.
-    method = rows.get(name, {"maps": [""]})["maps"][-1].partition("-")[0]
-    page = f"methods/{method}.html" if method in pages else ""
+        low = bool(known and value <= scale.floor)
+        there = f"{page}#{of}" if page else ""
+        cells.append(HeatCell(percent(value), grey, shade, low, there))
     return HeatRow(_label(rows, name), page, dataset_name(line["d_unhealthy"]), cells)
 
 
@@ -138,7 +141,10 @@ WIDTH, LABELS, LINE = 460, 130, 15  # of a panel and of its row labels, height o
 
 
 class ForestRow(NamedTuple):
-    """A row of a panel, in pixels; what is not known is None."""
+    """A row of a panel, in pixels; what is not known is None.
+
+    A dot is a subject: where, what it says, and the subject's page or nothing.
+    """
 
     label: str
     y: int
@@ -146,7 +152,7 @@ class ForestRow(NamedTuple):
     low: float | None
     high: float | None
     paper: float | None
-    dots: Sequence[tuple[float, str]]
+    dots: Sequence[tuple[float, str, str]]
     text: str
 
 
@@ -175,6 +181,7 @@ def forests(
     subjects: pd.DataFrame,
     rows: Rows,
     simulated: bool,
+    pages: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """[DICE] of all rows on each test set: mean, interval, and the subjects if there are few.
 
@@ -188,6 +195,8 @@ def forests(
         Columns row, test_set, subject and dice_best, a line per fold.
     rows, simulated
         As for `heat_maps`.
+    pages : collection of str
+        Subjects that have a page, as `test_set/subject`.
 
     Returns
     -------
@@ -205,6 +214,7 @@ def forests(
             per_subject[per_subject.index.get_level_values("test_set") == test_set],
             rows,
             simulated,
+            {name: f"subjects/{name}.html" for name in pages},
         )
         for test_set, lines in table.groupby("test_set", sort=False)
     ]
@@ -216,9 +226,10 @@ def _panel(
     per_subject: pd.Series,
     rows: Rows,
     simulated: bool,
+    pages: Mapping[str, str],
 ) -> dict[str, Any]:
     """One test set: lines of Table 1, intervals by row, subjects' means by row and subject."""
-    trained = lines[lines["block"] != "control"]
+    trained, test_set = lines[lines["block"] != "control"], lines["test_set"].iloc[0]
     names = [row_name(*line) for line in zip(trained["method"], trained["d_unhealthy"])]
     values = {
         row: part.droplevel(["row", "test_set"])
@@ -237,19 +248,22 @@ def _panel(
         dots = values[name].dropna().items() if few and name in values else []
         shown.append(
             ForestRow(
-                _trained_on(_label(rows, name), line["d_unhealthy"]),
+                trained_on(_label(rows, name), line["d_unhealthy"]),
                 18 + LINE * number,
                 axis.at(mean),
                 axis.at(low) if known else None,
                 axis.at(high) if known else None,
                 None if simulated else axis.at(line.get("paper_dice_mean")),
-                [(axis.at(value), f"{subject}: {percent(value)}") for subject, value in dots],
+                [
+                    (axis.at(v), f"{subject}: {percent(v)}", pages.get(f"{test_set}/{subject}", ""))
+                    for subject, v in dots
+                ],
                 percent(mean) + (f" [{percent(low)}, {percent(high)}]" if known else ""),
             )
         )
     floors = lines[lines["method"].isin(knowing_nothing(rows))]
     return {
-        "test_set": lines["test_set"].iloc[0],
+        "test_set": test_set,
         "n": n,
         "few": few,
         "rows": shown,
@@ -264,5 +278,6 @@ def _panel(
     }
 
 
-def _trained_on(label: str, unhealthy: str) -> str:
+def trained_on(label: str, unhealthy: str) -> str:
+    """What is printed for a row, with what it learns lesions from if it does."""
     return label if unhealthy == "none" else f"{label} · {unhealthy.upper()}"

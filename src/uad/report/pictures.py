@@ -29,7 +29,7 @@ def detections(score: np.ndarray, threshold: float, lesion: np.ndarray) -> np.nd
 def cases(collected: Mapping[str, np.ndarray], title_of: str) -> Figure:
     """Cases of one test set, two lines each (paper Fig. 2).
 
-    Above: input, reconstruction, and the maps of SADM_res. Below: ground truth, what the
+    Above: input, reconstruction, and the maps of the row. Below: ground truth, what the
     reconstruction changed, and the detections of each map at the threshold with the best Dice.
 
     Parameters

@@ -5,7 +5,7 @@ Every function takes tables and returns a figure; scripts read the tables and sa
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,17 +23,17 @@ SADM_RES = colours.COLOURS[1]
 CROWD = 25  # subjects from which on medians of fifths are drawn
 
 
-def subjects_per_role(splits: Mapping[str, pd.DataFrame], ages: pd.Series) -> Figure:
-    """Subjects per role and fold, a panel per data set, and the ages of the roles of IXI.
+def subjects_per_role(splits: Mapping[str, pd.DataFrame], ages: Mapping[str, pd.Series]) -> Figure:
+    """Subjects per role and fold, a panel per data set, and the ages of the roles of some.
 
     Parameters
     ----------
     splits : dict of str to DataFrame
-        Split table of each data set, ``ixi`` among them.
-    ages : Series
-        In years, by subject of IXI; missing where not known.
+        Split table of each data set.
+    ages : dict of str to Series
+        Of data sets that know them: years by subject, missing where not known.
     """
-    figure, axes = canvas.grid(1, len(splits) + 1, (2.5, 2.9))
+    figure, axes = canvas.grid(1, len(splits) + len(ages), (2.5, 2.9))
     for panel, (name, split) in zip(axes[0], splits.items()):
         counts = split.groupby(["fold", "role"]).size().unstack(fill_value=0)
         bottom = 0
@@ -46,20 +46,24 @@ def subjects_per_role(splits: Mapping[str, pd.DataFrame], ages: pd.Series) -> Fi
         panel.set(title=name, xlabel="fold", xticks=counts.index)
     axes[0, 0].set_ylabel("subjects")
     axes[0, 0].legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.2), ncols=3)
-    panel, split = axes[0, -1], splits["ixi"]
+    for panel, (name, years) in zip(axes[0, len(splits) :], ages.items()):
+        _ages(panel, name, splits[name], years)
+    return figure
+
+
+def _ages(panel, name, split, ages):
     for position, (role, colour) in enumerate(zip(ROLES, colours.COLOURS)):
         chosen = split.loc[split["role"] == role, "subject"].drop_duplicates()
         years = ages.reindex(chosen).dropna()
         panel.plot([position] * len(years), years, "o", color=colour, alpha=0.5, markersize=4)
     panel.set(
-        title="ixi: age",
+        title=f"{name}: age",
         xticks=range(len(ROLES)),
         xticklabels=ROLES,
         ylabel="years",
         ylim=(0, 100),
         xlim=(-0.5, len(ROLES) - 0.5),
     )
-    return figure
 
 
 def training(histories: Mapping[str, Sequence[pd.DataFrame]], folds: Sequence[int]) -> Figure:
@@ -114,7 +118,7 @@ def mean_weights(table: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
-def weights(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
+def weights(table: pd.DataFrame, colours: Mapping[str, str], ends: Sequence[str]) -> Figure:
     """[DICE] against the weight of the residual map (paper Fig. 5), a panel per test set.
 
     Lines are means over folds, bands one population standard deviation to either side.
@@ -149,14 +153,18 @@ def weights(table: pd.DataFrame, colours: Mapping[str, str]) -> Figure:
             _say_empty(panel)
         panel.axvline(0.5, color="grey", linewidth=0.8, linestyle=":")
         panel.set(title=f"tested on {test_set.upper()}", xlabel="β", xticks=(0, 0.25, 0.5, 0.75, 1))
-        panel.set_xticklabels(["0\nUnet$_{res}$", "", "0.5\nSADM$_{res}$", "", "1\ncDDPM"])
+        first, middle, last = map(canvas.subscript, ends)
+        panel.set_xticklabels([f"0\n{first}", "", f"0.5\n{middle}", "", f"1\n{last}"])
     axes[0, 0].set(ylabel="[DICE], %", ylim=(0, None))
     _legend(figure, axes[0, 0], "trained on")
     return figure
 
 
 def precision_recall(
-    table: pd.DataFrame, labels: Mapping[str, str], colours: Mapping[str, str]
+    table: pd.DataFrame,
+    labels: Mapping[str, str],
+    colours: Mapping[str, str],
+    single: Collection[str] = (),
 ) -> Figure:
     """Precision against recall of the pooled test voxels, a panel per test set.
 
@@ -170,7 +178,9 @@ def precision_recall(
     labels : dict of str to str
         Rows, in order, and their labels.
     colours : dict of str to str
-        Of each D_unhealthy; a row without one is black, one of a single map dashed.
+        Of each D_unhealthy; a row without one is black.
+    single : collection of str
+        Rows of a single map, which are dashed if they are trained on lesions.
     """
     test_sets = list(table["test_set"].unique())
     figure, axes = canvas.grid(1, len(test_sets), (2.5, 3.3), sharex=True, sharey=True)
@@ -182,9 +192,9 @@ def precision_recall(
             panel.plot(recall, precision, color="#CCCCCC", linewidth=0.7, zorder=0)
             panel.text(1.01, precision[-1], f"{dice:g}", color="dimgrey", fontsize=7, va="center")
         for row, label in labels.items():
-            method, _, trained_on = row.partition("-")
+            trained_on = row.partition("-")[2]
             curve = here[here["row"] == row].dropna(subset=["recall", "precision"])
-            style = "--" if trained_on and method.startswith("unet") else "-"
+            style = "--" if trained_on and row in single else "-"
             colour = colours.get(trained_on, "black")
             panel.plot(
                 curve["recall"],

@@ -13,20 +13,25 @@ from uad.report.numbers import DASH, number, p_value, percent, signed_difference
 
 NAMES = {"dice_best": "[DICE]", "dice_val": "Dice_val", "auprc": "AUPRC"}
 # Columns of a `statistics.Distance`, after the metric.
+RANK, ENDS = ("rank", "rank_low", "rank_high"), ("rank", "low", "high")
 AGAINST = ("minus_paper", "minus_paper_low", "minus_paper_high", "verdict")
 IDENTITY = ["block", "method", "d_healthy", "d_unhealthy", "test_set"]
 
 
 def table2(
-    table1: pd.DataFrame, intervals: pd.DataFrame, comparisons: pd.DataFrame, simulated: bool
+    table1: pd.DataFrame,
+    intervals: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    ranks: pd.DataFrame,
+    simulated: bool,
 ) -> pd.DataFrame:
     """One line per row and test set, in the order and with the index of Table 1.
 
     Parameters
     ----------
     table1 : DataFrame
-    intervals, comparisons : DataFrame
-        From `statistics.intervals` and `statistics.comparisons`.
+    intervals, comparisons, ranks : DataFrame
+        From the functions of `statistics` with these names.
     simulated : bool
         Whether the scans are: nothing is then said against the published values.
 
@@ -37,6 +42,7 @@ def table2(
     """
     whole = intervals[intervals["stratum"] == "all"].set_index(["row", "test_set", "metric"])
     tests = comparisons.set_index(["reference", "row", "test_set", "metric"])
+    places = ranks.set_index(["row", "test_set", "metric"])
     lines = []
     for _, line in table1.iterrows():
         row, test_set = row_name(line["method"], line["d_unhealthy"]), line["test_set"]
@@ -45,6 +51,9 @@ def table2(
         for metric in statistics.METRICS:
             interval = whole.loc[(row, test_set, metric)]
             found |= {f"{metric}_{end}": interval[end] for end in ("mean", "low", "high")}
+            if (row, test_set, metric) in places.index:
+                place = places.loc[(row, test_set, metric)]
+                found |= dict(zip((f"{metric}_{name}" for name in RANK), place[list(ENDS)]))
             if metric in statistics.PUBLISHED:
                 paper = f"paper_{statistics.PUBLISHED[metric]}"
                 estimator = statistics.AS_PUBLISHED[metric]
@@ -70,7 +79,8 @@ def table2(
 def _columns(metric: str) -> list[str]:
     """Names of a metric's columns."""
     against = AGAINST if metric in statistics.PUBLISHED else ()
-    return [f"{metric}_{e}" for e in ("mean", "low", "high", *against, "difference", "p_holm")]
+    ends = ("mean", "low", "high", *RANK, *against, "difference", "p_holm")
+    return [f"{metric}_{end}" for end in ends]
 
 
 def _reference(comparisons: pd.DataFrame, row: str) -> str | None:
@@ -133,15 +143,19 @@ def write_html(
         warnings=context.undefined,
         random_extractor=context.random_extractor,
         fewest=statistics.FEWEST,
-        headings=["reference", *(h for name in NAMES.values() for h in (name, "it − row", "p"))],
+        headings=[
+            "rank",
+            "reference",
+            *(h for name in NAMES.values() for h in (name, "it − row", "p")),
+        ],
         sections=sections,
     )
 
 
 def _interval_cells(lines: pd.DataFrame, context: Context) -> list[Cell]:
-    """Reference; then mean, interval and verdict, difference, and p of every metric."""
+    """Rank, reference; then mean, interval and verdict, difference, and p of every metric."""
     line = lines.iloc[0]
-    cells = [Cell(_shown(line["reference"], context))]
+    cells = [Cell(rank(line, "dice_best")), Cell(_shown(line["reference"], context))]
     for metric in NAMES:
         mean, low, high = (percent(line[f"{metric}_{end}"]) for end in ("mean", "low", "high"))
         p = line[f"{metric}_p_holm"]
@@ -151,6 +165,14 @@ def _interval_cells(lines: pd.DataFrame, context: Context) -> list[Cell]:
             Cell(p_value(p), bold=p < 0.05),
         ]
     return cells
+
+
+def rank(line: pd.Series, metric: str) -> str:
+    """`3 [1, 5]`: place of a row, and those that it may have."""
+    place, low, high = (line[f"{metric}_{name}"] for name in RANK)
+    if pd.isna(place):
+        return DASH
+    return f"{place:g}" if pd.isna(low) else f"{place:g} [{low:g}, {high:g}]"
 
 
 def _shown(reference: str | None, context: Context) -> str:

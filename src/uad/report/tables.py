@@ -82,7 +82,8 @@ def write_all(
     intervals = statistics.intervals(subjects, known, comparison.seed)
     comparisons = statistics.comparisons(subjects, rows, comparison.references)
     first = table1.table1(subjects, rows, inputs.get("published"))
-    second = table2.table2(first, intervals, comparisons, comparison.simulated)
+    ranks = statistics.ranks(subjects, rows, comparison.seed)
+    second = table2.table2(first, intervals, comparisons, ranks, comparison.simulated)
     third = table3.table3(first, subjects, healthy, pooled)
     agreement = statistics.agreement(first, second)
     for name, table in {"csv": first, "csv2": second, "csv3": third}.items():

@@ -2,32 +2,21 @@
 
 Every voxel of the native grid is carried back into the phantom (pose, then a smooth warp) and read
 there once, by linear interpolation, so that the lesion mask and the image come from the same
-positions. The numbers below describe the public data sets' volumes; anatomy and contrast are drawn
-per subject.
+positions. How the public data sets' volumes are stored is in `counterparts`; anatomy and contrast
+are drawn per subject.
 """
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
 from uad.base import seeding
-from uad.simulation import lesions, phantom
+from uad.simulation import lesions, names, phantom, sri24
 
-# The SRI24 atlas as BraTS ships it: 240 x 240 x 155 voxels of 1 mm, axes L, P, S.
-SRI24_SHAPE = (240, 240, 155)
-SRI24_AFFINE = np.array([[-1.0, 0, 0, 0], [0, -1, 0, 239], [0, 0, 1, 0], [0, 0, 0, 1]])
-# Where the phantom (MNI152, a rather large brain) sits in it: scaled by 0.93 and centred.
-SRI24_SCALE = 0.93
-SRI24_FROM_MNI = np.array(
-    [
-        [SRI24_SCALE, 0, 0, -119.5],
-        [0, SRI24_SCALE, 0, 136.0],
-        [0, 0, SRI24_SCALE, 66.0],
-        [0, 0, 0, 1],
-    ]
-)
+SRI24_AFFINE, SRI24_FROM_MNI = np.array(sri24.AFFINE), np.array(sri24.FROM_MNI)
 
 WARP_SPACING_MM = 4.0
 FLOAT_STEP = 1 / 64  # between stored intensities that are not integers; a power of two, so exact
@@ -71,51 +60,17 @@ class Native:
     brain_only: bool
 
 
-def _ixi_affine():
-    """Sagittal acquisition: voxel axes point P, S, R; 0.9375 x 0.9375 x 1.2 mm."""
-    axes = np.array([[0, 0, 1.2], [-0.9375, 0, 0], [0, 0.9375, 0]])
-    centre = (np.array([256, 256, 150]) - 1) / 2
-    affine = np.eye(4)
-    affine[:3, :3] = axes
-    affine[:3, 3] = np.array([0, -8, -20]) - axes @ centre
-    return affine
-
-
-def _grid(spacing_mm, shape):
-    """Voxel axes R, A, S about a point of the brain's middle."""
-    return nib.affines.from_matvec(
-        np.diag(spacing_mm),
-        np.array([0, -18, 10]) - np.array(spacing_mm) * (np.array(shape) - 1) / 2,
+def native_of(dataset: str) -> Native:
+    """How the volumes of a data set are stored, by its counterpart."""
+    known = names.load(dataset).GEOMETRY
+    return Native(
+        **known
+        | {
+            "affine": np.array(known["affine"], float),
+            "world_from_mni": np.array(known["world_from_mni"], float),
+            "dtype": np.dtype(known["dtype"]).type,
+        }
     )
-
-
-NATIVE = {
-    "ixi": Native(
-        shape=(256, 256, 150), affine=_ixi_affine(), world_from_mni=np.eye(4), rotation_deg=4.0,
-        shift_mm=5.0, unit=420.0, noise=0.018, bias=0.25, dtype=np.int16, lesion=None,
-        brain_only=False,
-    ),
-    "brats21": Native(
-        shape=SRI24_SHAPE, affine=SRI24_AFFINE, world_from_mni=SRI24_FROM_MNI, rotation_deg=0.7,
-        shift_mm=0.7, unit=600.0, noise=0.015, bias=0.15, dtype=np.int16, lesion="glioma",
-        brain_only=True,
-    ),
-    "atlas_v2": Native(
-        shape=(197, 233, 189), affine=nib.affines.from_matvec(np.eye(3),
-        phantom.TEMPLATE_ORIGIN_MM), world_from_mni=np.eye(4), rotation_deg=1.0, shift_mm=1.0,
-        unit=85.0, noise=0.018, bias=0.20, dtype=np.float32, lesion="stroke", brain_only=False,
-    ),
-    "mslub": Native(  # on the grid of FLAIR, sagittal
-        shape=(192, 512, 512), affine=_grid((0.8, 0.47, 0.47), (192, 512, 512)),
-        world_from_mni=np.eye(4), rotation_deg=4.0, shift_mm=5.0, unit=300.0, noise=0.02, bias=0.25,
-        dtype=np.float32, lesion="white matter", brain_only=False,
-    ),
-    "wmh": Native(  # on the grid of FLAIR, thick axial slices
-        shape=(240, 240, 48), affine=_grid((0.96, 0.96, 3.0), (240, 240, 48)),
-        world_from_mni=np.eye(4), rotation_deg=4.0, shift_mm=5.0, unit=500.0, noise=0.018, bias=0.2,
-        dtype=np.float32, lesion="white matter", brain_only=False,
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,7 +87,7 @@ def simulate(dataset: str, scan: str, age: float, seed: int, head: phantom.Phant
     Parameters
     ----------
     dataset : str
-        Key of `NATIVE`.
+        A simulated data set (`uad.simulation.counterparts`).
     scan : str
         Native name of the scan; with `seed` it determines every voxel.
     age : float
@@ -144,7 +99,7 @@ def simulate(dataset: str, scan: str, age: float, seed: int, head: phantom.Phant
     -------
     Scan
     """
-    native = NATIVE[dataset]
+    native = native_of(dataset)
     rng, fields, signal, warp = _draw(dataset, scan, age, seed, head)
     coordinates = _phantom_coordinates(native, warp, pose(dataset, scan, seed))
 
@@ -165,7 +120,7 @@ def simulate(dataset: str, scan: str, age: float, seed: int, head: phantom.Phant
 def _draw(dataset, scan, age, seed, head):
     """What is particular to a subject: generator for the scanner, lesion fields, signal, warp."""
     rng = seeding.generator(seed, "simulation", dataset, scan)
-    lesion = NATIVE[dataset].lesion
+    lesion = native_of(dataset).lesion
     found = lesions.draw(lesion, head, rng) if lesion else []
     fields = [lesions.depth(one, head, rng) for one in found]
     signal = _signal(head, age, found, fields, rng)
@@ -180,7 +135,7 @@ def true_affine(
     Least squares over the native voxels that lie in the subject's brain; what a perfect affine
     registration of the scan to the simulated atlas returns.
     """
-    native = NATIVE[dataset]
+    native = native_of(dataset)
     warp = _draw(dataset, scan, age, seed, head)[-1]
     coordinates = _phantom_coordinates(native, warp, pose(dataset, scan, seed))
     in_box = coordinates - head.low[:, None, None, None].astype(np.float32)
@@ -203,20 +158,20 @@ def atlas(head: phantom.Phantom) -> dict[str, nib.Nifti1Image]:
         ``"T1"`` and ``"T1_brain"``, white matter at 1000, named as in the SRI24 archive.
     """
     signal = _signal(head, age=45.0, found=[], fields=[], rng=None)
-    native = NATIVE["brats21"]
-    coordinates = _phantom_coordinates(native, None, native.world_from_mni)
+    grid = SimpleNamespace(shape=sri24.SHAPE, affine=SRI24_AFFINE)
+    coordinates = _phantom_coordinates(grid, None, SRI24_FROM_MNI)
     image = 1000 * ndimage.map_coordinates(signal, coordinates, order=1)
     in_box = coordinates - head.low[:, None, None, None].astype(np.float32)
     brain = ndimage.map_coordinates(head.brain.astype(np.float32), in_box, order=1) > 0.5
     return {
-        "T1": _nifti(np.rint(image).astype(np.int16), native.affine),
-        "T1_brain": _nifti(np.rint(image * brain).astype(np.int16), native.affine),
+        "T1": _nifti(np.rint(image).astype(np.int16), grid.affine),
+        "T1_brain": _nifti(np.rint(image * brain).astype(np.int16), grid.affine),
     }
 
 
 def pose(dataset: str, scan: str, seed: int) -> np.ndarray:
     """True affine of a scan, MNI to native world (4, 4), before the subject's smooth warp."""
-    native = NATIVE[dataset]
+    native = native_of(dataset)
     rng = seeding.generator(seed, "pose", dataset, scan)
     angles = np.radians(rng.normal(0, native.rotation_deg, 3))
     size = np.exp(rng.normal(0, 0.03, 3))
@@ -301,13 +256,13 @@ def _warp(head, age, found, rng):
     return warp
 
 
-def _phantom_coordinates(native, warp, world_from_mni):
-    """Phantom voxel coordinates (3, *shape), float32, of every native voxel."""
-    to_phantom = np.linalg.inv(world_from_mni) @ native.affine
+def _phantom_coordinates(grid, warp, world_from_mni):
+    """Phantom voxel coordinates (3, *shape), float32, of every voxel of a grid."""
+    to_phantom = np.linalg.inv(world_from_mni) @ grid.affine
     to_phantom[:3, 3] -= phantom.ORIGIN_MM
-    axes = [np.arange(n, dtype=np.float32) for n in native.shape]
+    axes = [np.arange(n, dtype=np.float32) for n in grid.shape]
     i, j, k = np.meshgrid(*axes, indexing="ij", sparse=True)
-    coordinates = np.empty((3, *native.shape), np.float32)
+    coordinates = np.empty((3, *grid.shape), np.float32)
     for row in range(3):
         a, b, c, d = to_phantom[row].astype(np.float32)
         coordinates[row] = a * i + (b * j + (c * k + d))

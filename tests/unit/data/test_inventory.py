@@ -114,3 +114,20 @@ def test_page(tmp_path):
     assert "<b>x&lt;y.nii</b>: is cut off" in page and "free &amp; open" in page
     assert "<b>A</b>: the same scan as B of IXI" in page
     assert inventory_page.pages.SIMULATED in page and "Atlas: ok, SRI24." in page
+
+
+def test_a_cohort_of_ones_own_has_no_archive(tmp_path):
+    own = {**LINE, "title": "mine", "cases": None, "source": "not stated", "layout": "table"}
+    assert inventory.state({**own, "found": 5000}) == "ok"
+    few = {**own, "found": 3}
+    assert inventory.state(few) == "3 cases, but the splits need 9"
+    text = "\n".join(inventory.text([few], []))
+    assert "mine" in text and "request it" not in text and "None" not in text
+    inventory_page.write_html([own], None, False, tmp_path / "d.html")
+    page = (tmp_path / "d.html").read_text()
+    assert "not stated" in page and 'href="not stated"' not in page and "None" not in page
+
+
+def test_files_elsewhere_have_a_digest(tmp_path):
+    inside, outside = {f"{tmp_path}/x/a.nii": "1"}, {f"{tmp_path}/y/a.nii": "1"}
+    assert inventory.digest(inside, tmp_path / "x") != inventory.digest(outside, tmp_path / "x")

@@ -73,7 +73,7 @@ def test_subjects_are_excluded_with_the_reason_of_the_step_that_did(tmp_path):
     statuses = ["", "ok", "turned", "ok", "turned"]  # the first was never registered
     reasons = ["is blank", None, None, "N4 diverged", None]
     qc, images = written(tmp_path, statuses, reasons)
-    table, excluded = packing.subject_table(BRATS, subjects(5), images, qc, None)
+    table, excluded = packing.subject_table(BRATS.metadata, subjects(5), images, qc, None)
     assert table["subject"].tolist() == ["BraTS00001"] and "status" not in table
     assert table["similarity"].tolist() == [0.1]
     assert table["starts"].tolist() == [1] and table["starts"].dtype == int
@@ -90,20 +90,20 @@ def test_subjects_are_excluded_with_the_reason_of_the_step_that_did(tmp_path):
 
 def test_data_that_came_registered_are_excluded_too(tmp_path):
     _, images = written(tmp_path, ["ok", "ok"], [None, "is blank"])
-    table, excluded = packing.subject_table(BRATS, subjects(2), images, [], None)
+    table, excluded = packing.subject_table(BRATS.metadata, subjects(2), images, [], None)
     assert table["subject"].tolist() == ["BraTS00000"] and table["similarity"].isna().all()
     assert excluded["status"].tolist() == ["is blank"]
 
 
 def test_nobody_left(tmp_path):
     qc, images = written(tmp_path, ["bad", "ok"], [None, "is blank"])
-    table, excluded = packing.subject_table(BRATS, subjects(2), images, qc, None)
+    table, excluded = packing.subject_table(BRATS.metadata, subjects(2), images, qc, None)
     assert table.empty and list(excluded["status"]) == ["bad", "is blank"]
 
 
 def test_without_exclusions_the_table_of_them_has_its_columns(tmp_path):
     qc, images = written(tmp_path, ["ok"], [None])
-    _, excluded = packing.subject_table(BRATS, subjects(1), images, qc, None)
+    _, excluded = packing.subject_table(BRATS.metadata, subjects(1), images, qc, None)
     assert list(excluded.columns) == ["subject", "similarity", "status"] and excluded.empty
 
 

@@ -181,3 +181,19 @@ def test_prepared_data_are_read_with_their_brain_masks(cases, tmp_path):
     assert examine([Case("A", files)], how)[0]["unreadable"] == (
         str(brain), "the brain mask is empty",
     )  # fmt: skip
+
+
+def test_brain_masks_that_come_with_the_scans_are_read(cases, tmp_path, rng):
+    _, brain, _ = phantoms.head(rng)
+    paths = [str(tmp_path / f"brain_{name}.nii.gz") for name in ("good", "cut", "empty")]
+    for path, array in zip(paths, (brain, brain[:-2], brain & False)):
+        phantoms.save(array.astype(np.uint8), Path(path))
+    with_brain = [
+        Case(case.subject, case.files | {"brain": path}) for case, path in zip(cases, paths)
+    ]
+    good, other, empty = examine(with_brain, NATIVE._replace(layout="table"))
+    assert good["unreadable"] is None and len(good["sha256"]) == 3
+    assert (
+        other["unreadable"][0] == paths[1] and "both must be on one grid" in other["unreadable"][1]
+    )
+    assert empty["unreadable"] == (paths[2], "the brain mask is empty")

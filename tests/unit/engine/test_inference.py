@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import SMALL_DIFFUSION, write_pack
@@ -74,6 +75,37 @@ def test_noise_of_a_subject_is_its_own(job, tmp_path):
         rng = seeding.generator(5, "reconstruct", 0, brain, mean)
         expected = ddpm.reconstruct(torch.from_numpy(volume.image), rng)
         np.testing.assert_array_equal(made[i], expected.numpy().astype(np.float16))
+
+
+def test_changed_scans_can_have_the_noise_of_the_scans_they_were_made_of(job, tmp_path):
+    """Then a reconstruction differs only where, and if, the scan does."""
+    job("32-true", "first", seed=5)
+    pack = packed.Pack(tmp_path / "packed")
+    volumes = [pack.volume("S1"), pack.volume("S1"), pack.volume("S2")]
+    volumes[1].image[:5] *= 0.2  # in slices of their own, and enough for another mean
+    assert reconstruction.content(volumes[1]) != reconstruction.content(volumes[0])
+    table = pd.DataFrame(
+        {"subject": ["a", "b", "c"], "source": ["S1", "S1", "S2"], "voxel_ml": 0.008}
+    )
+    contents = [{name: getattr(v, name) for name in packed.ARRAYS} for v in volumes]
+    packed.write(tmp_path / "changed", table, contents, 3, pack.image.shape[1:])
+    split = tmp_path / "changed.tsv"
+    split.write_text("subject\tfold\trole\nc\t0\ttest\na\t0\ttest\nb\t0\ttest\n")
+    data = Evaluated([str(tmp_path / "changed" / "image.npy")], split, False)
+    of = Job(0, torch.device("cpu"), threads=1, params={"code": "code"})
+    original = [str(tmp_path / "packed" / name) for name in ("image.npy", "subjects.tsv")]
+    made = {}
+    for name, files in (("as", original), ("own", [])):
+        path = tmp_path / f"{name}.npy"
+        test = {"test_levels": [250, 500]}
+        reconstruction.reconstruct(data, tmp_path / "32-true.pt", test, 5, of, path, files)
+        made[name] = np.load(path)
+    _, as_it_was, changed = made["as"]
+    np.testing.assert_array_equal(changed[:, 5:], as_it_was[:, 5:])
+    assert not np.array_equal(changed[:, :5], as_it_was[:, :5])
+    assert not np.array_equal(made["own"][2][:, 5:], as_it_was[:, 5:])
+    of_originals = np.load(tmp_path / "first-r.npy")  # S2, S1
+    np.testing.assert_array_equal(made["as"][:2], of_originals)
 
 
 def test_content_is_that_of_the_scan_not_its_last_digits():

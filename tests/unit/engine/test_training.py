@@ -16,8 +16,9 @@ from conftest import ROOT, write_pack
 
 from uad.base import devices, tsv
 from uad.base.errors import InputError
-from uad.engine import checkpoints, loop, training
-from uad.engine.jobs import Job
+from uad.data import slices
+from uad.engine import checkpoints, loop, reconstruction, training
+from uad.engine.jobs import Evaluated, Job
 from uad.engine.saved_state import SavedState, State
 from uad.models import methods
 
@@ -518,35 +519,82 @@ def test_random_validation_draws_one_augmented_slice_of_each_validation_volume(
     assert found.augment and not found.drop_last and found.corrupt is None
 
 
+def stage_two(folder, name, frozen="drifting"):
+    """Train Unet_res on a small cDDPM, whose layers that start at zero have values."""
+    inputs, upstream = data(folder), folder / "cddpm.pt"
+    if not upstream.exists():
+        diffusion = {
+            "unet": {"channels": 8, "multipliers": [1, 1], "res_blocks": 1, "head_channels": 8,
+                     "norm_groups": 4},
+            "encoder": {"width": 4, "blocks": [1, 1], "features": 8, "drop_path": 0.1},
+            "steps": 1000, "noise": {"octaves": 3, "persistence": 0.8, "wavelength": 16},
+        }  # fmt: skip
+        torch.manual_seed(0)
+        network = methods.build("cddpm", diffusion).network
+        for parameter in network.parameters():
+            if (parameter == 0).all():
+                torch.nn.init.normal_(parameter, std=0.1)
+        checkpoints.save(upstream, "cddpm", diffusion, network.state_dict(), "code")
+    inputs["upstream"] = str(upstream)
+    block = {**BLOCK, "frozen": frozen, "training": {**BLOCK["training"], "epochs": 2}}
+    files = {"model": "model.pt", "history": "history.tsv", "about": "about.json"}
+    files |= {"upstream": "upstream.pt"} if frozen == "drifting" else {}
+    (folder / name).mkdir(exist_ok=True)
+    outputs = {key: folder / name / file for key, file in files.items()}
+    training.train("unet_res-brats", block, inputs, outputs, 1, 0, JOB)
+    return torch.load(outputs["model"], weights_only=True)["network"]
+
+
+def states(*paths):
+    """Weights of stored cDDPMs."""
+    test = {"test_levels": [500]}
+    return [checkpoints.load(path, test=test).network.state_dict() for path in paths]
+
+
 def test_a_drifting_upstream_model_is_stored_as_it_has_become(tmp_path):
-    inputs = data(tmp_path)
-    diffusion = {
-        "unet": {"channels": 8, "multipliers": [1, 1], "res_blocks": 1, "head_channels": 8,
-                 "norm_groups": 4},
-        "encoder": {"width": 4, "blocks": [1, 1], "features": 8, "drop_path": 0.1},
-        "steps": 1000, "noise": {"octaves": 3, "persistence": 0.8, "wavelength": 16},
-    }  # fmt: skip
-    torch.manual_seed(0)
-    network = methods.build("cddpm", diffusion).network.state_dict()
-    checkpoints.save(tmp_path / "cddpm.pt", "cddpm", diffusion, network, "code")
-    inputs["upstream"] = str(tmp_path / "cddpm.pt")
-    block = {**BLOCK, "training": {**BLOCK["training"], "epochs": 2}}
-    found = {}
-    for frozen in ("evaluation", "drifting"):
-        (tmp_path / frozen).mkdir()
-        names = {"model": "model.pt", "history": "history.tsv", "about": "about.json"}
-        names |= {"upstream": "upstream.pt"} if frozen == "drifting" else {}
-        outputs = {name: tmp_path / frozen / file for name, file in names.items()}
-        training.train("unet_res-brats", {**block, "frozen": frozen}, inputs, outputs, 1, 0, JOB)
-        found[frozen] = torch.load(outputs["model"], weights_only=True)["network"]
-    assert found["evaluation"].keys() == found["drifting"].keys()
-    before, after = (
-        checkpoints.load(path, test={"test_levels": [500]}).network.state_dict()
-        for path in (tmp_path / "cddpm.pt", tmp_path / "drifting/upstream.pt")
-    )
+    still, drifting = (stage_two(tmp_path, frozen, frozen) for frozen in ("evaluation", "drifting"))
+    assert still.keys() == drifting.keys()
+    before, after = states(tmp_path / "cddpm.pt", tmp_path / "drifting/upstream.pt")
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {
         name
         for name in before
         if name.startswith("encoder.") and ("running" in name or "batches" in name)
     }
+
+
+def test_a_drifting_training_goes_on_where_it_stopped_and_its_encoder_reconstructs(
+    tmp_path, monkeypatch, caplog
+):
+    whole = stage_two(tmp_path, "whole")
+    original, calls = slices.TrainingSlices._batch, []
+
+    def stop(*arguments):
+        calls.append(1)
+        if len(calls) == 4:  # the second epoch's last batch
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(slices.TrainingSlices, "_batch", stop)
+        with pytest.raises(KeyboardInterrupt):
+            stage_two(tmp_path, "out")
+    assert not (tmp_path / "out/upstream.pt").exists()
+    with caplog.at_level("INFO"):
+        resumed = stage_two(tmp_path, "out")
+    assert "resuming after epoch 1 and 1 batches" in caplog.text
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    first, second = states(tmp_path / "whole/upstream.pt", tmp_path / "out/upstream.pt")
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+    found = {}
+    # Brains are given apart from what training reads.
+    files = [tmp_path / "packed" / name for name in ("image.npy", "brain.npy", "subjects.tsv")]
+    subjects = Evaluated(files, tmp_path / "split.tsv", with_training=False)
+    for name in ("cddpm.pt", "whole/upstream.pt", "out/upstream.pt"):
+        path = tmp_path / "reconstruction.npy"
+        reconstruction.reconstruct(subjects, tmp_path / name, {"test_levels": [500]}, 1, JOB, path)
+        found[name] = np.load(path)
+        path.unlink()
+    assert np.array_equal(found["whole/upstream.pt"], found["out/upstream.pt"])
+    assert not np.array_equal(found["cddpm.pt"], found["whole/upstream.pt"])

@@ -117,7 +117,7 @@ def test_figures_of_a_test_set_without_lesions_say_so(results, tmp_path):
         {"subject": ["S1", "S2"], "fold": 0, "lesion_ml": 0.0, "dice_best": np.nan}
     )
     for figure in (
-        plots.weights(plots.mean_weights(table), {"brats": "#0072B2"}),
+        plots.weights(plots.mean_weights(table), {"brats": "#0072B2"}, "abc"),
         plots.precision_recall(curve, {row: "SADM"}, {"brats": "#0072B2"}),
         plots.lesion_volume({"brats": {"cDDPM": metrics}}),
     ):
@@ -129,8 +129,11 @@ def test_figures_of_a_test_set_without_lesions_say_so(results, tmp_path):
 def test_line_of_weights_is_the_mean_over_folds(tmp_path):
     lines = [("brats", "atlas", fold, b, 0.2 + 0.2 * fold, 5) for fold in (0, 1) for b in (0, 1)]
     columns = ["d_unhealthy", "test_set", "fold", "beta", "dice_best", "n_subjects"]
-    figure = plots.weights(pd.DataFrame(lines, columns=columns), {"brats": "#0072B2"})
+    ends = ["net", "SADM_res", "cDDPM"]
+    figure = plots.weights(pd.DataFrame(lines, columns=columns), {"brats": "#0072B2"}, ends)
     (panel,) = figure.axes
+    found = [label.get_text() for label in panel.get_xticklabels()]
+    assert found == ["0\nnet", "", "0.5\nSADM$_{res}$", "", "1\ncDDPM"]
     np.testing.assert_allclose(panel.lines[0].get_ydata(), [30, 30])
     canvas.heading(figure, "Weights", simulated=True)
     canvas.save(figure, tmp_path / "weights.svg")
@@ -140,7 +143,8 @@ def test_line_of_weights_is_the_mean_over_folds(tmp_path):
 def test_precision_recall_is_drawn_for_every_row(results):
     parts = [curve_of(results, row).assign(row=row, test_set="brats") for row in ROWS]
     table = pd.concat(parts).assign(prevalence=0.1)
-    figure = plots.precision_recall(table, dict(zip(ROWS, "abc")), {"brats": "#0072B2"})
+    of_one_map = [row for row in ROWS if not row.startswith("sadm")]
+    figure = plots.precision_recall(table, dict(zip(ROWS, "abc")), {"brats": "#0072B2"}, of_one_map)
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert [lines[label].get_linestyle() for label in "abc"] == ["-", "--", "-"]
     assert [lines[label].get_color() for label in "abc"] == ["black", "#0072B2", "#0072B2"]

@@ -282,3 +282,47 @@ def test_agreement_by_hand():
     assert dice["tau_b"] == pytest.approx((3 - 2) / np.sqrt(6 * 5))
     assert (dice["n_rows"], dice["within"], dice["above"], dice["below"]) == (4, 1, 2, 1)
     assert auprc["n_rows"] == 0 and np.isnan(auprc["tau_b"])
+
+
+def of_rows(n, **levels):
+    """Metrics of rows whose values are level and noise, and the rows' blocks."""
+    rng = np.random.default_rng(4)
+    lines = [
+        {"row": row, "test_set": "brats", "subject": f"S{i}", "fold": 0, "dice_best": value,
+         "dice_val": value, "auprc": value}
+        for row, level in levels.items()
+        for i, value in enumerate(level + 0.1 * rng.standard_normal(n))
+    ]  # fmt: skip
+    return pd.DataFrame(lines), {row: {"block": "I"} for row in levels}
+
+
+def test_ranks_are_sure_of_rows_far_apart_and_not_of_equals():
+    subjects, rows = of_rows(40, low=0.1, high=0.9, one=0.5, other=0.5)
+    rows["other"]["block"] = rows["one"]["block"] = "II"
+    found = statistics.ranks(subjects, rows, 1).query("metric == 'auprc'").set_index("row")
+    assert tuple(found.loc["high", ["rank", "low", "high"]]) == (1, 1, 1)
+    assert tuple(found.loc["low", ["rank", "low", "high"]]) == (4, 4, 4)
+    assert sorted(found.loc[["one", "other"], "rank"]) == [2, 3]
+    assert (found.loc[["one", "other"], "low"] == 2).all()
+    assert (found.loc[["one", "other"], "high"] == 3).all()
+
+
+def test_ranks_of_controls_ties_and_few_subjects():
+    subjects, rows = of_rows(14, a=0.2, perfect=1.0)
+    same = subjects[subjects["row"] == "a"].assign(row="b")
+    rows |= {"b": {"block": "I"}, "perfect": {"block": "control"}}
+    found = statistics.ranks(pd.concat([subjects, same]), rows, 1)
+    assert set(found["row"]) == {"a", "b"} and set(found["rank"]) == {1.5}
+    assert found[["low", "high"]].isna().all(axis=None)  # fewer than 15
+    # Without any value there is no place.
+    lost = statistics.ranks(subjects.assign(auprc=np.nan), {"a": {"block": "I"}}, 1)
+    assert lost.query("metric == 'auprc'")["rank"].isna().all()
+
+
+def test_rank_intervals_do_not_depend_on_the_order_of_rows():
+    subjects, rows = of_rows(20, a=0.5, b=0.52, c=0.48)
+    found = statistics.ranks(subjects, rows, 1).set_index(["metric", "row"])
+    turned = statistics.ranks(subjects, dict(reversed(rows.items())), 1)
+    turned = turned.set_index(["metric", "row"]).loc[found.index]
+    pd.testing.assert_frame_equal(found, turned)
+    assert (found["high"] > found["low"]).any()

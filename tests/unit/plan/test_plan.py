@@ -177,7 +177,7 @@ def test_cases_of_a_row_depend_on_that_row_and_on_the_choice(plan):
     ]
 
 
-ADDED = {"block": "I", "label": "X", "healthy": "ixi"}
+ADDED = {"block": "I", "label": "X", "healthy": True}
 
 
 @pytest.mark.parametrize("maps", [["ddpm", "rd"], ["own"]])
@@ -284,6 +284,23 @@ def test_code_is_found_beside_the_overlay_that_names_it(tmp_path):
 def test_code_that_cannot_be_is_named(block, sentence):
     with pytest.raises(InputError, match=sentence):
         plan_of(methods=block)
+
+
+def test_a_method_may_have_an_environment_of_its_own(tmp_path):
+    code, _ = new.write("own", tmp_path)
+    (tmp_path / "mine.yaml").write_text("dependencies: []")
+    block = {"code": str(code), "reconstructs": True, "env": str(tmp_path / "mine.yaml")}
+    changes = {
+        "methods": {"own": block, "unet_res": {"upstream": "own"}},
+        "rows": {"own": ADDED | {"maps": ["own"]}},
+        "table": {"rows": ["own", "unet_res-brats", "cddpm"], "claims": None},
+    }
+    found = plan_of(**copy.deepcopy(changes)).environment("../../envs/torch.yaml")
+    assert found(of(model="own")) == found(of(model="unet_res-brats")) == block["env"]
+    assert found(of(model="cddpm")) == str(ROOT / "envs/torch.yaml")
+    changes["methods"]["own"]["env"] = "nowhere.yaml"
+    with pytest.raises(InputError, match="methods.own.env is 'nowhere.yaml', but must be a conda"):
+        plan_of(**changes)
 
 
 @pytest.mark.parametrize("name", ["Own", "chance", "own-brats"])
@@ -452,6 +469,20 @@ def test_excluded_subjects_are_left_out_with_the_reason():
     assert found.known(of(dataset="ixi"))["left_out"] == [(label, "excluded: moved")]
     assert found.not_usable(of(dataset="ixi"), 1) == [(label, "excluded: moved")]
     assert found.left_out() == [f"ixi: leaving out {label}: excluded: moved"]
+
+
+def test_a_link_to_nothing_costs_its_subject_only(tmp_path):
+    for name in ("IXI002-Guys-0828-T1.nii.gz", "IXI012-HH-1211-T1.nii.gz"):
+        (tmp_path / name).touch()
+    (tmp_path / "IXI013-HH-1212-T1.nii.gz").symlink_to(tmp_path / "moved.nii.gz")
+    cohort = plan_of(simulation=None, datasets={"ixi": {"folder": str(tmp_path)}}).cohort
+    assert list(cohort.subjects("ixi")) == ["IXI002", "IXI012"]
+    assert cohort.known(of(dataset="ixi"))["left_out"] == [
+        ("IXI013", "IXI013-HH-1212-T1.nii.gz is a link to nothing")
+    ]
+    assert cohort.left_out() == [
+        "ixi: leaving out IXI013: IXI013-HH-1212-T1.nii.gz is a link to nothing"
+    ]
 
 
 def test_an_excluded_subject_must_be_there():

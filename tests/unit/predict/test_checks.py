@@ -95,11 +95,11 @@ def test_limits_are_those_of_validation_scans_with_a_margin(tmp_path):
     (tmp_path / "qc.tsv").write_text("\n".join(["subject\tsimilarity\tcoverage", *lines, ""]))
     roles = [f"S{i}\t{i % 2}\tval" for i in range(11)] + ["T\t0\ttest"]
     (tmp_path / "split.tsv").write_text("\n".join(["subject\tfold\trole", *roles, ""]))
-    found = making.limits(tmp_path / "qc.tsv", tmp_path / "split.tsv", [0, 1])
+    found = making.limits([tmp_path / "qc.tsv"], [tmp_path / "split.tsv"], [0, 1])
     margin = making.UNUSUAL * 1.4826 * 0.03  # the median absolute deviation of these
     assert found == {"similarity": pytest.approx([0.75 - margin, 0.75 + margin], rel=1e-5)}
     # Five scans are too few.
-    assert making.limits(tmp_path / "qc.tsv", tmp_path / "split.tsv", [1]) == {}
+    assert making.limits([tmp_path / "qc.tsv"], [tmp_path / "split.tsv"], [1]) == {}
 
 
 def test_a_bundle_says_nothing_of_a_threshold_that_is_missing(tmp_path):

@@ -4,8 +4,13 @@ import pandas as pd
 
 from uad.report import answer
 
-ROWS = {name: {"block": block} for name, block in (("a", "I"), ("b", "III"), ("c", "control"))}
-RUN = {"simulated": True, "modality": "T1", "folds": [0, 1], "n_folds": 5, "rows": ROWS}
+ROWS = {
+    "cddpm": {"block": "I", "label": "cDDPM"},
+    "unet-brats": {"block": "III", "label": "Unet"},
+    "perfect": {"block": "control", "label": "perfect"},
+}
+RUN = {"simulated": True, "modality": "T1", "folds": [0, 1], "n_folds": 5}
+RUN |= {"rows": ROWS, "references": ["sadm_res-brats", "cddpm"]}
 TABLE = pd.DataFrame(
     [
         ("I", "cddpm", "none", "brats", 0.5),
@@ -24,7 +29,7 @@ def test_says_what_was_run_whether_it_worked_and_what_came_out():
     assert answer.lines(RUN, TABLE, ["good", "look", "good"], claims) == [
         "Simulated T1 scans, 2 rows, folds 0, 1 of 5",
         "Checks: 2 good, 1 to look at, 0 bad",
-        "[DICE] of the cDDPM: BRATS 50.0, ATLAS 40.0",
+        "[DICE] of cDDPM: BRATS 50.0, ATLAS 40.0",
         "[DICE] of the best row: BRATS 70.0 (unet-brats), ATLAS 40.0 (cddpm)",
         "Claims of the paper: 2 hold, 1 is undecided",
     ]
@@ -46,4 +51,4 @@ def test_without_a_table():
 
 def test_values_that_are_not_defined():
     found = answer.lines(RUN, TABLE.assign(dice_best_mean=float("nan")), [], None)
-    assert found[2:] == ["[DICE] of the cDDPM: BRATS –, ATLAS –"]
+    assert found[2:] == ["[DICE] of cDDPM: BRATS –, ATLAS –"]

@@ -78,7 +78,7 @@ def test_subjects_per_role():
     ixi = pd.DataFrame(lines, columns=["subject", "fold", "role"])
     brats = ixi[ixi["role"] != "train"]
     ages = pd.Series({"A": 20.0, "B": 30.0, "C": 40.0, "D": np.nan})
-    figure = plots.subjects_per_role({"ixi": ixi, "brats21": brats}, ages)
+    figure = plots.subjects_per_role({"ixi": ixi, "brats21": brats}, {"ixi": ages})
     panels = figure.axes
     assert [panel.get_title() for panel in panels] == ["ixi", "brats21", "ixi: age"]
     heights = {

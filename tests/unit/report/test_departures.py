@@ -39,6 +39,7 @@ def by_name(config):
 CHANGES = [
     ("healthy_subjects", "splits.scheme", "released"),
     ("healthy_subjects", "splits.ixi.train", 100),
+    ("healthy_subjects", "healthy", ["ixi", "ixi"]),
     ("atlas_subjects", "splits.scheme", "paper"),
     ("atlas_subjects", "splits.atlas_v2.val", 10),
     ("hard_input", "preprocessing.registration.retry_below", 0.5),
@@ -95,6 +96,7 @@ CHANGES = [
     ("lr_cddpm", "methods.cddpm.training.learning_rate", 1e-5),
     ("epochs_cddpm", "methods.cddpm.training.epochs", 1200),
     ("updates", "splits.ixi.train", 387),
+    ("updates", "healthy", ["ixi", "ixi"]),
     ("updates", "methods.cddpm.training.batch_size", 16),
     ("seg_widths", "methods.unet.widths", [64, 128, 256]),
     ("seg_widths", "methods.unet_res.widths", [64, 128, 256]),

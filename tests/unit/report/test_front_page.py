@@ -21,11 +21,16 @@ RUN = {
     "seed": 7,
     "accelerator": "cpu",
     "rows": {
-        "cddpm": {"block": "I", "maps": ["cddpm"]},
-        "sadm_res-brats": {"block": "III", "maps": ["cddpm", "unet_res-brats"]},
+        "cddpm": {"block": "I", "label": "cDDPM", "maps": ["cddpm"]},
+        "sadm_res-brats": {
+            "block": "III",
+            "label": "SADM_res",
+            "maps": ["cddpm", "unet_res-brats"],
+        },
         "perfect": {"block": "control", "maps": ["perfect"]},
         "chance": {"block": "control", "maps": ["chance"]},
     },
+    "references": ["cddpm", "sadm_res-brats"],
     "epochs": {"cddpm": 2},
     "test_sets": ["brats"],
     "datasets": ["ixi", "brats21"],

@@ -15,7 +15,11 @@ from uad.report.blocks import Context
 @pytest.fixture
 def table(tmp_path, paper_config):
     """Table 1 of made-up numbers, with all rows, both warnings and marked rows."""
-    rows = paper_config["rows"]
+    names = {True: "ixi", False: "none"}
+    rows = {
+        row: {**block, "healthy": names[block["healthy"]]}
+        for row, block in paper_config["rows"].items()
+    }
     subjects = pd.DataFrame(
         {
             "row": row,

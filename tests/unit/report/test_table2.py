@@ -25,6 +25,7 @@ ROWS = {
 LABELS = {row: block["label"] for row, block in ROWS.items()}
 CONTEXT = Context(LABELS, simulated=True)
 SUBJECTS = [f"S{i}" for i in range(15)]
+NO_RANKS = pd.DataFrame(columns=["row", "test_set", "metric", "rank", "low", "high"])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,8 @@ def parts():
     references = ["cddpm", *(row for row in ROWS if row.startswith("sadm_res"))]
     comparisons = statistics.comparisons(subjects, ROWS, references)
     first = table1.table1(subjects, ROWS, ROOT / "workflow/resources/table1_paper.csv")
-    second = table2.table2(first, intervals, comparisons, simulated=False)
+    ranks = statistics.ranks(subjects, ROWS, seed=1)
+    second = table2.table2(first, intervals, comparisons, ranks, simulated=False)
     return first, second, intervals, comparisons
 
 
@@ -78,6 +80,9 @@ def test_lines_and_columns(parts):
         "dice_best_mean",
         "dice_best_low",
         "dice_best_high",
+        "dice_best_rank",
+        "dice_best_rank_low",
+        "dice_best_rank_high",
         "dice_best_minus_paper",
         "dice_best_minus_paper_low",
         "dice_best_minus_paper_high",
@@ -87,11 +92,17 @@ def test_lines_and_columns(parts):
         "dice_val_mean",
         "dice_val_low",
         "dice_val_high",
+        "dice_val_rank",
+        "dice_val_rank_low",
+        "dice_val_rank_high",
         "dice_val_difference",
         "dice_val_p_holm",
         "auprc_mean",
         "auprc_low",
         "auprc_high",
+        "auprc_rank",
+        "auprc_rank_low",
+        "auprc_rank_high",
         "auprc_minus_paper",
         "auprc_minus_paper_low",
         "auprc_minus_paper_high",
@@ -101,6 +112,16 @@ def test_lines_and_columns(parts):
         "reference",
         "n_subjects",
     ]
+
+
+def test_ranks_are_those_of_the_means(parts):
+    _, second, *_ = parts
+    for _, part in second[second["block"] != "control"].groupby("test_set"):
+        order = part.sort_values("dice_best_mean", ascending=False)["dice_best_rank"]
+        assert list(order) == list(range(1, len(part) + 1))
+        assert (part["dice_best_rank_low"] <= part["dice_best_rank"]).all()
+        assert (part["dice_best_rank_high"] >= part["dice_best_rank"]).all()
+    assert second.loc[second["block"] == "control", "auprc_rank"].isna().all()
 
 
 def test_means_are_those_of_table_1_inside_their_intervals(parts):
@@ -161,8 +182,8 @@ def test_differences_from_the_paper_are_by_its_own_estimator(parts):
 
 def test_simulated_scans_and_few_subjects_have_no_verdict(parts):
     first, second, intervals, comparisons = parts
-    simulated = table2.table2(first, intervals, comparisons, simulated=True)
-    few = table2.table2(first, intervals.assign(n=3), comparisons, simulated=False)
+    simulated = table2.table2(first, intervals, comparisons, NO_RANKS, simulated=True)
+    few = table2.table2(first, intervals.assign(n=3), comparisons, NO_RANKS, simulated=False)
     published = second["dice_best_verdict"] != "no data"
     assert set(simulated.loc[published, "dice_best_verdict"]) == {"simulated"}
     assert simulated["dice_best_minus_paper"].isna().all()
@@ -192,6 +213,7 @@ def test_page(parts, tmp_path):
     text, agreement = page(parts, second, real, tmp_path / "real.html")
     assert "<h2>BRATS (15 subjects)</h2>" in text and "imulated" not in text
     assert "100.0 [100.0, 100.0]" in text
+    assert '<td class="n">1 [1, 1]</td>' in text and "Rank: the row's place" in text
     assert "smallest third (2 to 6) ml<br>n = 5" in text
     assert '<td class="n">SADM<sub>res</sub> (BRATS)</td>' in text  # the reference of a row
     line = agreement.query("test_set == 'brats' and metric == 'dice_best'").iloc[0]
@@ -202,7 +224,7 @@ def test_page(parts, tmp_path):
     shown = "{} [{}, {}] below</span>".format(*ends).replace("-", "−")
     assert f"<span>{shown}" in text
 
-    few = table2.table2(first, intervals.assign(n=3), comparisons, simulated=False)
+    few = table2.table2(first, intervals.assign(n=3), comparisons, NO_RANKS, simulated=False)
     text, _ = page(parts, few, real, tmp_path / "few.html")
     assert f"<span>{shown.partition(' ')[0]} too few subjects</span>" in text
     assert "the paper: too few subjects for verdicts; rank correlation" in text
@@ -210,7 +232,7 @@ def test_page(parts, tmp_path):
 
 def test_page_of_simulated_scans_compares_nothing_with_the_paper(parts, tmp_path):
     first, _, intervals, comparisons = parts
-    second = table2.table2(first, intervals, comparisons, simulated=True)
+    second = table2.table2(first, intervals, comparisons, NO_RANKS, simulated=True)
     text, _ = page(parts, second, CONTEXT, tmp_path / "t.html")
     assert SIMULATED in text and "<h2>BRATS (15 subjects)</h2>" in text
     for word in ("within", "above", "below", "and the paper", "published"):

@@ -25,7 +25,7 @@ def simulated(head):
     """One scan of each data set but MSLUB, whose grid is large."""
     return {
         name: scans.simulate(name, f"{name}-1", 50.0, 1, head)
-        for name in scans.NATIVE
+        for name in names.known()
         if name != "mslub"
     }
 
@@ -150,7 +150,7 @@ def test_ventricles_widen_with_age(head):
     for age in (25.0, 85.0):
         rng = np.random.default_rng(3)
         warp = scans._warp(head, age, [], rng)
-        coordinates = scans._phantom_coordinates(scans.NATIVE["atlas_v2"], warp, np.eye(4))
+        coordinates = scans._phantom_coordinates(scans.native_of("atlas_v2"), warp, np.eye(4))
         deep = ndimage.binary_erosion(head.brain[::2, ::2, ::2], iterations=9)
         deep = np.repeat(np.repeat(np.repeat(deep, 2, 0), 2, 1), 2, 2)[
             tuple(map(slice, head.brain.shape))

@@ -114,7 +114,7 @@ def find(
         Paths relative to the folder.
     folder : path-like
         For messages.
-    modality : {"T1", "T2"}
+    modality : {"T1", "T2", "FLAIR"}
     layout : {"native", "prepared"}
         As distributed, or the authors' preprocessed `<DATA_DIR>`, registered, stripped and bias
         corrected, with brain masks.
@@ -150,7 +150,7 @@ def find(
             label = module.label(match[1])
             if re.fullmatch("[A-Za-z0-9]+", label) and SESSION not in label:
                 session = match[1].groupdict().get("session") or ""
-                found.append(_File(path, match[0], label, session))
+                found.append(File(path, match[0], label, session))
             else:
                 reason = because(f"{label!r} is no label: letters and digits, without {SESSION!r}")
                 left_out.append((path, reason))
@@ -166,10 +166,30 @@ def find(
         )
     if layout == "native":
         found = _one_version(module, found, left_out)
-    found = _some_sessions(found, sessions, f"datasets.{name}.sessions", left_out)
+    found = some_sessions(found, sessions, f"datasets.{name}.sessions", left_out)
+    return complete(found, list(kinds), modality, left_out)
+
+
+def complete(
+    found: Sequence["File"], kinds: Sequence[str], modality: str, left_out: list[tuple[str, str]]
+) -> Listing:
+    """Subjects that have one file of each kind, sorted by label; the others are left out.
+
+    Parameters
+    ----------
+    found : sequence of File
+    kinds : sequence of str
+        Out of ``image``, ``lesion`` and ``brain``.
+    modality : str
+        For messages.
+    left_out : list of (str, str)
+        Others that are left out; the result has them too.
+    """
+    files: dict[str, dict[str, list[str]]] = {}
+    for file in found:
+        files.setdefault(file.label, {kind: [] for kind in kinds})[file.kind].append(file.path)
     subjects = {}
-    for label in sorted({file.label for file in found}):
-        paths = {k: [f.path for f in found if (f.label, f.kind) == (label, k)] for k in kinds}
+    for label, paths in sorted(files.items()):
         reason = _incomplete(paths, modality)
         if reason:
             left_out.append((label, reason))
@@ -184,7 +204,12 @@ def person(label: str) -> str:
     return label.partition(SESSION)[0]
 
 
-class _File(NamedTuple):
+def pooled_label(dataset: str, label: str) -> str:
+    """Label of a subject where several data sets are one: theirs may have equal names."""
+    return dataset.replace("_", "") + label
+
+
+class File(NamedTuple):
     """A file of a subject; `session` is empty where the names tell none."""
 
     path: str
@@ -218,8 +243,26 @@ def _one_version(module, found, left_out):
     return [file for file in found if of[file.path] == used]
 
 
-def _some_sessions(found, sessions, key, left_out):
-    """Files of the sessions that are wanted, with labels of their own unless it is the first."""
+def some_sessions(
+    found: Sequence[File], sessions: Sequence[str], key: str, left_out: list[tuple[str, str]]
+) -> list[File]:
+    """Files of the sessions that are wanted, with labels of their own unless it is the first.
+
+    Parameters
+    ----------
+    found : sequence of File
+    sessions : sequence of str
+        `first`, `all`, or names.
+    key : str
+        Configuration key that names them.
+    left_out : list of (str, str)
+        Images of others are added to it.
+
+    Raises
+    ------
+    InputError
+        If none of the named sessions is there.
+    """
     first, every = list(sessions) == ["first"], list(sessions) == ["all"]
     imaged = {}
     for file in found:
@@ -257,13 +300,18 @@ def unsafe(path: str) -> str | None:
 
 def _incomplete(paths, modality):
     """Why a subject with these files cannot be used, or None."""
-    names = {"image": f"{modality} image", "lesion": "lesion mask", "brain": "brain mask"}
     for kind, found in paths.items():
         if not found:
-            return because(f"the {names[kind]} is missing")
+            return because(f"the {shown(kind, modality)} is missing")
         if len(found) > 1:
             return because(f"occurs twice: {', '.join(found)}")
     return None
+
+
+def shown(kind: str, modality: str) -> str:
+    """A kind of file in words."""
+    names = {"image": f"{modality} image", "lesion": "lesion mask", "brain": "brain mask"}
+    return names[kind]
 
 
 def list_files(folder: Path | str, key: str) -> list[str]:

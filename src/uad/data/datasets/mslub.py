@@ -1,7 +1,8 @@
-"""MSLUB: multiple sclerosis, T1- and T2-weighted (protocol of the cDDPM paper).
+"""MSLUB: multiple sclerosis, T1- and T2-weighted, FLAIR (protocol of the cDDPM paper).
 
-Native layout: ``patient##_{T1W,T2W}.nii.gz`` and ``patient##_consensus_gt.nii.gz`` in one folder or
-in one per patient, where the names may lack the patient: ``patient##/T1W.nii.gz``. With skull.
+Native layout: ``patient##_{T1W,T2W,FLAIR}.nii.gz`` and ``patient##_consensus_gt.nii.gz`` in one
+folder or in one per patient, where the names may lack the patient: ``patient##/T1W.nii.gz``. With
+skull.
 
 The masks are drawn on FLAIR. The images on its grid are those in the patients' own folders, or in
 ``coregistered``; those in ``raw`` are as they were scanned, on grids of their own, and those in
@@ -24,11 +25,11 @@ SOURCE = "https://lit.fe.uni-lj.si/en/research/resources/3D-MR-MS/"
 CITATION = "Lesjak et al. 2018, Neuroinformatics 16:51-63"
 EXAMPLE = "patient01/patient01_T1W.nii.gz"
 
-CASES = {"T1": 30, "T2": 30}
+CASES = {"T1": 30, "T2": 30, "FLAIR": 30}
 NAME = r"patient(?P<id>\d{2})(?:_|/(?:raw/)?)"
-IMAGE = {"T1": "T1W", "T2": "T2W"}
+IMAGE = {"T1": "T1W", "T2": "T2W", "FLAIR": "FLAIR"}
 LESION = "consensus_gt"
-OTHERS = "(?:FLAIR|T1WKS|brainmask)"
+OTHERS = "(?:T1WKS|brainmask)"
 PARTS = {
     "longitudinal": r"(?:.*/)?longi\w*/.*",  # two studies of other patients
     "MNI": r"(?:.*/)?MNI/.*",

@@ -1,10 +1,10 @@
-"""WMH challenge: white matter hyperintensities, T1-weighted (protocol of the cDDPM paper).
+"""WMH challenge: white matter hyperintensities, T1 and FLAIR (protocol of the cDDPM paper).
 
-Native layout: per site and case ``Utrecht/0/{pre/T1,wmh}.nii.gz``; in Amsterdam a folder per
-scanner comes between, ``Amsterdam/GE3T/100``. ``pre/T1`` is on the grid of the lesion mask (that of
-FLAIR, thick slices), unlike ``orig/3DT1``. With skull. These are the cases in ``training``; those
-in ``test``, in part from other scanners, are not used, nor are the masks of further observers in
-``additional_annotations``.
+Native layout: per site and case ``Utrecht/0/{pre/T1,pre/FLAIR,wmh}.nii.gz``; in Amsterdam a
+folder per scanner comes between, ``Amsterdam/GE3T/100``. ``pre/T1`` is on the grid of the lesion
+mask (that of FLAIR, thick slices), unlike ``orig/3DT1``. With skull. These are the cases in
+``training``; those in ``test``, in part from other scanners, are not used, nor are the masks of
+further observers in ``additional_annotations``.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ SOURCE = "https://dataverse.nl/dataset.xhtml?persistentId=doi:10.34894/AECRSD"
 CITATION = "Kuijf et al. 2019, IEEE Transactions on Medical Imaging 38:2556-2568"
 EXAMPLE = "Utrecht/0/pre/T1.nii.gz"
 
-CASES = {"T1": 60}
+CASES = {"T1": 60, "FLAIR": 60}
 NAME = r"(?P<site>Utrecht|Singapore|GE3T)/(?P<id>\d+)/"
-IMAGE = {"T1": "pre/T1"}
+IMAGE = {"T1": "pre/T1", "FLAIR": "pre/FLAIR"}
 LESION = "wmh"
 OTHERS = r"(?:orig|pre)/.*"
 PARTS = {

@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # needs torch
 PRETRAINING = ("spark",)
 
 # Keys of a method's block that say how it is run; the others describe the method itself.
-FOR_THE_RUN = ("training", "upstream", "pretrained", "reconstructs", "code")
+FOR_THE_RUN = ("training", "upstream", "pretrained", "reconstructs", "code", "env")
 # Keys of its `training` that leave the weights as they are.
 WITHOUT_EFFECT = ("save_minutes",)
 # Entry points of installed packages that are methods.

@@ -1,10 +1,10 @@
-// Three planes of the volumes in a scan's page. Volumes are mosaics of axial slices in LPS order:
+// Three planes of the volumes of a page. Volumes are mosaics of axial slices in LPS order (mosaic.py):
 // x to the patient's left, y to the back, z up. Shown as radiologists do, the patient's right on the
-// reader's left.
+// reader's left. A map is decoded when it is first shown.
 (async () => {
   const about = JSON.parse(document.getElementById("volumes").textContent);
-  const [nx, ny, nz] = about.shape;
-  const at = [...about.start];
+  const [nx, ny, nz] = about.shape, sizes = about.shape, at = [...about.start];
+  const $ = (id) => document.getElementById(id);
   const read = async (url) => {
     const image = new Image();
     image.src = url;
@@ -23,51 +23,92 @@
     }
     return values;
   };
-  const volumes = {};
-  for (const name in about.images) volumes[name] = await read(about.images[name]);
-  const value = (volume, p) => volume[(p[2] * ny + p[1]) * nx + p[0]];
-  const sizes = [nx, ny, nz];
+  const cache = {};
+  const volume = (url) => (cache[url] ??= read(url));
+  const value = (of, p) => of[(p[2] * ny + p[1]) * nx + p[0]];
   // Plane: the axis it is across, and the axes to the right and downwards (z is turned over).
   const planes = [[2, 0, 1], [1, 0, 2], [0, 1, 2]];
   const canvases = [...document.querySelectorAll(".planes canvas")];
   const sliders = [...document.querySelectorAll(".planes input")];
-  const opacity = document.getElementById("opacity"), base = document.getElementById("base");
-  const contour = document.getElementById("contour");
+  const numbers = [...document.querySelectorAll(".planes figcaption span")];
+  const chosen = $("map"), base = $("base"), opacity = $("opacity"), threshold = $("threshold");
+  const contour = $("contour"), outlined = $("outlined"), found = $("found"), flicker = $("flicker");
+  const lesion = about.lesion && await volume(about.lesion);
+  let map, scores, grey, cut, timer;
+
+  const coloured = (level, score, share) => {
+    const mix = share * Math.min(1, score / 255 * 1.5);
+    return [level + mix * (255 - level), level + mix * (score * 0.8 - level), level * (1 - mix)];
+  };
+  const edge = (inside, i, j) => inside(i, j) &&
+    !(inside(i - 1, j) && inside(i + 1, j) && inside(i, j - 1) && inside(i, j + 1));
 
   const draw = () => planes.forEach(([across, right, down], k) => {
-    const w = sizes[right], h = sizes[down];
-    const canvas = canvases[k];
+    const w = sizes[right], h = sizes[down], canvas = canvases[k];
     canvas.width = w;
     canvas.height = h;
     sliders[k].max = sizes[across] - 1;
     sliders[k].value = at[across];
-    const context = canvas.getContext("2d");
-    const pixels = context.createImageData(w, h);
-    const p = [0, 0, 0];
-    p[across] = at[across];
-    const above = (i, j) => {
+    numbers[k].textContent = `${at[across] + 1} of ${sizes[across]}`;
+    const context = canvas.getContext("2d"), pixels = context.createImageData(w, h);
+    const p = [0, 0, 0], q = [0, 0, 0];
+    p[across] = q[across] = at[across];
+    const test = (of, least) => (i, j) => {
       if (i < 0 || j < 0 || i >= w || j >= h) return false;
-      const q = [...p];
       q[right] = i;
       q[down] = j;
-      return value(volumes.map, q) > about.cut;
+      return value(of, q) > least;
     };
-    const share = opacity.value / 100;
+    const above = test(scores, 255 * cut), ill = lesion ? test(lesion, 127) : () => false;
     for (let j = 0; j < h; j++) for (let i = 0; i < w; i++) {
       p[right] = i;
       p[down] = j;
-      const grey = value(volumes[base.value], p), score = value(volumes.map, p);
-      const mix = share * Math.min(1, score / 255 * 1.5);
-      let colour = [grey + mix * (255 - grey), grey + mix * (score * 0.8 - grey), grey * (1 - mix)];
-      if (contour.checked && above(i, j) &&
-          !(above(i - 1, j) && above(i + 1, j) && above(i, j - 1) && above(i, j + 1)))
-        colour = [86, 180, 233];
+      let colour = coloured(value(grey, p), value(scores, p), opacity.value / 100);
+      if (found?.checked && (above(i, j) || ill(i, j)))
+        colour = !ill(i, j) ? [230, 159, 0] : above(i, j) ? [255, 255, 255] : [86, 180, 233];
+      if (contour.checked && edge(above, i, j)) colour = [86, 180, 233];
+      if (outlined?.checked && edge(ill, i, j)) colour = [0, 230, 118];
       const row = down === 2 ? h - 1 - j : j;
       if (i === at[right] || j === at[down]) colour = colour.map((c) => c * 0.85 + 25);
       pixels.data.set([...colour, 255], 4 * (row * w + i));
     }
     context.putImageData(pixels, 0, 0);
   });
+
+  // The threshold: steps are denser where scores are low; Dice is of the scores themselves.
+  const text = (x) => Number(x.toPrecision(3)).toString();
+  const say = (score, dice) => {
+    cut = score / map.peak;
+    const of = dice === undefined || dice === null ? "" : `, Dice of the volume ${dice.toFixed(3)}`;
+    $("at").textContent = text(score) + of;
+  };
+  const step = () => {
+    const n = Number(threshold.value);
+    say(map.peak * (n / 100) ** 2, map.dice?.[n]);
+  };
+  const go = ({ value, dice }) => {
+    threshold.value = Math.round(100 * Math.sqrt(Math.min(1, value / map.peak)));
+    say(value, dice);
+  };
+  const show = async () => {
+    map = about.maps[chosen ? chosen.value : 0];
+    [scores, grey] = await Promise.all([volume(map.url), volume(about.pictures[base.value].url)]);
+    draw();
+  };
+  const turn = async () => {
+    map = about.maps[chosen ? chosen.value : 0];
+    if (map.picture && base.value !== "scan") base.value = map.picture;
+    $("peak").textContent = text(map.peak);
+    $("cuts").replaceChildren(...map.cuts.map((one) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = one.name;
+      button.onclick = () => { go(one); draw(); };
+      return button;
+    }));
+    if (map.cuts.length) go(map.cuts[0]); else step();
+    await show();
+  };
 
   canvases.forEach((canvas, k) => {
     const [across, right, down] = planes[k];
@@ -87,14 +128,43 @@
       event.preventDefault();
       move(at[across] + Math.sign(event.deltaY));
     }, { passive: false });
+    canvas.addEventListener("keydown", (event) => {
+      const by = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1 }[event.key];
+      if (!by) return;
+      event.preventDefault();
+      move(at[across] + by);
+    });
     sliders[k].addEventListener("input", () => move(Number(sliders[k].value)));
   });
-  for (const control of [opacity, base, contour]) control.addEventListener("input", draw);
+  for (const control of [opacity, contour, outlined, found]) control?.addEventListener("input", draw);
+  threshold.addEventListener("input", () => { step(); draw(); });
+  base.addEventListener("input", show);
+  chosen?.addEventListener("input", turn);
+  flicker?.addEventListener("click", () => {
+    const on = flicker.getAttribute("aria-pressed") !== "true";
+    flicker.setAttribute("aria-pressed", on);
+    clearInterval(timer);
+    if (!on) return show();
+    const names = Object.keys(about.pictures);
+    const other = map.picture ?? (base.value === "scan" ? names[1] : base.value);
+    let first = true;
+    timer = setInterval(async () => {
+      first = !first;
+      grey = await volume(about.pictures[first ? "scan" : other].url);
+      draw();
+    }, 600);
+  });
   for (const button of document.querySelectorAll("button[data-at]"))
     button.addEventListener("click", () => {
       at.splice(0, 3, ...JSON.parse(button.dataset.at));
       draw();
       document.querySelector(".planes").scrollIntoView({ block: "nearest" });
     });
-  draw();
+  const bar = $("colours").getContext("2d");
+  for (let x = 0; x < 160; x++) {
+    bar.fillStyle = `rgb(${coloured(0, 255 * x / 159, 1)})`;
+    bar.fillRect(x, 0, 1, 10);
+  }
+  await turn();
+  document.body.dataset.ready = "1";  // for tests: all is drawn
 })();

@@ -1,0 +1,198 @@
+"""What the ablation reckons, from planted changes; what it turns is what the table tells of."""
+
+import os
+
+import ablation
+import ablation_page
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+from scipy.spatial.transform import Rotation
+
+from uad.imaging import registration
+from uad.imaging.volumes import Volume
+from uad.plan import config as uad_config
+from uad.report import departures
+
+ROWS = [f"row{k}" for k in range(6)]
+SUBJECTS = [f"S{k:02}" for k in range(20)]
+
+
+def measured(values):
+    """A table of metrics of one test set; `values` (subjects, rows) is [DICE]."""
+    return pd.DataFrame(
+        {
+            "row": row, "test_set": "brats", "subject": subject,
+            "dice_best": values[s, r], "dice_val": values[s, r] / 2, "lesion_ml": 1.0 + s,
+        }
+        for r, row in enumerate(ROWS)
+        for s, subject in enumerate(SUBJECTS)
+    )  # fmt: skip
+
+
+@pytest.fixture
+def values(rng):
+    """[DICE] of rows 0.1 apart, the last the best; subjects differ, but alike in all rows."""
+    return np.arange(6) / 10 + rng.normal(0, 0.3, (20, 1))
+
+
+def changed(before, after, ranked=ROWS):
+    table = ablation_page.changes(measured(before), measured(after), ranked, seed=1)
+    return table[table["metric"] == "dice_best"].set_index("row")
+
+
+def test_a_planted_change_is_found_with_its_interval_and_rank(values, rng):
+    after = values.copy()
+    after[:, 0] += 0.25 + rng.normal(0, 0.01, 20)  # from last to fourth, subjects nearly agree
+    found = changed(values, after)
+    line = found.loc["row0"]
+    assert line["change"] == pytest.approx((after - values)[:, 0].mean()) and line["n"] == 20
+    assert line["low"] < line["change"] < line["high"] and line["high"] - line["low"] < 0.02
+    assert line[["rank_base", "rank_turned", "rank_low", "rank_high"]].tolist() == [6, 4, -2, -2]
+    for row, rank in (("row1", 5), ("row2", 4)):  # pushed back by one
+        places = found.loc[row, ["rank_base", "rank_turned", "rank_low", "rank_high"]]
+        assert places.tolist() == [rank, rank + 1, 1, 1]
+    still = found.loc[["row3", "row4", "row5"]]
+    assert (still[["change", "low", "high", "rank_low", "rank_high"]] == 0).all(axis=None)
+
+
+def test_an_uncertain_change_has_a_wide_interval_of_value_and_rank(values, rng):
+    after = values.copy()
+    drawn = rng.normal(0, 0.5, 20)
+    after[:, 0] += 0.25 + drawn - drawn.mean()  # to the fourth place, give or take 0.2
+    line = changed(values, after).loc["row0"]
+    spread = (after - values)[:, 0].std() / np.sqrt(20)
+    assert line["high"] - line["low"] == pytest.approx(3.92 * spread, rel=0.15)
+    assert line["rank_turned"] - line["rank_base"] == -2
+    assert line["rank_low"] <= -3 and line["rank_high"] >= -1
+
+
+def test_equal_tables_change_nothing_and_controls_have_no_rank(values):
+    found = changed(values, values, ROWS[:-1])
+    assert (found[["change", "low", "high"]] == 0).all(axis=None)
+    assert found.loc["row5", ["rank_base", "rank_low"]].isna().all()
+    assert found.loc["row4", "rank_base"] == 1
+
+
+def test_missing_values_and_subjects_are_left_out_in_pairs(values):
+    before, after = values.copy(), values + 0.1
+    before[0, 0] = after[1, 0] = np.nan
+    turned = measured(after)
+    turned = turned[turned["subject"] != "S19"]
+    table = ablation_page.changes(measured(before), turned, ROWS, seed=1)
+    found = table[table["metric"] == "dice_best"].set_index("row")
+    assert found.loc["row0", "n"] == 17 and found.loc["row1", "n"] == 19
+    np.testing.assert_allclose(found["change"], 0.1)
+
+
+def test_a_linear_warp_of_labels_shows_as_measured():
+    """Balls with a radius of 5 voxels become 1.4 times as large, and the page says so."""
+    grid = np.stack(np.meshgrid(*[np.arange(24)] * 3, indexing="ij"), axis=-1)
+    ball = (((grid - 11.5) ** 2).sum(axis=-1) < 5**2).astype(np.uint8)
+    lesion = Volume(ball, np.diag([-1.0, -1, 1, 1]))
+    atlas = Volume(np.zeros(ball.shape, np.float32), lesion.affine)
+    tables = {}
+    for how in ("nearest", "linear"):
+        lines = []
+        for k, drawn in enumerate(np.random.default_rng(0).uniform(-0.5, 0.5, (20, 6))):
+            # Turned about the centre by up to 0.2 rad on each axis, and moved by half a voxel.
+            affine = np.eye(4)
+            affine[:3, :3] = Rotation.from_rotvec(0.4 * drawn[3:]).as_matrix()
+            centre = lesion.affine[:3, :3] @ np.full(3, 11.5)
+            affine[:3, 3] = centre - affine[:3, :3] @ centre + drawn[:3]
+            warped = registration.resample_mask(lesion, atlas, affine, how).array
+            lines.append(("brats", f"S{k}", warped.sum() / 1000))
+        lines.append(("brats", "none", 0.0))
+        tables[how] = pd.DataFrame(lines, columns=["test_set", "subject", "lesion_ml"])
+    found = ablation_page.inflation(tables["nearest"], tables["linear"], seed=1)
+    (line,) = found.itertuples()
+    assert line.n == 20 and line.ratio == pytest.approx(1.4, abs=0.1)
+    assert 1.3 < line.low < line.ratio < line.high < 1.5
+    assert f"| BRATS | 20 | {line.ratio:.2f} [" in ablation_page.of_inflation(found)
+    (line,) = ablation_page.inflation(tables["nearest"], tables["nearest"], seed=1).itertuples()
+    assert (line.ratio, line.low, line.high) == (1, 1, 1)
+
+
+# What is turned.
+
+
+def test_every_departure_is_turned_or_has_a_reason(paper_config):
+    """A topic is one if a source says other than the default configuration, and a key decides."""
+    uad_config.check(paper_config)
+    departing = {
+        line["name"]
+        for line in departures.table(paper_config)
+        if line["config_keys"]
+        and {line["paper"], line["code"]} - {line["here"], departures.SILENT, "missing"}
+    }
+    spec = ablation.spec()
+    assert not set(spec["turned"]) & set(spec["left_out"])
+    assert departing == set(spec["turned"]) | set(spec["left_out"])
+
+
+@pytest.mark.parametrize("name", list(ablation.spec()["turned"]))
+def test_what_is_turned_is_the_topic_and_nothing_else(name):
+    keys, _ = departures.HERE[name]
+    turned = ablation.spec()["turned"][name]
+    assert all(any(key == k or key.startswith(f"{k}.") for k in keys) for key in turned)
+    before, after = (departures.table(ablation.configuration(run)) for run in ("base", name))
+    told = {a["name"] for a, b in zip(after, before) if a["here"] != b["here"]}
+    # DRAEM-Net's block repeats what is said of all synthetic anomalies.
+    assert told == {name}
+
+
+def test_the_released_run_is_that_of_make_demo_released():
+    config = ablation.configuration(ablation.RELEASED)
+    assert config["methods"]["unet_res"]["frozen"] == "drifting"
+    assert config["evaluation"]["dice_search"] == "interval"
+    assert config["splits"]["scheme"] == "clean"
+    makefile = (ROOT / "Makefile").read_text()
+    assert "--configfile config/released.yaml config/demo.yaml" in makefile
+
+
+# Where it runs.
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """A finished base with a model, a metric and a log."""
+    monkeypatch.setattr(ablation, "FOLDER", tmp_path)
+    base = tmp_path / "base"
+    for path in ("models/unet/fold-0/model.pt", "metrics/unet/fold-0.tsv", "logs/train.log"):
+        (base / ablation.DEMO / path).parent.mkdir(parents=True)
+        (base / ablation.DEMO / path).write_text("base")
+    (base / ".snakemake/metadata").mkdir(parents=True)
+    (base / ".snakemake/metadata/record").write_text("{}")
+    return tmp_path
+
+
+def test_a_run_starts_from_links_to_the_base(folders):
+    folder = ablation.start("frozen")
+    model = folder / ablation.DEMO / "models/unet/fold-0/model.pt"
+    assert model.samefile(folders / "base" / ablation.DEMO / "models/unet/fold-0/model.pt")
+    assert not (folder / ablation.DEMO / "logs").exists()  # written in place
+    record = folder / ".snakemake/metadata/record"
+    assert not record.samefile(folders / "base/.snakemake/metadata/record")
+    assert ablation.trained("frozen") == []
+    other = model.with_name("other")
+    other.write_text("new")
+    os.replace(other, model)
+    assert ablation.trained("frozen") == ["unet"]
+    assert ablation.start("frozen") == folder and model.read_text() == "new"  # goes on
+
+
+def test_with_another_seed_all_is_trained_anew(folders):
+    folder = ablation.start(ablation.SEED)
+    assert not (folder / ablation.DEMO / "models").exists()
+    assert (folder / ablation.DEMO / "metrics/unet/fold-0.tsv").exists()
+
+
+def test_a_run_is_finished_with_the_overlay_that_it_has(folders):
+    assert not ablation.finished("frozen")
+    (folders / "frozen").mkdir()
+    for value, finished in (("drifting", True), ("evaluation", False)):
+        overlay = {"methods": {"unet_res": {"frozen": value}}}
+        (folders / "frozen/finished.yaml").write_text(yaml.safe_dump(overlay))
+        assert ablation.finished("frozen") == finished

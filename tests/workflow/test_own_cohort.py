@@ -1,0 +1,149 @@
+"""Cohorts of one's own, as docs/own_cohort.md has them: simulated scans in a table and in BIDS."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+from plan import job_counts
+from scipy import ndimage
+
+from uad.base import tsv
+from uad.simulation import phantom, scans
+
+EXAMPLE = ROOT / "docs/examples/own_cohort.yaml"
+CONFIGS = ["config/demo.yaml", EXAMPLE]
+PATIENTS, CONTROLS = ("01", "02", "03", "04"), ("11", "12", "13")
+
+
+def save(image, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(image, path)
+
+
+def brain_of(name, scan, age, head):
+    """Brain mask of a simulated head on its own grid."""
+    native = scans.native_of(name)
+    warp = scans._draw(name, scan, age, 1, head)[-1]
+    coordinates = scans._phantom_coordinates(native, warp, scans.pose(name, scan, 1))
+    in_box = coordinates - head.low[:, None, None, None].astype(np.float32)
+    brain = ndimage.map_coordinates(head.brain.astype(np.float32), in_box, order=1) > 0.5
+    return nib.Nifti1Image(brain.astype(np.uint8), native.affine)
+
+
+@pytest.fixture
+def study(checkout):
+    """The folders that the example names, filled with simulated scans."""
+    data, head = checkout.folder / "data", phantom.build()
+    for name, image in scans.atlas(head).items():
+        save(image, data / f"sri24/{name}.nii")
+    lines = ["subject\timage\tbrain\tage\tsex\tsite"]
+    for i, age in enumerate((25, 35, 45, 65)):
+        scan = scans.simulate("ixi", f"V{i}", age, 1, head)
+        save(scan.image, data / f"volunteers/images/V{i}.nii.gz")
+        save(brain_of("ixi", f"V{i}", age, head), data / f"volunteers/brains/V{i}.nii.gz")
+        lines.append(f"V_{i}\timages/V{i}.nii.gz\tbrains/V{i}.nii.gz\t{age}\tF\tOslo")
+    (data / "volunteers/scans.tsv").write_text("\n".join([*lines, ""]))
+    for label in PATIENTS:
+        scan = scans.simulate("brats21", f"sub-{label}", 50.0, 1, head)
+        save(scan.image, data / f"study/sub-{label}/anat/sub-{label}_T1w.nii.gz")
+        folder = data / f"study/derivatives/lesions/sub-{label}/anat"
+        save(scan.lesion, folder / f"sub-{label}_label-lesion_mask.nii.gz")
+    for label in CONTROLS:
+        save(brain_image(label, head), data / f"study/sub-{label}/anat/sub-{label}_T1w.nii.gz")
+    participants = "participant_id\tage\nsub-01\t61\nsub-02\t72\n"
+    (data / "study/participants.tsv").write_text(participants)
+    return checkout
+
+
+def brain_image(label, head):
+    """A simulated head without its skull."""
+    scan = scans.simulate("ixi", f"C{label}", 50.0, 1, head).image
+    brain = np.asarray(brain_of("ixi", f"C{label}", 50.0, head).dataobj)
+    return nib.Nifti1Image(np.asarray(scan.dataobj) * brain.astype(np.int16), scan.affine)
+
+
+@pytest.mark.tutorials
+def test_scans_in_a_table_and_in_bids_come_to_rows(study):
+    checked = study.snakemake("check", configfiles=CONFIGS)
+    assert checked.returncode == 0, checked.stdout[-3000:] + checked.stderr[-3000:]
+    done = study.snakemake(
+        "table1", "preprocess", "export", "results/own/splits/audit.html",
+        "results/own/inventory/datasets.html", "results/own/figures/splits.png",
+        configfiles=CONFIGS, timeout=7200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    results = study.folder / "results/own"
+    # Packed, with what the tables know of them, and left out with a reason.
+    volunteers = tsv.read(results / "packed/volunteers/subjects.tsv").set_index("subject")
+    assert list(volunteers["age"]) == [25, 35, 45, 65] and set(volunteers["site"]) == {"Oslo"}
+    patients = tsv.read(results / "packed/patients/subjects.tsv").set_index("subject")
+    assert list(patients.index) == ["01", "02", "04"] and (patients["lesion_ml"] > 0).all()
+    assert patients.loc["01", "age"] == 61
+    excluded = tsv.read(results / "packed/patients/excluded.tsv").set_index("subject")["status"]
+    assert excluded["03"] == "excluded: moved"
+    assert all(excluded[name] == "the lesion mask is missing" for name in CONTROLS)
+    # All healthy ones are one data set, of which the synthetic anomalies are made.
+    pooled = tsv.read(results / "packed/healthy/subjects.tsv")
+    assert len(pooled) == 7 and set(pooled["dataset"]) == {"volunteers", "controls"}
+    assert set(tsv.read(results / "packed/draem/subjects.tsv")["subject"]) <= set(pooled["subject"])
+    # The given brain masks are where the brains are.
+    quality = tsv.read(results / "qc/volunteers.tsv")
+    assert len(quality) == 4 and (quality["dice_atlas"] > 0.85).all()
+    table = pd.read_csv(results / "tables/table1.csv").set_index(["method", "d_unhealthy"])
+    found = table[table["test_set"] == "gliomas"]
+    assert found.loc[("perfect", "none"), "dice_best_mean"] == 1
+    assert (found["dice_best_mean"] > 0).all() and ("unet", "gliomas") in found.index
+    assert found.loc[("ae", "none"), "d_healthy"] == "volunteers+controls"
+    for page in ("inventory/datasets.html", "qc/volunteers.html", "splits/audit.html"):
+        assert (results / page).exists(), page
+    lines = [json.loads((results / f"inventory/{n}.json").read_text()) for n in ("volunteers",)]
+    assert lines[0]["licence"] == "CC0" and lines[0]["cases"] is None and lines[0]["found"] == 4
+    exported = results / "export/nnunet/Dataset501_healthy"
+    assert len(list((exported / "imagesTs").glob("*.nii.gz"))) == 7
+
+
+def test_what_the_tutorial_says_is_planned(checkout):
+    """Cheap: the same on empty files, and that one more subject packs one data set only."""
+    data = checkout.folder / "data"
+    for path in ("sri24/T1.nii", "sri24/T1_brain.nii"):
+        touch(data / path)
+    lines = [f"V{i}\tV{i}.nii.gz\tB{i}.nii.gz" for i in range(4)]
+    for i in range(4):
+        touch(data / f"volunteers/V{i}.nii.gz")
+        touch(data / f"volunteers/B{i}.nii.gz")
+    (data / "volunteers/scans.tsv").write_text("\n".join(["subject\timage\tbrain", *lines, ""]))
+    for label in (*PATIENTS, *CONTROLS):
+        touch(data / f"study/sub-{label}/anat/sub-{label}_T1w.nii.gz")
+    for label in PATIENTS:
+        folder = data / f"study/derivatives/lesions/sub-{label}/anat"
+        touch(folder / f"sub-{label}_label-lesion_mask.nii.gz")
+    done = checkout.snakemake("-n", "--quiet", "rules", configfiles=CONFIGS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = job_counts(done.stdout)
+    assert jobs["register_to_sri24"] == 10 and jobs["strip_skull_given"] == 4
+    assert jobs["pool_healthy"] == jobs["synthesize"] == 1 and jobs["pack"] == 3
+    assert jobs["train_model"] == 2 and jobs["evaluate"] == 5
+    assert "patients: leaving out 11: the lesion mask is missing" in done.stdout + done.stderr
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def test_the_page_shows_the_example():
+    """The blocks of the page are those of the file that the test above runs."""
+    example = yaml.safe_load(EXAMPLE.read_text())
+    page = (ROOT / "docs/own_cohort.md").read_text()
+    shown = [yaml.safe_load(block.partition("```")[0]) for block in page.split("```yaml\n")[1:]]
+    assert len(shown) >= 2
+    for block in shown:
+        for key, value in block.items():
+            if isinstance(value, dict):
+                assert {k: example[key][k] for k in value} == value, key
+            else:
+                assert example[key] == value, key

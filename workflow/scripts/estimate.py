@@ -1,0 +1,68 @@
+"""Rule estimate: what the run will cost, before it starts or in its course."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from uad.base import devices, logs, tsv
+from uad.base.errors import InputError
+from uad.engine import calibration
+from uad.models import methods
+from uad.plan import estimate
+
+
+def dry_run(params):
+    """What Snakemake would do, with the configuration and the cores of this run."""
+    with tempfile.TemporaryDirectory() as folder:
+        overlay = Path(folder) / "config.yaml"
+        overlay.write_text(yaml.safe_dump(params.overwrite), encoding="utf-8")
+        command = [
+            sys.executable, "-m", "snakemake", "--snakefile", params.snakefile, "--dry-run",
+            "--nolock", "--cores", str(params.cores), "--configfile", *params.configfiles, overlay,
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f"the run cannot be planned:\n{done.stderr.strip()}")
+    return done.stdout
+
+
+with logs.job(snakemake.log[0]) as log:
+    params = snakemake.params
+    config = params.config
+    methods.use(params.outside)
+    planned = estimate.jobs(dry_run(params))
+    device = devices.choose(config["accelerator"])
+    threads = min(params.cores, config["threads"]["train"])
+    measured = []
+
+    def cost_of(model):
+        print(f"measuring {model} ...", file=sys.stderr, flush=True)
+        cost = calibration.measure(
+            model, config["methods"], tuple(params.shape), device, threads, config["synthetic"],
+            config["seed"],
+        )  # fmt: skip
+        log.info("%s: %s", model, cost)
+        measured.append(model)
+        return cost
+
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import uad.engine.jobs"], check=True)
+    work = estimate.Work(
+        config,
+        subjects=params.subjects,
+        cost_of=cost_of,
+        shipped=tsv.read(params.shipped),
+        start=time.monotonic() - began,
+        voxels=params.shape[0] * params.shape[1] * params.shape[2],
+    )
+    table = estimate.table(planned, work)
+    print("\n".join(estimate.text(table, params.cores, config["local_gpus"])))
+    busy = os.getloadavg()[0]
+    if measured and busy > 1.5 * params.cores:
+        print(f"Other programs kept this machine busy (load {busy:.0f}): it may be faster.")
+    log.info("\n%s", table.to_string())
