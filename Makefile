@@ -10,6 +10,7 @@
 #   make bench          speed, against usual libraries (docs/benchmarks.md)
 #   make mutants        whether the tests notice single faults in the library
 #   make test-tutorials what the tutorials tell, minutes each
+#   make test-pages    each kind of page in a browser (Chromium, npm)
 #   make test-faults    the demo while its jobs and Snakemake are killed
 #   make test-slurm     the SLURM profile on a real SLURM
 #   make setup-hdbet    HD-BET for real heads, in an environment of its own
@@ -30,7 +31,7 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: help demo demo-released report new-method try setup setup-hdbet setup-deepbet recover test test-fast test-tutorials test-envs \
+.PHONY: help demo demo-released report new-method try setup setup-hdbet setup-deepbet recover test test-fast test-pages test-tutorials test-envs \
   test-faults test-hdbet test-deepbet test-slurm mutants \
   lint format dag docs study plan bench bench-paper bench-gpu bench-memory clean
 
@@ -82,7 +83,7 @@ recover:
 	$(BIN)/snakemake --profile slurm --unlock
 
 # Tests that take long, or need what not every machine has, are left out.
-CHEAP = "not demo and not tutorials and not envs and not faults and not hdbet and not deepbet and not slurm"
+CHEAP = "not demo and not browser and not tutorials and not envs and not faults and not hdbet and not deepbet and not slurm"
 
 test: setup
 	$(BIN)/pytest -n 2 -m $(CHEAP)
@@ -102,6 +103,11 @@ test-envs: setup
 # What the tutorials tell, from nothing to a row of the table.
 test-tutorials: setup
 	$(BIN)/pytest -m tutorials
+
+# Pages of the demo in Chromium, with axe from npm.
+test-pages: setup
+	npm ci --silent --prefix tests/axe
+	$(BIN)/pytest -m browser
 
 test-hdbet: setup setup-hdbet
 	$(BIN)/pytest -m hdbet

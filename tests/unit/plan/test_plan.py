@@ -194,7 +194,8 @@ def test_other_rows_leave_the_jobs_of_a_row_alone(plan, maps, tmp_path):
         ours, theirs = Figures(plan), Figures(more)
         assert ours.case_files(wildcards) == theirs.case_files(wildcards)
         assert ours.parts(wildcards) == theirs.parts(wildcards)
-        for script in ("evaluate.py", "collect_cases.py"):
+        assert ours.map_files(wildcards) == theirs.map_files(wildcards)
+        for script in ("evaluate.py", "collect_cases.py", "collect_maps.py"):
             assert plan.row_code(script)(wildcards) == more.row_code(script)(wildcards)
     for model, fold in itertools.product(plan.models, "01"):
         wildcards = of(model=model, fold=fold)
