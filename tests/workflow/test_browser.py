@@ -1,4 +1,4 @@
-"""Each kind of page of a finished demo in Chromium: accessible, as wide as its window, on paper too.
+"""Each kind of page of a finished demo in Chromium: accessible, and no wider than what shows it.
 
 axe looks for what keeps people from reading a page: contrast, names, headings, landmarks, keyboard.
 It comes from npm (`make test-pages` installs it into tests/axe).
@@ -30,7 +30,8 @@ addEventListener("load", () => setTimeout(async () => {
   const wide = [...document.querySelectorAll("body *")].find((one) =>
     one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(".scroll"));
   const over = document.documentElement.scrollWidth > innerWidth;
-  parent.postMessage({ said, over: over ? (wide ?? document.body).outerHTML.slice(0, 200) : "" }, "*");
+  const shown = over ? (wide ?? document.body).outerHTML.slice(0, 200) : "";
+  parent.postMessage({ said, over: shown }, "*");
 }, 800));
 </script>"""
 FRAME = """<!doctype html><title>Frame</title><pre id="found"></pre>
@@ -95,7 +96,8 @@ def test_no_page_is_wider_than_a_sheet(kinds, tmp_path):
 
 
 BAD = """<!doctype html><html><head><title>T</title></head><body><main><h1>T</h1>
-<p style="color: #ccc; background: #fff">pale</p><div style="width: 700px">wide</div></main></body>"""
+<p style="color: #ccc; background: #fff">pale</p>
+<div style="width: 700px">wide</div></main></body></html>"""
 
 
 def test_what_is_wrong_is_noticed(tmp_path):
