@@ -2,6 +2,7 @@
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make report  the report of a finished run, report.zip
+#   make status [OVERLAY=...]  how far a run is: steps, trainings, time left
 #   make demo-released  the demo as the authors' released code
 #   make new-method NAME=mine           a method of your own to start from, in own/ (docs/own_method.md)
 #   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1
@@ -31,7 +32,7 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: help demo demo-released report new-method try setup setup-hdbet setup-deepbet recover test test-fast test-pages test-tutorials test-envs \
+.PHONY: help demo demo-released status report new-method try setup setup-hdbet setup-deepbet recover test test-fast test-pages test-tutorials test-envs \
   test-faults test-hdbet test-deepbet test-slurm mutants \
   lint format dag docs study plan bench bench-paper bench-gpu bench-memory clean
 
@@ -57,6 +58,10 @@ demo-released: $(VENV)/.run-packages
 report: $(VENV)/.run-packages
 	$(BIN)/snakemake $(if $(OVERLAY),--configfile $(OVERLAY)) --report report.zip
 	$(FRONT) report.zip
+
+# Of the demo: make status OVERLAY=config/demo.yaml
+status: $(VENV)/.run-packages
+	@PYTHONPATH=src $(BIN)/python -m uad.plan.status $(OVERLAY)
 
 new-method: $(VENV)/.run-packages
 	@PYTHONPATH=src $(BIN)/python -m uad.contract.new $(NAME)

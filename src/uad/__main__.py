@@ -4,6 +4,7 @@ Arguments are Snakemake's. Results, data, configuration and ``.snakemake`` are t
 folder; the workflow's own folder is only read.
 
 ``uad predict SCANS OUT --bundle FILE`` is ``sadm predict`` in the words of a user who has a bundle.
+``uad status`` says how far a run is.
 """
 
 import argparse
@@ -36,9 +37,13 @@ def start(arguments: list[str]) -> None:
 
 
 def predict() -> None:
-    """The command ``uad``: anomaly maps of scans by a bundle."""
+    """The command ``uad``: anomaly maps of scans by a bundle, or how far a run is."""
     parser = argparse.ArgumentParser(prog="uad", description="Anomaly maps of brain MRI scans.")
-    commands = parser.add_subparsers(required=True, metavar="predict")
+    commands = parser.add_subparsers(required=True, metavar="predict|status", dest="command")
+    status = commands.add_parser(
+        "status", help="how far the run in this folder is, and how long yet"
+    )
+    status.add_argument("--configfile", nargs="*", default=[], help="overlays, as for the run")
     command = commands.add_parser(
         "predict",
         help="maps of scans on these scans (docs/predict.md)",
@@ -55,6 +60,10 @@ def predict() -> None:
     command.add_argument("--atlas", help="folder with T1.nii and T1_brain.nii of the atlas")
     command.add_argument("--cores", default="all", help="default: all")
     arguments, others = parser.parse_known_args()
+    if arguments.command == "status":
+        from uad.plan import status as of_run
+
+        return of_run.main(arguments.configfile)
     start([*words(arguments), *others])
 
 
