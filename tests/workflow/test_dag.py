@@ -62,7 +62,8 @@ def test_paper(checkout, tmp_path):
     assert jobs["reconstruct"] == RECONSTRUCTING * 5 * 4
     assert jobs["score"] == (MODELS - RECONSTRUCTING) * 5
     assert jobs["evaluate"] == ROWS * 5
-    assert jobs["collect_cases"] == len(FIGURES.scored)
+    assert jobs["collect_cases"] == jobs["collect_maps"] == len(FIGURES.scored)
+    assert jobs["detail_pages"] == 1
     assert jobs["weigh_maps"] == len(FIGURES.weighted) * 5
     assert jobs["describe_method"] == METHODS  # controls have no card
     assert jobs["front_page"] == jobs["record_provenance"] == jobs["write_methods"] == 1
