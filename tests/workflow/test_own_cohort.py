@@ -73,7 +73,7 @@ def test_scans_in_a_table_and_in_bids_come_to_rows(study):
     done = study.snakemake(
         "table1", "preprocess", "export", "results/own/splits/audit.html",
         "results/own/inventory/datasets.html", "results/own/figures/splits.png",
-        configfiles=CONFIGS,
+        configfiles=CONFIGS, timeout=7200,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     results = study.folder / "results/own"

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from uad.base import colours, seeding, tsv
 from uad.data import people
+from uad.data.datasets import pooled_label
 from uad.evaluation import complete, reliability, statistics, strata
 from uad.evaluation.reliability import RATES
 from uad.report import canvas, claims_page, joined, pages
@@ -150,7 +151,11 @@ def _known(inputs, subjects, whom):
         table = tsv.read(path)
         complete.need(table, path, ["subject"])
         table = table.drop(columns="lesion_ml").merge(tsv.read(place), on="subject", how="left")
-        of_ixi = table["subject"].map(sexes)
+        labels = table["subject"]
+        if "dataset" in table:  # several healthy ones are one, under other labels
+            pairs = zip(table["dataset"], labels)
+            labels = pd.Series([s.removeprefix(pooled_label(of, "")) for of, s in pairs])
+        of_ixi = labels.map(sexes)
         if of_ixi.notna().any():
             table["sex"] = of_ixi.fillna(table["sex"]) if "sex" in table else of_ixi
         table = table.replace({column: {"unknown": None} for column in ("site", "sex")})
