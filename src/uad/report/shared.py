@@ -37,9 +37,10 @@ PLACES = (
 # Scripts whose code decides numbers; the others make pages.
 DECIDING = (
     "carry_brain_mask", "correct_bias", "downsample", "evaluate", "import_checkpoint",
-    "import_maps", "make_splits", "pack", "pool_healthy", "reconstruct", "register_to_sri24",
-    "score", "simulate_atlas", "simulate_demographics", "simulate_scan", "strip_skull",
-    "strip_skull_deepbet", "strip_skull_hd_bet", "synthesize", "train_model", "weigh_maps",
+    "import_maps", "make_splits", "pack", "pool_healthy", "pool_patients", "reconstruct",
+    "register_to_sri24", "score", "simulate_atlas", "simulate_demographics", "simulate_scan",
+    "strip_skull", "strip_skull_deepbet", "strip_skull_hd_bet", "synthesize", "train_model",
+    "weigh_maps",
 )  # fmt: skip
 
 

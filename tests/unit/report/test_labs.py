@@ -184,10 +184,10 @@ def test_places_of_files_and_names_of_machines_are_not_part_of_it():
 # Scripts that make pages, figures, records and predictions, or tables that are not shared.
 OTHER_SCRIPTS = """
 audit_splits calibrate check collect_cases collect_maps compare describe_method detail_pages
-detection_limits estimate export fetch find_planted front_page judge_claims locate_lesions
-measure_quality plant_lesions plot_cases plot_cohort plot_comparison plot_lesion_volume
-plot_precision_recall plot_splits plot_synthetic plot_training plot_weights prepare_scan
-quality_page rank record_provenance register_scan score_scan seal_bundle share
+detection_limits estimate export fetch figure_pages find_planted front_page judge_claims
+locate_lesions measure_quality plant_lesions plot_cases plot_cohort plot_comparison
+plot_lesion_volume plot_precision_recall plot_splits plot_synthetic plot_training plot_weights
+prepare_scan quality_page rank record_provenance register_scan score_scan seal_bundle share
 summarise_predictions tabulate_deviations tabulate_inventory take_inventory vary whom
 write_methods write_prediction
 """
