@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT
 from test_tables import COMPARISON, HEALTHY, ROWS, SUBJECTS, metrics
 
+from uad.__main__ import predict
 from uad.base import digests, sealed, tsv
 from uad.base.errors import InputError
 from uad.base.paths import Paths
@@ -272,3 +273,20 @@ def test_claims_are_judged_of_the_merged_run(halves, tmp_path):
     labs.compare(halves, tmp_path / "out", ROOT)
     verdicts = tsv.read(tmp_path / "out/tables/claims.tsv")
     assert list(verdicts["claim"]) == ["better"] and verdicts["n"].tolist() == [len(SUBJECTS)]
+
+
+def test_the_command_says_what_it_found_and_ends_at_a_mistake(
+    halves, tmp_path, monkeypatch, capsys
+):
+    def command(*arguments):
+        monkeypatch.setattr("sys.argv", ["uad", "compare", *map(str, arguments)])
+        predict()
+
+    command(*halves, "--out", tmp_path / "out")
+    assert "merged: folds 0, 1 of one run" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="out: is there already; please name another folder"):
+        command(*halves, "--out", tmp_path / "out")
+    for wrong in (halves[:1], [*halves, "--cores", "2"]):
+        with pytest.raises(SystemExit, match="2"):
+            command(*wrong)
+    assert "compare needs two files" in capsys.readouterr().err
