@@ -84,7 +84,7 @@ def write_all(
     headline = about.headline or next(iter(claims["claim"]), None)
     pages.write(
         outputs["page"],
-        "multiverse.html.j2",
+        "multiverse_page.html.j2",
         title="Ranks in all combinations of choices",
         simulated=about.simulated,
         warnings=[],
