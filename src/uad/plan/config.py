@@ -717,7 +717,11 @@ def _check_headline(table):
         raise InputError(
             "configuration: table.multiverse.headline names a claim, but table.claims is null"
         )
-    _check_known(headline, read_claims(table["claims"])["claims"], "table.multiverse.headline")
+    if headline not in read_claims(table["claims"])["claims"]:
+        raise InputError(
+            f"configuration: table.multiverse.headline is {headline!r}, but {table['claims']} has "
+            "no claim of that name"
+        )
 
 
 def _check_claims(found, config):
