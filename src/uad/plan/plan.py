@@ -59,9 +59,9 @@ class Plan:
     healthy : str
         Name of all healthy volumes as one data set, to train on and for false positives.
     split_datasets : list of str
-        Data sets that are split; with `draem` and `patients`, where they are used.
+        Data sets that are split; with `draem` and `all_patients`, where they are used.
     patients : list of str
-        Those whose training patients `patients` are.
+        Those whose training patients `all_patients` are.
     exported : list of str
         The same as `split_datasets`, with all healthy ones as one.
     """
