@@ -218,7 +218,8 @@ def details(found, configs):
                 by_set = {line["test_set"]: line for _, line in of_row.iterrows()}
                 cells = [(points(by_set[s]), places(by_set[s])) for s in SETS]
                 lines.append([row, *(cell for pair in cells for cell in pair)])
-        head = f"<details><summary>{title} ({METRICS[metric]}; {len(lines)} row{'s' * (len(lines) != 1)})</summary>"
+        rows = f"{len(lines)} row" + "s" * (len(lines) != 1)
+        head = f"<details><summary>{title} ({METRICS[metric]}; {rows})</summary>"
         parts.append(f"{head}\n\n{run.table(header, lines)}\n\n</details>")
     return "\n\n".join(parts)
 
