@@ -2,6 +2,7 @@
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make report  the report of a finished run, report.zip
+#   make status [OVERLAY=...]  how far a run is: steps, trainings, time left
 #   make demo-released  the demo as the authors' released code
 #   make new-method NAME=mine           a method of your own to start from, in own/ (docs/own_method.md)
 #   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1
@@ -11,6 +12,7 @@
 #   make bench          speed, against usual libraries (docs/benchmarks.md)
 #   make mutants        whether the tests notice single faults in the library
 #   make test-tutorials what the tutorials tell, minutes each
+#   make test-pages     each kind of page in a browser (Chromium, npm)
 #   make test-fork      the cheap tests in a fork with one more method and data set
 #   make test-faults    the demo while its jobs and Snakemake are killed
 #   make test-slurm     the SLURM profile on a real SLURM
@@ -32,7 +34,7 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: help demo demo-released report new-method try setup run-packages setup-hdbet setup-deepbet recover test test-fast test-tutorials test-fork test-envs \
+.PHONY: help demo demo-released status report new-method try setup run-packages setup-hdbet setup-deepbet recover test test-fast test-pages test-tutorials test-fork test-envs \
   test-faults test-hdbet test-deepbet test-slurm mutants \
   lint format dag docs study ablation plan bench bench-paper bench-gpu bench-memory clean
 
@@ -58,6 +60,10 @@ demo-released: $(VENV)/.run-packages
 report: $(VENV)/.run-packages
 	$(BIN)/snakemake $(if $(OVERLAY),--configfile $(OVERLAY)) --report report.zip
 	$(FRONT) report.zip
+
+# Of the demo: make status OVERLAY=config/demo.yaml
+status: $(VENV)/.run-packages
+	@PYTHONPATH=src $(BIN)/python -m uad.plan.status $(OVERLAY)
 
 new-method: $(VENV)/.run-packages
 	@PYTHONPATH=src $(BIN)/python -m uad.contract.new $(NAME)
@@ -87,7 +93,7 @@ recover:
 	$(BIN)/snakemake --profile slurm --unlock
 
 # Tests that take long, or need what not every machine has, are left out.
-CHEAP = "not demo and not tutorials and not fork and not envs and not faults and not hdbet and not deepbet and not slurm"
+CHEAP = "not demo and not browser and not tutorials and not fork and not envs and not faults and not hdbet and not deepbet and not slurm"
 
 test: setup
 	$(BIN)/pytest -n 2 -m $(CHEAP)
@@ -111,6 +117,11 @@ test-tutorials: setup
 # The cheap tests in a copy with one more method and one more data set; as long as test-fast.
 test-fork: setup
 	$(BIN)/pytest -m fork
+
+# Pages of the demo in Chromium, with axe from npm.
+test-pages: setup
+	npm ci --silent --prefix tests/axe
+	$(BIN)/pytest -m browser
 
 test-hdbet: setup setup-hdbet
 	$(BIN)/pytest -m hdbet

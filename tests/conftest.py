@@ -103,12 +103,14 @@ class Checkout:
         path.write_text(yaml.safe_dump(changes))
         return path
 
-    def snakemake(self, *arguments, configfiles=()):
+    def snakemake(self, *arguments, configfiles=(), timeout=900):
         """Run Snakemake here; returns the finished process with its output as text."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *map(str, arguments)]
         if configfiles:
             command += ["--configfile", *map(str, configfiles)]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=900)
+        return subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, timeout=timeout
+        )
 
 
 @pytest.fixture

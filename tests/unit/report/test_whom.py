@@ -126,3 +126,15 @@ def test_calibration_is_shown_if_it_was_counted(inputs, tmp_path):
     assert "False-positive rates of healthy voxels" in page
     cells = "<td>Unet (BRATS)</td><td>BRATS</td><td>18.00</td><td>13.00</td><td>5.00</td>"
     assert cells in page
+
+
+def test_sexes_are_known_of_ixi_among_several_healthy_data_sets(inputs, tmp_path, monkeypatch):
+    known = {label: "female" if i % 2 else "male" for i, label in enumerate(HEALTHY)}
+    monkeypatch.setattr(whom.people, "sexes", lambda path: known)
+    table = tsv.read(inputs["known"][1])
+    labels = [f"ixi{label}" for label in table["subject"]]
+    tsv.write(table.assign(subject=labels, dataset="ixi"), inputs["known"][1])
+    tsv.write(tsv.read(inputs["places"][1]).assign(subject=labels), inputs["places"][1])
+    subjects = pd.DataFrame({"test_set": [], "subject": [], "lesion_ml": [], "n_lesions": []})
+    found = whom._known(inputs | {"demographics": ["IXI.xls"]}, subjects, ABOUT)
+    assert list(found[whom.HEALTHY, "brats"]["sex"]) == list(known.values())
