@@ -134,7 +134,7 @@ def targets(config):
 def finished(name):
     """Whether a run has all results, of the present overlay."""
     path = FOLDER / name / "finished.yaml"
-    return path.exists() and yaml.safe_load(path.read_text()) == runs()[name][1]
+    return path.exists() and yaml.safe_load(path.read_text(encoding="utf-8")) == runs()[name][1]
 
 
 def subjects(name):

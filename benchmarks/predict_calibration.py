@@ -389,7 +389,9 @@ def of_rates(records):
 
 def report(args):
     """Write the tables."""
-    records = [json.loads(path.read_text()) for path in sorted(args.out.glob("*.json"))]
+    records = [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(args.out.glob("*.json"))
+    ]
     docs.fill_in(PAGE, {"refusals": of_refusals(records), "rates": of_rates(records)})
 
 

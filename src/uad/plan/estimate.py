@@ -94,7 +94,9 @@ def finished(log: str, of: str | None) -> list[float]:
     folder = Path(*parts[: parts.index("logs") + 2]) if "logs" in parts else Path(log)
     seconds = []
     for path in sorted((folder / of if of else folder).rglob("*.log")):
-        found = re.search(r"finished after ([\d.]+) s$", path.read_text("utf-8"), flags=re.M)
+        found = re.search(
+            r"finished after ([\d.]+) s$", path.read_text(encoding="utf-8"), flags=re.M
+        )
         seconds += [float(found[1])] if found else []
     return seconds
 

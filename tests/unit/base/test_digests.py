@@ -355,8 +355,8 @@ def users(*names):
 
 def test_scripts_use_what_their_step_needs():
     training = ("loop", "training", "saved_state")
-    assert users(*(f"engine.{name}" for name in training)) == {"train_model"}
-    assert users("data.slices", "data.augmentation") == {"train_model"}
+    assert users(*(f"engine.{name}" for name in training)) == {"train_model", "estimate"}
+    assert users("data.slices", "data.augmentation") == {"train_model", "estimate"}
     assert users("engine.reconstruction") == {"reconstruct", "score_scan"}
     assert users("engine.scoring") == {"score", "score_scan"}
     assert users("models.residuals", "models.median") == {
