@@ -223,6 +223,10 @@ def trained_on(source):
     return {"block": "III", "label": "U", "healthy": False, "maps": [f"unet-{source}"]}
 
 
+# Names of the configuration as messages list them; a fork may have more.
+WRITTEN = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+NAMES = {block: ", ".join(WRITTEN[block]) for block in ("methods", "rows", "lesion_sources")}
+SOURCES = NAMES["lesion_sources"]
 NAMES_AND_PATHS = "braces and characters that cannot be printed are not allowed in names and paths"
 MISTAKES = {
     "brace in a path": (
@@ -288,11 +292,11 @@ MISTAKES = {
                 "x-draem": {"block": "II", "label": "X", "healthy": True, "maps": ["xnet-draem"]}
             }
         },
-        "rows.x-draem has the unknown method xnet; known are ae, .*, perfect",
+        f"rows.x-draem has the unknown method xnet; known are {NAMES['methods']}, .*perfect",
     ),
     "unknown training data": (
         {"rows": {"unet-isles": trained_on("isles")}},
-        "rows.unet-isles: unet-isles is trained on isles, but the known data are brats, atlas, ",
+        f"unet-isles: unet-isles is trained on isles, but the known data are {SOURCES}",
     ),
     "data without training subjects": (
         {"rows": {"unet-mslub": trained_on("mslub")}},
@@ -300,11 +304,11 @@ MISTAKES = {
     ),
     "unknown row in the table": (
         {"table": {"rows": ["cddpm", "xnet"]}},
-        "table.rows names xnet, but rows has only ae, .*, cddpm, .*unet-draem, ",
+        f"table.rows names xnet, but rows has only {NAMES['rows']}",
     ),
     "unknown test set": (
         {"table": {"test_sets": ["isles"]}},
-        "table.test_sets names isles, but lesion_sources has only brats, atlas, draem, mslub, wmh",
+        f"table.test_sets names isles, but lesion_sources has only {SOURCES}",
     ),
     "test set that is not simulated": (
         {
@@ -319,7 +323,7 @@ MISTAKES = {
                 "pii-foreign": {"block": "II", "label": "P", "healthy": False, "maps": ["unet"]}
             }
         },
-        "rows.pii-foreign: pii-foreign is trained on foreign, but the known data are brats",
+        f"pii-foreign: pii-foreign is trained on foreign, but the known data are {SOURCES}",
     ),
     "wrong place of patches": (
         {"methods": {"pii": {"centre": "middle"}}},
@@ -455,11 +459,11 @@ MISTAKES = {
     ),
     "lesions of a data set that there is not": (
         {"lesion_sources": {"isles": "isles22"}},
-        "lesion_sources.isles is 'isles22', but must be atlas_v2, brats21, mslub, wmh or draem",
+        "lesion_sources.isles is 'isles22', but must be atlas_v2, brats21, mslub, wmh.* or draem",
     ),
     "lesions of healthy subjects": (
         {"lesion_sources": {"healthy": "ixi"}},
-        "lesion_sources.healthy is 'ixi', but must be atlas_v2, brats21, mslub, wmh or draem",
+        "lesion_sources.healthy is 'ixi', but must be atlas_v2, brats21, mslub, wmh.* or draem",
     ),
     "another name for synthetic anomalies": (
         {"lesion_sources": {"draem": "brats21"}},
@@ -536,11 +540,14 @@ def a_claim(**changes):
 
 
 CLAIMS = {
-    "unknown row": (a_claim(than=["ddmp"]), "table.claims: one names ddmp, but rows has only ae, "),
+    "unknown row": (
+        a_claim(than=["ddmp"]),
+        f"table.claims: one names ddmp, but rows has only {NAMES['rows']}",
+    ),
     "unknown favourite": (a_claim(row="cddpm-brat"), "names cddpm-brat, but rows has only"),
     "unknown test set": (
         a_claim(test_sets=["brats", "brast"]),
-        "table.claims: one names brast, but lesion_sources has only brats, atlas",
+        f"table.claims: one names brast, but lesion_sources has only {SOURCES}",
     ),
     "unknown kind": (
         a_claim(kind="higher"),
@@ -732,6 +739,7 @@ def test_missing_keys_are_named(paper_config, path):
 
 
 def test_models_come_from_the_rows(paper_config):
+    config.check(paper_config)
     models = config.models(paper_config)
     assert len(models) == len(set(models))
     assert models.index("cddpm") < models.index("unet_res-draem")
@@ -743,6 +751,7 @@ def test_models_come_from_the_rows(paper_config):
 
 
 def test_rows_with_random_extractors(paper_config):
+    config.check(paper_config)
     assert config.weight_files(paper_config) == {
         "fae": "data/weights/resnet18-f37072fd.pth",
         "rd": "data/weights/wide_resnet50_2-95faca4d.pth",

@@ -283,6 +283,17 @@ def test_cohorts_leave_the_code_of_known_data_sets_alone():
         assert not [path for path in found if "/layouts/" in path], script
 
 
+def test_cohorts_that_are_not_used_need_not_be_there(cohorts):
+    unused = merged(cohorts, {"table": {"rows": ["cddpm"], "test_sets": ["draem"]}})
+    unused["datasets"]["ill"]["folder"] = "nowhere"
+    plan = plan_of(unused)
+    plan.cohort.check()
+    assert plan.datasets == ["well"]
+    again = copy.deepcopy(plan.config)
+    settings.check(again)  # as jobs may
+    assert again == plan.config
+
+
 def test_the_paper_has_one_healthy_data_set(paper_config):
     settings.check(paper_config)
     assert settings.healthy(paper_config) == "ixi"
