@@ -2,15 +2,18 @@
 #
 #   make demo    the whole workflow on simulated scans, into results/demo
 #   make report  the report of a finished run, report.zip
+#   make status [OVERLAY=...]  how far a run is: steps, trainings, time left
 #   make demo-released  the demo as the authors' released code
 #   make new-method NAME=mine           a method of your own to start from, in own/ (docs/own_method.md)
 #   make try OVERLAY=own/mine.yaml      checks it, then takes it to a row of Table 1
 #   make test    the test suite; test-fast without the demo
 #   make study          the paper's claims on more simulated scans (docs/study.md)
 #   make ablation       what each departure is worth, on one fold of the demo (docs/ablation.md)
+#   make docs-site      the documentation as a site, into site/
 #   make bench          speed, against usual libraries (docs/benchmarks.md)
 #   make mutants        whether the tests notice single faults in the library
 #   make test-tutorials what the tutorials tell, minutes each
+#   make test-pages     each kind of page in a browser (Chromium, npm)
 #   make test-fork      the cheap tests in a fork with one more method and data set
 #   make test-faults    the demo while its jobs and Snakemake are killed
 #   make test-slurm     the SLURM profile on a real SLURM
@@ -32,9 +35,9 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
-.PHONY: help demo demo-released report new-method try setup run-packages setup-hdbet setup-deepbet recover test test-fast test-tutorials test-fork test-envs \
+.PHONY: help demo demo-released status report new-method try setup run-packages setup-hdbet setup-deepbet recover test test-fast test-pages test-tutorials test-fork test-envs \
   test-faults test-hdbet test-deepbet test-slurm mutants \
-  lint format dag docs study ablation plan bench bench-paper bench-gpu bench-memory clean
+  lint format dag docs docs-site study ablation plan bench bench-paper bench-gpu bench-memory clean
 
 # The list at the top of this file.
 help:
@@ -58,6 +61,10 @@ demo-released: $(VENV)/.run-packages
 report: $(VENV)/.run-packages
 	$(BIN)/snakemake $(if $(OVERLAY),--configfile $(OVERLAY)) --report report.zip
 	$(FRONT) report.zip
+
+# Of the demo: make status OVERLAY=config/demo.yaml
+status: $(VENV)/.run-packages
+	@PYTHONPATH=src $(BIN)/python -m uad.plan.status $(OVERLAY)
 
 new-method: $(VENV)/.run-packages
 	@PYTHONPATH=src $(BIN)/python -m uad.contract.new $(NAME)
@@ -87,7 +94,7 @@ recover:
 	$(BIN)/snakemake --profile slurm --unlock
 
 # Tests that take long, or need what not every machine has, are left out.
-CHEAP = "not demo and not tutorials and not fork and not envs and not faults and not hdbet and not deepbet and not slurm"
+CHEAP = "not demo and not browser and not tutorials and not fork and not envs and not faults and not hdbet and not deepbet and not slurm"
 
 test: setup
 	$(BIN)/pytest -n 2 -m $(CHEAP)
@@ -111,6 +118,11 @@ test-tutorials: setup
 # The cheap tests in a copy with one more method and one more data set; as long as test-fast.
 test-fork: setup
 	$(BIN)/pytest -m fork
+
+# Pages of the demo in Chromium, with axe from npm.
+test-pages: setup
+	npm ci --silent --prefix tests/axe
+	$(BIN)/pytest -m browser
 
 test-hdbet: setup setup-hdbet
 	$(BIN)/pytest -m hdbet
@@ -159,6 +171,11 @@ ablation: $(VENV)/.run-packages
 docs: setup
 	PYTHONPATH=src $(BIN)/python -m uad.plan.docs
 
+# Pages of the repository and the library's reference, in an environment of its own.
+docs-site: .venv-docs/.packages
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build
+	@echo "Start with site/index.html"
+
 # Jobs of the whole paper, planned on empty files, and submissions to SLURM.
 plan: setup
 	PYTHONPATH=src $(BIN)/python benchmarks/plan.py
@@ -177,7 +194,7 @@ bench-memory: setup demo
 	PYTHONPATH=src $(BIN)/python benchmarks/memory.py
 
 clean:
-	rm -rf results/demo .snakemake
+	rm -rf results/demo .snakemake site
 
 $(VENV)/.run-packages: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -191,6 +208,11 @@ $(VENV)/.test-packages: $(VENV)/.run-packages
 	@touch $@
 
 # torch first, in the build that is offered for this machine; the rest may not replace it.
+.venv-docs/.packages: constraints-docs.txt pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --constraint constraints-docs.txt $(call PACKAGES,project["optional-dependencies"]["docs"])
+	touch $@
+
 $(HDBET)/.packages $(DEEPBET)/.packages: .venv-%/.packages: constraints.txt constraints-%.txt pyproject.toml
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --constraint constraints.txt torch

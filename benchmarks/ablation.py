@@ -30,9 +30,10 @@ HOME = Path(__file__).parents[1]
 FOLDER = HOME / "results/ablation"
 DEMO = Path("results/demo")  # in HOME, and in the working directory of each run
 OVERLAYS = ["config/demo.yaml", "config/ablation.yaml"]
-# Beside the single departures: the same again with other random numbers, a yardstick for what is
-# trained anew, and all of the released configuration at once, as `make demo-released`.
-BASE, SEED, RELEASED = "base", "seed", "released"
+# Beside the single departures: some or all models trained again with other random numbers, a
+# yardstick for what is trained anew; all of the released configuration, as `make demo-released`.
+BASE, RELEASED = "base", "released"
+AGAIN = {"again_unet_res": "unet_res-*", "again": "*"}  # to the models
 # Written in place by jobs, or of no use below: not to be linked.
 OWN = ("logs", "benchmarks", "figures", "tables", "qc", "bundles", "methods")
 
@@ -56,7 +57,7 @@ def nested(changes):
 
 def runs():
     """Every run: its name to the overlays below the demo's, and its own."""
-    found = {BASE: ([], {}), SEED: ([], {"seed": 1})}
+    found = {BASE: ([], {})} | {name: ([], {"seed": 1}) for name in AGAIN}
     found |= {name: ([], nested(changes)) for name, changes in spec()["turned"].items()}
     # Simulated scans are in no list.
     own = {"results": str(DEMO), "splits": {"scheme": "clean"}}
@@ -82,15 +83,14 @@ def start(name):
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     if (source / DEMO).exists():
-        left_out = {str(source / DEMO / child) for child in OWN}
-        if name == SEED:
-            left_out.add(str(source / DEMO / "models"))
+        left_out = {source / DEMO / child for child in OWN}
+        left_out |= set((source / DEMO / "models").glob(AGAIN.get(name, "none")))
         # Links are safe, since jobs rename what they have written.
         shutil.copytree(
             source / DEMO,
             part / DEMO,
             copy_function=os.link,
-            ignore=lambda at, names: [n for n in names if str(Path(at) / n) in left_out],
+            ignore=lambda at, names: [n for n in names if Path(at) / n in left_out],
         )
         shutil.copytree(source / ".snakemake/metadata", part / ".snakemake/metadata")
     part.rename(folder)
@@ -98,14 +98,14 @@ def start(name):
 
 
 def compute(name, cores):
-    """Run what a departure reruns, up to maps and metrics of all rows."""
+    """Run what a departure reruns, of all rows."""
     folder, (below, own) = start(name), runs()[name]
     (folder / "overlay.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--snakefile", HOME / "Snakefile"]
     command += ["--directory", folder, "--cores", cores, "--scheduler", "greedy"]
     command += ["--quiet", "rules", "--rerun-incomplete"]
-    # Splits and synthetic anomalies stay, models are missing: they are trained with another seed.
-    command += ["--rerun-triggers", "mtime"] if name == SEED else []
+    # All else stays: models that are missing are trained with another seed.
+    command += ["--rerun-triggers", "mtime"] if name in AGAIN else []
     command += ["--configfile", *(HOME / path for path in [*below, *OVERLAYS])]
     command += [folder / "overlay.yaml", "--", *targets(configuration(name))]
     if subprocess.run(list(map(str, command)), cwd=HOME).returncode:
@@ -119,15 +119,16 @@ def metrics(config):
 
 
 def targets(config):
-    """The same, and the maps that they are computed from."""
+    """What a run ends with: metrics, maps, and models, since Snakemake lets missing ones be."""
     plan = Plan(config, HOME)
+    models = [plan.paths.model(name, 0) for name in plan.models]
     maps = dict.fromkeys(
         path
         for row in config["rows"]
         for model in plan.networks_of(row)
         for path in plan.anomaly_maps(model, 0)
     )
-    return [*metrics(config), *maps]
+    return [*metrics(config), *maps, *models]
 
 
 def finished(name):

@@ -17,7 +17,8 @@ SETS = {"brats": "BRATS", "atlas": "ATLAS", "draem": "DRAEM"}
 METRICS = {"dice_best": "[DICE]", "dice_val": "Dice_val"}
 # Runs that turn no single topic of the table of departures.
 NAMED = {
-    "seed": "*nothing, other random numbers*",
+    "again_unet_res": "*nothing: Unet_res trained with other random numbers*",
+    "again": "*nothing: all trained with other random numbers*",
     "released": "*all of `released.yaml`*",
 }
 LIMIT = 10  # points, of the colours
@@ -123,7 +124,8 @@ def points(line):
     """A change in points, with its interval."""
     if pd.isna(line.change):
         return "n/a"
-    return f"{100 * line.change:+.1f} [{100 * line.low:.1f}, {100 * line.high:.1f}]"
+    change, low, high = (round(100 * value, 1) + 0.0 for value in line[["change", "low", "high"]])
+    return f"{change:+.1f} [{low:.1f}, {high:.1f}]"
 
 
 def places(line):
@@ -135,8 +137,8 @@ def places(line):
 
 
 def clear(table):
-    """Lines whose interval leaves out zero."""
-    return (table["low"] > 0) | (table["high"] < 0)
+    """Lines whose interval leaves out zero; of too few subjects none does."""
+    return (table["n"] >= statistics.FEWEST) & ((table["low"] > 0) | (table["high"] < 0))
 
 
 def said(name, configs):
@@ -179,7 +181,10 @@ def summary(found, configs, costs):
             [
                 *said(name, configs),
                 trained,
-                per_set(clear(part).sum() for part in dice.values()),
+                per_set(
+                    clear(part).sum() if part["n"].max() >= statistics.FEWEST else "–"
+                    for part in dice.values()
+                ),
                 largest,
                 rank,
                 per_set(f"{100 * part['change'].mean():+.1f}" for part in tuned.values()),
@@ -205,7 +210,7 @@ def details(found, configs):
         lines = []
         for row, of_row in table[table["metric"] == metric].groupby("row", sort=False):
             if of_row["change"].any():
-                by_set = {line.test_set: line for line in of_row.itertuples()}
+                by_set = {line["test_set"]: line for _, line in of_row.iterrows()}
                 cells = [(points(by_set[s]), places(by_set[s])) for s in SETS]
                 lines.append([row, *(cell for pair in cells for cell in pair)])
         head = f"<details><summary>{title} ({METRICS[metric]}; {len(lines)} rows)</summary>"

@@ -8,6 +8,7 @@ maps about as rough as those of the demo. Prints the number of pages, their size
 largest, and that of all in a zip.
 """
 
+import dataclasses
 import sys
 import tempfile
 import time
@@ -23,32 +24,36 @@ from uad.data.packed import PackedVolume
 from uad.evaluation import map_pictures
 from uad.evaluation.map_pictures import Kept, MapPicture
 from uad.imaging import mosaic
-from uad.report import chosen, row_page, subject_pages
+from uad.report import chosen, details, row_page, subject_page, subjects_page
 
 SIZES = {"brats": 1150, "atlas": 589, "draem": 161}
 DATASETS = {"brats": "brats21", "atlas": "atlas_v2", "draem": "draem"}
 FOLDS = range(5)
 SHAPE = (50, 96, 96)  # (Z, X, Y)
+DIFFERENT = 8  # scans, each of which many subjects have
 FLAGGED = 0.05  # of the subjects
-ROUGHNESS = 0.8  # voxels; of noise with the bits per voxel of the demo's residual maps
+ROUGHNESS = 2.5  # voxels; then a map takes somewhat more bits per voxel than the mean of the demo
 
 
 class Scans:
-    """Generated scans in the place of a packed data set."""
+    """Generated scans in the place of a packed data set; a few of them, each of many subjects."""
 
     def __init__(self):
         grid = np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing="ij")
         radius = np.sqrt(sum((g / r) ** 2 for g, r in zip(grid, (0.98, 0.78, 0.92))))
         self.brain = radius < 1
+        self.pool = [self._one(np.random.default_rng(k)) for k in range(DIFFERENT)]
 
-    def volume(self, subject: str) -> PackedVolume:
-        """A scan with one lesion, the same each time."""
-        rng = np.random.default_rng(list(subject.encode()))
+    def _one(self, rng):
         image = 0.5 + 0.2 * noise(rng, 1.0)
         lesion = ndimage.gaussian_filter(rng.normal(size=SHAPE), 6)
         lesion = (lesion > np.quantile(lesion[self.brain], 0.985)) & self.brain
         image = np.clip(image + 0.3 * lesion, 0, 1) * self.brain
-        return PackedVolume(subject, image.astype(np.float32), self.brain, lesion, self.brain)
+        return PackedVolume("", image.astype(np.float32), self.brain, lesion, self.brain)
+
+    def volume(self, subject: str) -> PackedVolume:
+        """One of them, under a subject's name."""
+        return dataclasses.replace(self.pool[int(subject[-5:]) % DIFFERENT], subject=subject)
 
 
 def noise(rng, sigma):
@@ -76,34 +81,53 @@ def generated(rows):
     return pd.concat(lines, ignore_index=True)
 
 
-def maps(row, block, linked, scans):
-    """Generated pictures of a row: residuals are rough everywhere, segmentations a few blobs."""
-    alone = len(block["maps"]) == 1
-    sparse = alone and "unet" in block["maps"][0]
-    for test_set, subjects in linked.items():
-        for subject in subjects:
-            volume = scans.volume(subject)
-            rng = np.random.default_rng(list(f"{row} {subject}".encode()))
-            score = np.abs(noise(rng, ROUGHNESS)) * volume.brain
-            if sparse:
-                blobs = ndimage.gaussian_filter(rng.normal(size=SHAPE), 4)
-                score *= blobs > np.quantile(blobs, 0.97)
-            shown = map_pictures.boxed(score, volume.brain)
-            peak = float(score.max())
-            pictures = {"map": mosaic.encode(map_pictures.scaled(shown, peak))}
-            if alone and not sparse and block["block"] == "I" and row not in ("fae", "rd"):
-                healthy = np.clip(volume.image + 0.03 * noise(rng, 1.5), 0, 1) * volume.brain
-                boxed = map_pictures.boxed(healthy, volume.brain)
-                pictures["healthy"] = mosaic.encode(map_pictures.scaled(boxed, 1))
-            dice = map_pictures.dice_above(score, volume.lesion)
-            yield test_set, subject, MapPicture(list(shown.shape), peak, dice), pictures
+class Maps:
+    """Generated pictures: residuals are rough everywhere, segmentations a few blobs."""
+
+    def __init__(self, scans):
+        self.rough = [self._one(volume, k) for k, volume in enumerate(scans.pool)]
+        self.sparse = [self._one(volume, k, True) for k, volume in enumerate(scans.pool)]
+
+    def _one(self, volume, k, sparse=False):
+        rng = np.random.default_rng([k, sparse])
+        score = np.abs(noise(rng, ROUGHNESS)) * volume.brain
+        if sparse:
+            blobs = ndimage.gaussian_filter(rng.normal(size=SHAPE), 4)
+            score *= blobs > np.quantile(blobs, 0.97)
+        peak = float(score.max())
+        shown = map_pictures.boxed(score, volume.brain)
+        healthy = np.clip(volume.image + 0.03 * noise(rng, 1.5), 0, 1) * volume.brain
+        pictures = {
+            "map": mosaic.encode(map_pictures.scaled(shown, peak)),
+            "healthy": mosaic.encode(
+                map_pictures.scaled(map_pictures.boxed(healthy, volume.brain), 1)
+            ),
+        }
+        dice = map_pictures.dice_above(score, volume.lesion)
+        return MapPicture(list(shown.shape), peak, dice), pictures
+
+    def of_row(self, row, block, linked):
+        """What `map_pictures.write` takes."""
+        alone = len(block["maps"]) == 1
+        sparse = alone and "unet" in block["maps"][0]
+        reconstructs = alone and block["block"] == "I" and row not in ("fae", "rd")
+        kinds = ("map", "healthy") if reconstructs else ("map",)
+        for test_set, subjects in linked.items():
+            for subject in subjects:
+                pool = self.sparse if sparse else self.rough
+                about, pictures = pool[int(subject[-5:]) % DIFFERENT]
+                yield test_set, subject, about, {kind: pictures[kind] for kind in kinds}
 
 
 def main(folder: Path) -> None:
     """Write the pages and say how large they are."""
     config = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
-    rows, scans, begun = config["rows"], Scans(), time.time()
-    run = subject_pages.Run(rows, DATASETS, 0, list(FOLDS), True, ["brats", "atlas"])
+    begun, rows, scans = time.time(), config["rows"], Scans()
+    maps = Maps(scans)
+    _, pictures = maps.rough[0]
+    inside = 8 / scans.brain.sum()
+    print({kind: f"{len(of) * inside:.2f} bits per voxel" for kind, of in pictures.items()})
+    run = details.Run(rows, DATASETS, 0, list(FOLDS), True, ["brats", "atlas"])
     metrics = generated(rows)
     per_subject = chosen.means(metrics)
     rng = np.random.default_rng(1)
@@ -116,15 +140,12 @@ def main(folder: Path) -> None:
     kept = {}
     for row in run.scored:
         path = folder / f"maps/{row}.zip"
-        map_pictures.write(maps(row, rows[row], linked, scans), path)
+        map_pictures.write(maps.of_row(row, rows[row], linked), path)
         kept[row] = Kept(path)
-        print(f"{row}: {path.stat().st_size / sum(map(len, linked.values())):.0f} bytes a map")
     pages = folder / "pages"
     for name in SIZES:
-        subject_pages.write_table(
-            pages / f"subjects/{name}.html", run, name, per_subject, linked[name]
-        )
-        subject_pages.write_pages(
+        subjects_page.write(pages / f"subjects/{name}.html", run, name, per_subject, linked[name])
+        subject_page.write(
             pages / f"subjects/{name}",
             run, name, per_subject, linked[name], kept, scans, metrics,
         )  # fmt: skip

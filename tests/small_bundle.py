@@ -64,7 +64,7 @@ def write_scan(path, seed=0, change=None):
     return path
 
 
-def manifest_of(head, brain):
+def manifest_of(head, brain, spacing_mm=4, **preprocessing):
     """What the bundle says beside its weights."""
     root = Path(__file__).parent.parent
     paper = yaml.safe_load((root / "config/config.yaml").read_text(encoding="utf-8"))
@@ -72,10 +72,11 @@ def manifest_of(head, brain):
         "row": "unet-brats", "label": "Unet", "modality": "T1", "seed": 1, "threads": 1,
         "folds": [0, 1], "maps": [MODEL],
         "models": {MODEL: {"reconstructs": False, "upstream": None, "test": {}}},
-        "residual": paper["residual"], "preprocessing": paper["preprocessing"] | SETTINGS,
+        "residual": paper["residual"],
+        "preprocessing": paper["preprocessing"] | SETTINGS | preprocessing,
         "brain_mask": "atlas",
         "atlas": {
-            "shape": list(phantoms.SHAPE), "spacing_mm": 4,
+            "shape": list(nib.load(head).shape), "spacing_mm": spacing_mm,
             "sha256": {"head": digests.sha256(head), "brain": digests.sha256(brain)},
         },
         "tuned_on": "brats", "simulated": True,
@@ -87,13 +88,12 @@ def manifest_of(head, brain):
     }  # fmt: skip
 
 
-def write(folder):
-    """Atlas and bundle in a folder; returns the bundle's path."""
-    manifest, models = manifest_of(*write_atlas(folder / "atlas")), {}
+def write(folder, manifest=None):
+    """The bundle `small.zip`, and its atlas if it is the small one."""
+    manifest, models = manifest or manifest_of(*write_atlas(folder / "atlas")), {}
     for fold in manifest["folds"]:
         torch.manual_seed(fold)
         network = methods.build("unet", PARAMS).network.state_dict()
         models[bundle.model_name(MODEL, fold)] = folder / f"fold-{fold}.pt"
         checkpoints.save(folder / f"fold-{fold}.pt", "unet", PARAMS, network, "abc")
     bundle.write(folder / "small.zip", manifest, "", models)
-    return folder / "small.zip"

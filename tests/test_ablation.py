@@ -76,6 +76,13 @@ def test_equal_tables_change_nothing_and_controls_have_no_rank(values):
     assert found.loc["row4", "rank_base"] == 1
 
 
+def test_few_subjects_change_nothing_clearly(values):
+    found = changed(values, values + 0.1)
+    assert ablation_page.clear(found).all()
+    found["n"] = 14
+    assert not ablation_page.clear(found).any()
+
+
 def test_missing_values_and_subjects_are_left_out_in_pairs(values):
     before, after = values.copy(), values + 0.1
     before[0, 0] = after[1, 0] = np.nan
@@ -152,6 +159,17 @@ def test_the_released_run_is_that_of_make_demo_released():
     assert "--configfile config/released.yaml config/demo.yaml" in makefile
 
 
+def test_a_run_ends_with_models_maps_and_metrics():
+    """Models too: one that is missing would not be trained if all that it is for is there."""
+    found = ablation.targets(ablation.configuration("base"))
+    folder = ablation.DEMO.as_posix()
+    assert f"{folder}/models/unet_res-brats/fold-0/model.pt" in found
+    assert f"{folder}/models/spark/fold-0/model.pt" in found
+    assert f"{folder}/scores/unet_res-brats/fold-0/brats21/anomaly_map.npy" in found
+    assert f"{folder}/metrics/perfect/fold-0.tsv" in found
+    assert not any("scores/cddpm" in path or "fold-1" in path for path in found)
+
+
 # Where it runs.
 
 
@@ -183,10 +201,13 @@ def test_a_run_starts_from_links_to_the_base(folders):
     assert ablation.start("frozen") == folder and model.read_text() == "new"  # goes on
 
 
-def test_with_another_seed_all_is_trained_anew(folders):
-    folder = ablation.start(ablation.SEED)
-    assert not (folder / ablation.DEMO / "models").exists()
+@pytest.mark.parametrize(("name", "kept"), [("again", []), ("again_unet_res", ["unet"])])
+def test_what_is_trained_again_is_missing(folders, name, kept):
+    (folders / "base" / ablation.DEMO / "models/unet_res-brats").mkdir()
+    folder = ablation.start(name)
+    assert [path.name for path in (folder / ablation.DEMO / "models").iterdir()] == kept
     assert (folder / ablation.DEMO / "metrics/unet/fold-0.tsv").exists()
+    assert ablation.runs()[name][1] == {"seed": 1}
 
 
 def test_a_run_is_finished_with_the_overlay_that_it_has(folders):

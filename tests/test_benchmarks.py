@@ -8,6 +8,7 @@ import sys
 import brain_masks
 import numpy as np
 import paper
+import predict_calibration
 import pytest
 import run
 from conftest import ROOT
@@ -117,3 +118,52 @@ def test_masks_are_compared_as_by_hand():
     # Of the 112 voxels of either surface the outer face (36), and of the inner one the 16 that are
     # inside the other mask, are 1 voxel away; all others are on the other surface.
     assert brain_masks.surface_distance(first, second) == pytest.approx((36 + 16) / 112)
+
+
+def shown(kind, index, values, **about):
+    """A scan as `predict_calibration.py` stores it, of two folds."""
+    folds = {str(fold): {"above_val_ml": value} for fold, value in enumerate(values)}
+    return {"kind": kind, "index": index, "shown": folds, **about}
+
+
+def test_rates_of_new_scans():
+    rng = np.random.default_rng(0)
+    records = [shown("reference", i, [rng.normal()] * 2) for i in range(99)]
+    sites = ("A", "B")
+    for i in range(400):
+        extra = 1.5 if sites[i % 2] == "B" else 0  # those of B show more
+        values = [rng.normal() + extra] * 2  # the folds agree
+        records.append(shown("new", i, values, site=sites[i % 2], age=20 + i % 60))
+    records.append({"kind": "new", "index": 400, "refused": "SCAN: no head"})
+    new, n = predict_calibration.compared(records)
+    assert (len(new), n) == (400, 99)
+    lines = predict_calibration.rates(new, n)
+    assert len(lines) == 3 * (1 + 2 + 6)
+    kept = {(line["group"], line["rate"]): line["holm"] > 0.05 for line in lines}
+    assert kept["site A", 0.1] and kept["site A", 0.05] and not kept["site B", 0.1]
+    (line,) = (x for x in lines if (x["group"], x["rate"]) == ("site B", 0.1))
+    assert line["scans"] == 200 and 100 * line["exceeding"] / 200 > line["high"]
+    # By hand: the first scan against those of the reference, each by its fold.
+    values = [record["shown"][str(i % 2)]["above_val_ml"] for i, record in enumerate(records[:99])]
+    own = [new[0]["shown"][str(fold)]["above_val_ml"] for fold in (0, 1)]
+    as_much = sum(value >= own[i % 2] for i, value in enumerate(values))
+    assert new[0]["p"] == (1 + as_much) / 100
+
+
+def test_holm():
+    np.testing.assert_allclose(
+        predict_calibration.holm([0.01, 0.04, 0.03, 0.5]), [0.04, 0.09, 0.09, 0.5]
+    )
+
+
+def test_misfits_are_made_again_alike(monkeypatch):
+    def coarse(rng):
+        affine = np.diag([8.0, 8, 8, 1])
+        affine[:3, 3] = -8 * 12 - rng.uniform(0, 1)
+        return [8 * axis + affine[0, 3] for axis in np.indices((25, 25, 25))], affine
+
+    monkeypatch.setattr(predict_calibration, "_grid", coarse)
+    for kind in ("phantom", "knee", "noise"):
+        one, other = (predict_calibration.misfit(kind, 3, None).get_fdata() for _ in range(2))
+        assert np.array_equal(one, other) and one.std() > 0
+        assert not np.array_equal(one, predict_calibration.misfit(kind, 4, None).get_fdata())

@@ -4,7 +4,7 @@ Arguments are Snakemake's. Results, data, configuration and ``.snakemake`` are t
 folder; the workflow's own folder is only read.
 
 ``uad predict SCANS OUT --bundle FILE`` is ``sadm predict`` in the words of a user who has a bundle;
-``uad compare FILES`` lays runs of several labs side by side.
+``uad compare FILES`` lays runs of several labs side by side, ``uad status`` says how far a run is.
 """
 
 import argparse
@@ -42,9 +42,11 @@ def start(arguments: list[str]) -> None:
 
 
 def predict() -> None:
-    """The command ``uad``: anomaly maps of scans by a bundle, and runs of several labs compared."""
+    """The command ``uad``: maps of scans by a bundle, labs compared, how far a run is."""
     parser = argparse.ArgumentParser(prog="uad", description="Anomaly maps of brain MRI scans.")
-    commands = parser.add_subparsers(required=True, dest="command", metavar="predict | compare")
+    commands = parser.add_subparsers(
+        required=True, dest="command", metavar="predict | compare | status"
+    )
     command = commands.add_parser(
         "predict",
         help="maps of scans on these scans (docs/predict.md)",
@@ -65,11 +67,19 @@ def predict() -> None:
     )
     command.add_argument("runs", nargs="+", help="files that snakemake share wrote, two or more")
     command.add_argument("--out", default="compared", help="folder (default: compared)")
+    command = commands.add_parser(
+        "status", help="how far the run in this folder is, and how long yet"
+    )
+    command.add_argument("--configfile", nargs="*", default=[], help="overlays, as for the run")
     arguments, others = parser.parse_known_args()
     if arguments.command == "predict":
         predict_once(arguments, others)
     if others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
+    if arguments.command == "status":
+        from uad.plan import status
+
+        return status.main(arguments.configfile)
     if len(arguments.runs) < 2:
         parser.error("compare needs two files or more")
     compare(arguments.runs, arguments.out)

@@ -62,7 +62,8 @@ def test_paper(checkout, tmp_path):
     assert jobs["reconstruct"] == RECONSTRUCTING * 5 * 4
     assert jobs["score"] == (MODELS - RECONSTRUCTING) * 5
     assert jobs["evaluate"] == ROWS * 5
-    assert jobs["collect_cases"] == len(FIGURES.scored)
+    assert jobs["collect_cases"] == jobs["collect_maps"] == len(FIGURES.scored)
+    assert jobs["detail_pages"] == 1
     assert jobs["weigh_maps"] == len(FIGURES.weighted) * 5
     assert jobs["describe_method"] == METHODS  # controls have no card
     assert jobs["front_page"] == jobs["record_provenance"] == jobs["write_methods"] == 1
@@ -96,6 +97,16 @@ def test_random_extractor_on_real_data(checkout, tmp_path):
     done = checkout.snakemake("results/models/rd/fold-0/model.pt", "-n", configfiles=[path])
     assert done.returncode == 0, done.stdout + done.stderr
     assert str(tmp_path / "raw/rd.pth") not in done.stdout
+
+
+def test_a_data_set_is_preprocessed_in_batches(checkout, tmp_path):
+    path = checkout.overlay(**stand_ins(tmp_path / "raw", {"ixi": 3, "brats21": 10, "atlas_v2": 3}))
+    jobs = plan(
+        checkout, "results/packed/brats21/image.npy", "--batch", "pack=1/2", configfiles=[path]
+    )
+    # The last part, which packs, is planned when the others are there.
+    assert jobs["register_to_sri24"] == jobs["downsample"] == 5
+    assert "pack" not in jobs
 
 
 def test_demo(checkout):

@@ -25,7 +25,9 @@ RULES = ("write_methods", "record_provenance", "front_page")
 def stand_in(path):
     """What stands for an input of these rules; empty where only its presence counts."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.name == "about.json":
+    if path.parent.name == "subjects" and not path.suffix:
+        path.mkdir()
+    elif path.name == "about.json":
         fold = int(path.parent.name.removeprefix("fold-"))
         write_json(ABOUT | {"model": path.parts[-3], "fold": fold}, path)
     elif path.parent.name == "inventory" and path.suffix == ".json":

@@ -80,10 +80,10 @@ def test_scans_in_a_table_and_in_bids_come_to_rows(study):
     # Packed, with what the tables know of them, and left out with a reason.
     volunteers = tsv.read(results / "packed/volunteers/subjects.tsv").set_index("subject")
     assert list(volunteers["age"]) == [25, 35, 45, 65] and set(volunteers["site"]) == {"Oslo"}
-    patients = tsv.read(results / "packed/patients/subjects.tsv").set_index("subject")
+    patients = tsv.read(results / "packed/clinic/subjects.tsv").set_index("subject")
     assert list(patients.index) == ["01", "02", "04"] and (patients["lesion_ml"] > 0).all()
     assert patients.loc["01", "age"] == 61
-    excluded = tsv.read(results / "packed/patients/excluded.tsv").set_index("subject")["status"]
+    excluded = tsv.read(results / "packed/clinic/excluded.tsv").set_index("subject")["status"]
     assert excluded["03"] == "excluded: moved"
     assert all(excluded[name] == "the lesion mask is missing" for name in CONTROLS)
     # All healthy ones are one data set, of which the synthetic anomalies are made.
@@ -127,7 +127,7 @@ def test_what_the_tutorial_says_is_planned(checkout):
     assert jobs["register_to_sri24"] == 10 and jobs["strip_skull_given"] == 4
     assert jobs["pool_healthy"] == jobs["synthesize"] == 1 and jobs["pack"] == 3
     assert jobs["train_model"] == 2 and jobs["evaluate"] == 5
-    assert "patients: leaving out 11: the lesion mask is missing" in done.stdout + done.stderr
+    assert "clinic: leaving out 11: the lesion mask is missing" in done.stdout + done.stderr
 
 
 def touch(path):

@@ -52,7 +52,8 @@ def test_a_fork_with_one_more_method_is_planned(with_method):
     more = {rule: n - jobs["before"][rule] for rule, n in jobs["fork"].items() if n}
     more = {rule: n for rule, n in more.items() if n and rule != "total"}
     assert more == {
-        "train_model": 2, "score": 2, "evaluate": 2, "collect_cases": 1, "describe_method": 1,
+        "train_model": 2, "score": 2, "evaluate": 2, "collect_cases": 1, "collect_maps": 1,
+        "describe_method": 1,
     }  # fmt: skip
 
 

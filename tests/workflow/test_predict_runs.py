@@ -8,7 +8,9 @@ import sys
 import time
 
 import bad_scans
+import bids
 import kills
+import nibabel as nib
 import numpy as np
 import psutil
 import pytest
@@ -16,6 +18,7 @@ import small_bundle
 from conftest import ROOT
 
 from uad.base import tsv
+from uad.simulation import phantom, scans
 
 CODE = "from uad.__main__ import predict; predict()"
 WORDS = ("predict", "scans", "maps", "--bundle", "small.zip", "--atlas", "atlas", "--cores", "2")
@@ -102,6 +105,7 @@ def test_killed_and_started_again(folder):
         assert written == {*about["files"], record.name, record.name.replace("json", "html")}
     again = finish(start(folder))
     assert again[0] == 0 and "Nothing to be done" in again[1]
+    assert bids.errors(folder / "maps", folder / "cache") == []
 
 
 def test_jobs_end_with_a_killed_run(folder):
@@ -138,3 +142,24 @@ def test_bad_scans_leave_the_others_alone(folder):
         assert np.isnan(line["refused"]) and line["above_val_ml"] > 0
     again = finish(start(folder))
     assert again[0] == 0 and "Nothing to be done" in again[1]
+
+
+@pytest.mark.deepbet
+@pytest.mark.skipif(
+    not (ROOT / ".venv-deepbet").exists(), reason="make setup-deepbet installs deepbet"
+)
+def test_brains_by_a_program_of_its_own(tmp_path):
+    """deepbet finds the brain of a simulated head, on the atlas grid of 1 mm."""
+    templates = scans.atlas(phantom.build())
+    (tmp_path / "atlas").mkdir()
+    (tmp_path / "scans").mkdir()
+    files = {name: tmp_path / f"atlas/{name}.nii" for name in templates}
+    for name, image in templates.items():
+        nib.save(image, files[name])
+    nib.save(templates["T1"], tmp_path / "scans/head.nii.gz")
+    words = {"spacing_mm": 1, "crop": [192, 192, 96]}
+    small_bundle.write(tmp_path, small_bundle.manifest_of(*files.values(), **words))
+    status, output = finish(start(tmp_path, "--brain-mask", "deepbet"))
+    assert status == 0, output
+    line = tsv.read(tmp_path / "maps/summary.tsv").iloc[0]
+    assert 1000 < line["brain_ml"] < 2000 and line["dice_atlas"] > 0.9

@@ -263,6 +263,7 @@ def test_a_row_that_is_added_computes_itself_and_the_joint_tables(copy_of_demo):
     jobs = overlaid(copy_of_demo, rows={"both": row})
     assert models(jobs.pop("evaluate")) == {"both"}
     assert jobs.pop("collect_cases") == ["results/demo/figures/data/cases/both.npz"]
+    assert jobs.pop("collect_maps") == ["results/demo/figures/data/maps/both.zip"]
     assert {Path(output).stem for output in jobs.pop("describe_method")} == {"ddpm", "cddpm"}
     assert set(jobs) == TABLES | {"plot_comparison", "write_methods"}
 
@@ -284,12 +285,14 @@ def test_a_method_that_is_added_computes_itself_and_the_joint_tables(demo, copy_
     for folder in ("models/rd", "metrics/rd"):
         gone += [path.relative_to(demo) for path in (demo / folder).rglob("*") if path.is_file()]
     gone += [Path("figures/data/cases/rd.npz"), Path("methods/rd.html")]
+    gone += [Path("figures/data/maps/rd.zip"), Path("rows/rd.html")]
     for file in gone:
         own(copy_of_demo, file).unlink()
     jobs = planned(copy_of_demo)
     for rule in ("train_model", "score", "evaluate"):
         assert models(jobs.pop(rule)) == {"rd"}
     assert jobs.pop("collect_cases") == ["results/demo/figures/data/cases/rd.npz"]
+    assert jobs.pop("collect_maps") == ["results/demo/figures/data/maps/rd.zip"]
     assert jobs.pop("describe_method") == ["results/demo/methods/rd.html"]
     assert set(jobs) == TABLES | FIGURES | {"write_methods"}
 
@@ -358,7 +361,8 @@ def test_a_changed_scan_reruns_its_subject_and_what_uses_its_data_set(demo, copy
     assert {output.split("/")[5] for output in jobs.pop("reconstruct")} == {"brats21"}
     # It may be a test subject, so whatever is tested on the data set is; nothing else is prepared.
     assert set(jobs) == (SUMMARIES - {"write_methods"}) | {
-        "score", "evaluate", "weigh_maps", "collect_cases", "plot_cases", "plot_comparison",
+        "score", "evaluate", "weigh_maps", "collect_cases", "collect_maps", "plot_cases",
+        "plot_comparison",
         "plot_precision_recall", "plot_splits", "audit_splits", "tabulate_inventory",
     }  # fmt: skip
 

@@ -74,7 +74,7 @@ if not workflow.non_local_exec and "gpu" not in workflow.global_resources:
 
 
 wildcard_constraints:
-    dataset="|".join([*PLAN.datasets, settings.SYNTHETIC, settings.POOLED]),
+    dataset="|".join([*PLAN.datasets, *settings.MADE]),
     subject="[A-Za-z0-9]+",
     model="|".join(PLAN.models) or "none",
     method="|".join(PLAN.trained) or "none",

@@ -54,7 +54,7 @@ rule rank:
     resources:
         **growing(mem_mb=2000, runtime=60),
     params:
-        **shown("rank.py", "multiverse.html.j2"),
+        **shown("rank.py", "multiverse_page.html.j2"),
         labels=figures.labels_of(figures.scored),
         test_sets=list(PLAN.test_sets),
         folds=PLAN.folds,

@@ -417,8 +417,28 @@ rule tabulate_deviations:
         "../scripts/tabulate_deviations.py"
 
 
+rule figure_pages:
+    input:
+        [paths.figure(name) for name in figures.captions()],
+    output:
+        [paths.figure(f"{Path(name).stem}.html") for name in figures.captions()],
+    log:
+        paths.log("figure_pages"),
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=1000, runtime=10),
+    params:
+        **shown("figure_pages.py", "figure_page.html.j2"),
+        captions=figures.caption_texts,
+    script:
+        "../scripts/figure_pages.py"
+
+
 rule figures:
     input:
+        rules.figure_pages.output,
         rules.tabulate_deviations.output,
         paths.inventory_page,
         [paths.quality(dataset) for dataset in PLAN.cohort.registered],

@@ -4,9 +4,7 @@
 rule share_numbers:
     input:
         metrics=[
-            path
-            for kind in ("subjects", "healthy", "pooled")
-            for path in plan.of_every_row(kind)
+            path for kind in ("subjects", "healthy", "pooled") for path in plan.of_every_row(kind)
         ],
         known=[paths.packed_file(name, "subjects.tsv") for name in PLAN.test_sets.values()],
         quality=[paths.quality(PLAN.test_sets[name], "tsv") for name in PLAN.registered_sets],

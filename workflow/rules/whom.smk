@@ -71,7 +71,7 @@ rule whom:
     log:
         paths.log("whom"),
     conda:
-        "../../envs/report.yaml"
+        "../../envs/imaging.yaml"
     threads: 1
     resources:
         **growing(mem_mb=2000, runtime=60),

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from uad.base import devices, logs, tsv
-from uad.evaluation import calibration, scores
+from uad.evaluation import calibration, reliability, scores
 
 with logs.job(snakemake.log[0]):
     inputs, params, fold = snakemake.input, snakemake.params, int(snakemake.wildcards.fold)
@@ -17,7 +17,7 @@ with logs.job(snakemake.log[0]):
         return scores.RowScore(row["maps"], cohort, row["residual"], params.seed)
 
     pooled = tsv.read(inputs.pooled).iloc[0]
-    cuts = {rate: pooled[f"threshold_{rate}"] for rate in calibration.FALSE_POSITIVE_RATES}
+    cuts = {rate: pooled[f"threshold_{rate}"] for rate in reliability.RATES}
     rates = calibration.rates(of(params.healthy), cuts)
     bins = pd.DataFrame(columns=["row", "test_set"])
     if params.is_probability:

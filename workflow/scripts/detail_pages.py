@@ -6,11 +6,11 @@ from uad.base import logs, tsv
 from uad.base.paths import PACKED
 from uad.data import packed
 from uad.evaluation.map_pictures import Kept
-from uad.report import chosen, joined, row_page, subject_pages
+from uad.report import chosen, details, joined, row_page, subject_page, subjects_page
 
 with logs.job(snakemake.log[0]) as log:
     inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
-    run = subject_pages.Run(
+    run = details.Run(
         params.rows,
         params.test_sets,
         params.fold,
@@ -35,10 +35,8 @@ with logs.job(snakemake.log[0]) as log:
     }
     for name, page, folder in zip(params.test_sets, outputs.sets, outputs.subjects, strict=True):
         log.info("%s: %d subjects get a page", name, len(linked[name]))
-        subject_pages.write_table(page, run, name, per_subject, linked[name])
-        subject_pages.write_pages(
-            folder, run, name, per_subject, linked[name], kept, packs[name], metrics
-        )
+        subjects_page.write(page, run, name, per_subject, linked[name])
+        subject_page.write(folder, run, name, per_subject, linked[name], kept, packs[name], metrics)
     learnt = joined.histories(inputs.histories, params.epochs, params.folds)
     for row, page in zip(params.rows, outputs.rows, strict=True):
         models = params.models[row]

@@ -11,7 +11,7 @@ with logs.job(snakemake.log[0]) as log:
     with exclusion.recorded(outputs):
         image = volumes.read(inputs.image)
         if inputs.get("mask"):
-            mask = volumes.read(inputs.mask, "uint8")
+            mask = volumes.read(inputs.mask[0], "uint8")
         else:
             mask = prepare.find_brain(image, atlas_brain, snakemake.params.how)
         prepared, numbers = prepare.prepare(

@@ -105,6 +105,12 @@ def bids(
         if subject in with_mask:
             _write(lesion, folder / f"{start}_label-lesion_mask.nii.gz")
     write_json(about, folder / "dataset_description.json")
+    # Beside the description they are of all subjects' files that bear their names.
+    grid = {"Resolution": f"{spacing_mm:g} mm along each axis"}
+    image = f"res-{spacing_mm:g}mm_desc-preproc_{modality}w.json"
+    write_json({**grid, "SkullStripped": True}, folder / image)
+    for kind, label in (("Brain", "desc-brain"), ("Lesion", "label-lesion")):
+        write_json({**grid, "Type": kind}, folder / f"res-{spacing_mm:g}mm_{label}_mask.json")
     split.to_csv(folder / "splits.tsv", sep="\t", index=False)
     (folder / ".bidsignore").write_text("splits.tsv\n", encoding="utf-8")
 

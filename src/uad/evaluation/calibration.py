@@ -11,10 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from uad.evaluation.row_metrics import FALSE_POSITIVE_RATES
+from uad.evaluation.reliability import BINS, RATES
 from uad.evaluation.scores import RowScore
-
-BINS = 10  # of equal width
 
 
 def rates(scores: RowScore, cuts: Mapping[str, float]) -> pd.DataFrame:
@@ -25,7 +23,7 @@ def rates(scores: RowScore, cuts: Mapping[str, float]) -> pd.DataFrame:
     scores : RowScore
         Of the healthy data set.
     cuts : mapping of str to float
-        Names of `FALSE_POSITIVE_RATES` to thresholds.
+        Names of `RATES` to thresholds.
 
     Returns
     -------
@@ -36,7 +34,7 @@ def rates(scores: RowScore, cuts: Mapping[str, float]) -> pd.DataFrame:
         {
             "subject": volume.subject,
             "fold": scores.cohort.fold,
-            **{name: np.mean(score[volume.brain] > cuts[name]) for name in FALSE_POSITIVE_RATES},
+            **{name: np.mean(score[volume.brain] > cuts[name]) for name in RATES},
         }
         for volume, score in scores.of("test")
     ]
@@ -74,26 +72,3 @@ def bins(scores: RowScore) -> pd.DataFrame:
             for number, values in enumerate(zip(*counted))
         ]
     return pd.DataFrame(lines)
-
-
-def reliability(table: pd.DataFrame) -> tuple[pd.DataFrame, float]:
-    """Mean probability and share of lesion voxels of every bin, all subjects together.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `bins`, of one row and test set; subjects and folds are added up.
-
-    Returns
-    -------
-    curve : DataFrame
-        By bin: voxels, probability, lesion (both means).
-    error : float
-        Expected calibration error, the mean over voxels of the absolute difference of the two.
-    """
-    total = table.groupby("bin")[["voxels", "probability", "lesion"]].sum()
-    total = total[total["voxels"] > 0]
-    voxels = total["voxels"]
-    curve = total.assign(probability=total["probability"] / voxels, lesion=total["lesion"] / voxels)
-    gap = (curve["probability"] - curve["lesion"]).abs()
-    return curve, float((gap * voxels).sum() / voxels.sum())

@@ -105,10 +105,10 @@ def _strata(lesions: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """All lesions; those of each place; those of each texture, where there are several."""
     yield ALL, ALL, lesions
     if lesions["place"].nunique() > 1:
-        for place, part in lesions.groupby("place", sort=False):
+        for place, part in lesions.groupby("place"):
             yield place, ALL, part
     if lesions["texture"].nunique() > 1:
-        for texture, part in lesions.groupby("texture", sort=False):
+        for texture, part in lesions.groupby("texture"):
             yield ALL, texture, part
 
 

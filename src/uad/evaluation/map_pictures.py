@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 
@@ -111,7 +111,7 @@ class Kept:
             # Read as a whole: of files that are open, there may be only so many.
             self._archive = ZipFile(io.BytesIO(Path(path).read_bytes()))
             self._about = json.loads(self._archive.read(ABOUT))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise InputError(f"{path}: is damaged ({error}); delete it and run again") from error
         self._path = path
         self._names = set(self._archive.namelist())

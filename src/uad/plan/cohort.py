@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from uad.base.errors import InputError
+from uad.base.errors import InputError, because
 from uad.base.files import from_the_future
 from uad.base.paths import Paths
 from uad.data import datasets, released
@@ -65,6 +65,7 @@ class Cohort:
         block = self.config["datasets"][dataset]
         try:
             found = self._find_own(dataset) if self.is_own(dataset) else self._find_known(dataset)
+            found = _there(found, self.folder(dataset))
             return _chosen(found, dataset, block["only"], block["exclude"])
         except InputError as error:
             return error
@@ -332,6 +333,18 @@ class Cohort:
         files += self.all_split_lists()
         files += [self.demographics(SimpleNamespace(dataset=dataset)) for dataset in self.names]
         return [path for path in files if path]
+
+
+def _there(listing: Listing, folder: str) -> Listing:
+    """A listing without subjects of which a file is a link to nothing, at which Snakemake ends."""
+    broken = {}
+    for label, subject in listing.subjects.items():
+        for file in filter(None, subject[1:]):
+            path = os.path.join(folder, file)
+            if os.path.islink(path) and not os.path.exists(path):
+                broken[label] = because(f"{file} is a link to nothing")
+    kept = {label: of for label, of in listing.subjects.items() if label not in broken}
+    return Listing(kept, [*listing.left_out, *broken.items()])
 
 
 def _chosen(

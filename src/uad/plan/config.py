@@ -36,6 +36,11 @@ RENAMED = {
 HOME = Path(__file__).parents[3]
 # Data set of synthetic anomalies, made of healthy volumes, and that of several healthy ones.
 SYNTHETIC, POOLED = "draem", "healthy"
+# Data set of the training patients of all test sets, also made by a rule.
+PATIENTS = "patients"
+MADE = (SYNTHETIC, POOLED, PATIENTS)
+# Scans with planted lesions, where the names of data sets stand.
+PLANTED = "planted"
 
 # Letters of `assume_orientation`.
 AXES = {"R": "x", "L": "x", "A": "y", "P": "y", "S": "z", "I": "z"}
@@ -143,7 +148,7 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
     used = used_datasets(content)
     # Nothing is left that names a cohort which is not there any more.
     lost = {n for n, of in content["datasets"].items() if _is_own(of) and n not in used}
-    content["datasets"] = {name: content["datasets"][name] for name in used if name != SYNTHETIC}
+    content["datasets"] = {name: content["datasets"][name] for name in used if name not in MADE}
     content["splits"] = {n: of for n, of in content["splits"].items() if n not in lost}
     sources = {n: of for n, of in content["lesion_sources"].items() if of not in lost}
     content["lesion_sources"] = sources
@@ -319,10 +324,10 @@ def _data_set(name, block):
             f"configuration: datasets.{name}.layout is {block['layout']!r}, but {name} is a data "
             "set of the project; give yours another name"
         )
-    if not DATA_SET.fullmatch(name) or name in (SYNTHETIC, POOLED):
+    if not DATA_SET.fullmatch(name) or name in (*MADE, PLANTED):
         raise InputError(
             f"configuration: datasets.{name}: a data set's name is a lower-case letter and then "
-            f"lower-case letters, digits or _, and not {SYNTHETIC} or {POOLED}"
+            f"lower-case letters, digits or _, and not {', '.join(MADE)} or {PLANTED}"
         )
     return _checked(schema.OWN[block["layout"]], block, f"datasets.{name}")
 
@@ -412,16 +417,20 @@ def _check_lesion_sources(content):
     blocks = content["datasets"]
     known += [n for n in blocks if _is_own(blocks[n]) and n not in content["healthy"]]
     for name, dataset in content["lesion_sources"].items():
-        if dataset not in [*known, SYNTHETIC]:
+        if dataset not in [*known, SYNTHETIC, PATIENTS]:
             raise InputError(
                 f"configuration: lesion_sources.{name} is {dataset!r}, but must be "
-                f"{', '.join(known)} or {SYNTHETIC}"
+                f"{', '.join([*known, SYNTHETIC])} or {PATIENTS}"
             )
-        if (name == SYNTHETIC) != (dataset == SYNTHETIC):
-            raise InputError(
-                f"configuration: lesion_sources.{name} is {dataset!r}, but {SYNTHETIC} is the name "
-                "of synthetic anomalies, and of nothing else"
-            )
+        for made, what in (
+            (SYNTHETIC, "synthetic anomalies"),
+            (PATIENTS, "all training patients"),
+        ):
+            if (name == made) != (dataset == made):
+                raise InputError(
+                    f"configuration: lesion_sources.{name} is {dataset!r}, but {made} is the name "
+                    f"of {what}, and of nothing else"
+                )
 
 
 def _check_orientations(blocks):
@@ -463,13 +472,20 @@ def _check_datasets(config):
                 )
     for name in used:
         for key, block in blocks.items():
-            if name not in block and name != SYNTHETIC:
+            if name not in block and name not in MADE:
                 raise InputError(
                     f"configuration: missing key {key}.{name}: rows or test sets of the table "
                     f"need {name}"
                 )
     for model in models(config):
         train, _ = training_datasets(model, config)
+        if train == PATIENTS:
+            if not pooled_patients(config):
+                raise InputError(
+                    f"configuration: {model} is trained on the training patients of the test sets, "
+                    "but splits has none of them"
+                )
+            continue
         parts = config["healthy"] if train == healthy(config) else [train]
         if not any(config["splits"][name]["train"] for name in parts):
             raise InputError(
@@ -633,6 +649,11 @@ def _check_table(config):
                     f"{', '.join(config[known])}"
                 )
 
+    if PATIENTS in config["table"]["test_sets"]:
+        raise InputError(
+            f"configuration: table.test_sets names {PATIENTS}, but they only train and validate"
+        )
+
 
 def _check_planted(config):
     planted = config["planted"] or {}
@@ -703,7 +724,11 @@ def _check_headline(table):
         raise InputError(
             "configuration: table.multiverse.headline names a claim, but table.claims is null"
         )
-    _check_known(headline, read_claims(table["claims"])["claims"], "table.multiverse.headline")
+    if headline not in read_claims(table["claims"])["claims"]:
+        raise InputError(
+            f"configuration: table.multiverse.headline is {headline!r}, but {table['claims']} has "
+            "no claim of that name"
+        )
 
 
 def _check_claims(found, config):
@@ -851,10 +876,17 @@ def test_sets(config: dict) -> dict[str, str]:
     return {name: config["lesion_sources"][name] for name in config["table"]["test_sets"]}
 
 
+def pooled_patients(config: dict) -> list[str]:
+    """Data sets of the test sets with patients who train, which together are `patients`."""
+    splits = config["splits"]
+    return [n for n in test_sets(config).values() if n not in MADE and splits[n]["train"]]
+
+
 def used_datasets(config: dict) -> list[str]:
     """Data sets that models are trained or tested on: healthy ones, then as in `lesion_sources`.
 
-    `draem` is one of them if it is tested or validated on; it is made of the healthy ones.
+    `draem` is one of them if it is tested or validated on; it is made of the healthy ones. So is
+    `patients` if a model is trained on it; it is made of those that are tested.
     """
     used = set(test_sets(config).values())
     for model in models(config):

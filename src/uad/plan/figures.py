@@ -234,7 +234,7 @@ class Figures:
         """What the tables of the run consist of, for `uad.report.shared.manifest`."""
         plan, config = self.plan, self.plan.config
         return {
-            "rows": config["rows"],
+            "rows": plan.table_rows(),
             "folds": plan.folds,
             "test_sets": plan.test_sets,
             "healthy": self.plan.healthy,
@@ -248,6 +248,41 @@ class Figures:
             "claims": plan.claims,
             "weighted": self.weighted if self.judged_weights() else [],
         }
+
+    # Captions.
+
+    def captions(self) -> dict[str, tuple[str, dict[str, str]]]:
+        """Names of all figures, of the data too, to their caption and its wildcards."""
+        found: dict[str, tuple[str, dict[str, str]]] = {}
+        for dataset in self.plan.datasets:
+            found[f"cohort_{dataset}.png"] = "cohort", {"dataset": dataset}
+        found["splits.png"] = "splits", {}
+        if self.plan.learning:
+            found["training.png"] = "training", {}
+        for name in (Path(path).name for path in self.all()):
+            kind, _, test_set = name.partition(".")[0].partition("cases_")
+            found[name] = ("cases", {"test_set": test_set}) if test_set else (kind, {})
+        if self.plan.claims:
+            found["claims.svg"] = "claims", {}
+        return found
+
+    def caption_texts(self, wildcards: Any) -> list[tuple[str, str]]:
+        """Title and caption of each figure, in the order of `captions`."""
+        folder = self.plan.home / "workflow/report"
+        return [
+            (
+                " ".join([kind.replace("_", " "), *(self._spelt(of) for of in names.values())]),
+                captions.render(
+                    folder / f"{kind}.rst",
+                    self.plan.config,
+                    {name: [value] for name, value in names.items()} or {"": [""]},
+                ),
+            )
+            for kind, names in self.captions().values()
+        ]
+
+    def _spelt(self, name: str) -> str:
+        return name.upper() if name in self.plan.test_sets else name
 
     # Texts.
 

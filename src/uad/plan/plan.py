@@ -59,9 +59,11 @@ class Plan:
     healthy : str
         Name of all healthy volumes as one data set, to train on and for false positives.
     split_datasets : list of str
-        Data sets that are split; with `draem`, where it is used.
+        Data sets that are split; with `draem` and `patients`, where they are used.
+    patients : list of str
+        Those whose training patients `patients` are.
     exported : list of str
-        The same, with all healthy ones as one.
+        The same as `split_datasets`, with all healthy ones as one.
     """
 
     def __init__(self, config: dict, home: Path | str):
@@ -82,6 +84,7 @@ class Plan:
         self.healthy = settings.healthy(config)
         self.test_datasets = [*self.test_sets.values(), self.healthy]
         self.split_datasets = settings.used_datasets(config)
+        self.patients = settings.pooled_patients(config)
         others = [name for name in self.split_datasets if name not in config["healthy"]]
         self.exported = [self.healthy, *others]
         self.brain_masks = {n: block["brain_mask"] for n, block in config["datasets"].items()}
@@ -95,8 +98,10 @@ class Plan:
         return self.config["rows"][row]["maps"]
 
     def parts(self, dataset: str) -> list[str]:
-        """Data sets that one consists of: several if it is the pool of all healthy subjects."""
-        return self.config["healthy"] if dataset == settings.POOLED else [dataset]
+        """Data sets that one consists of: several if it is the pool of all healthy subjects, or of
+        all training patients."""
+        pools = {settings.POOLED: self.config["healthy"], settings.PATIENTS: self.patients}
+        return pools.get(dataset, [dataset])
 
     def table_rows(self) -> dict[str, dict]:
         """Rows as the tables show them: with the names of their D_healthy."""

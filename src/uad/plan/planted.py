@@ -2,10 +2,9 @@
 
 from typing import Any
 
+from uad.plan.config import PLANTED
 from uad.plan.plan import Plan
 
-# Scans with planted lesions, where the names of data sets stand.
-PLANTED = "planted"
 FIRST = 4  # rows on the front page, of a table without references
 
 

@@ -10,7 +10,7 @@ from uad.report import pages
 
 # What BIDS has no names for.
 IGNORED = (
-    "work/", "logs/", "summary.*", "*_anomalymap.nii.gz", "*_anomaly_mask.nii.gz",
+    "work", "logs", "summary.*", "*_anomalymap.nii.gz", "*_anomaly_mask.nii.gz",
     "*_pseudohealthy.nii.gz", "*_xfm.txt", "*_prediction.*", "*_analysed_mask.nii.gz",
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ What applies to several is written only once; that data are simulated, only in t
 import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -68,6 +69,17 @@ def markdown(text: str) -> str:
     text = re.sub(r"^\.\. (\w)(\w*):: ", lambda m: f"**{m[1].upper()}{m[2]}:** ", text, flags=re.M)
     paragraphs = re.split(r"\n\s*\n", text.strip())
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def html(caption: str) -> str:
+    """A caption, as `render` makes it, as HTML paragraphs; what to look for is in bold."""
+    text = escape(caption, quote=False)
+    text = re.sub(r"&lt;(/?su[bp])&gt;", r"<\1>", text)
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
+    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
+    text = re.sub(r"(?<!\w)\*(\S(?:[^*]*\S)?)\*", r"<i>\1</i>", text)
+    text = re.sub(r"\b(Good|Bad):", r"<b>\1:</b>", text)
+    return "\n".join(f"<p>{paragraph}</p>" for paragraph in text.split("\n\n"))
 
 
 def text(

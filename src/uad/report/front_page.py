@@ -675,7 +675,15 @@ def _pictures(paths: Paths, figures: Sequence[str]) -> Iterator[dict[str, Any]]:
         else:
             kind, data = "png", _narrowed(path, LARGE if large else THUMBNAIL)
         source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-        yield {"path": name, "source": source, "name": _named(path), "large": large, "shows": CASES}
+        page = path.with_suffix(".html")
+        shown = paths.relative(page) if page.exists() else name
+        yield {
+            "path": shown,
+            "source": source,
+            "name": _named(path),
+            "large": large,
+            "shows": CASES,
+        }
 
 
 def _narrowed(path: Path, most: int) -> bytes:
@@ -735,7 +743,8 @@ def _links(paths: Paths) -> Iterator[tuple[str, list[tuple[str, str]]]]:
             (paths.relative(path), before + _named(path))
             for pattern, before in patterns
             for path in sorted(Path(paths.root).glob(pattern))
-            if path.suffix != ".tsv" or heading == "Tables"
+            if (path.suffix != ".tsv" or heading == "Tables")
+            and not (path.suffix in (".png", ".svg") and path.with_suffix(".html").exists())
         ]
         if files:
             yield heading, files

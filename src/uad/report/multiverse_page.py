@@ -15,7 +15,7 @@ from uad.base.errors import InputError
 from uad.evaluation import multiverse
 from uad.evaluation.complete import AGAIN
 from uad.report import canvas, pages
-from uad.report.numbers import percent
+from uad.report.numbers import DASH, percent
 
 NAMES = {
     "residual": "kind of residual",
@@ -64,7 +64,7 @@ def write_all(
     Parameters
     ----------
     paths : list of path-like
-        From `multiverse.measured`, of every row and fold, fold changing fastest.
+        From `variants.measured`, of every row and fold, fold changing fastest.
     outputs : dict of str to path-like
         `page`, `ranks`, `influence` and `claims`.
     about : Multiverse
@@ -76,14 +76,15 @@ def write_all(
     """
     ranks = multiverse.ranked(_read(paths, about))
     influence = multiverse.influence(ranks)
-    claims = multiverse.claimed(ranks, about.claims.get("claims", {}))
+    usual = {**about.usual, "folds": _all_folds(about)}
+    claims = multiverse.claimed(ranks, about.claims.get("claims", {}), usual)
     tsv.write(ranks, outputs["ranks"])
     tsv.write(influence, outputs["influence"])
     tsv.write(claims, outputs["claims"])
     headline = about.headline or next(iter(claims["claim"]), None)
     pages.write(
         outputs["page"],
-        "multiverse.html.j2",
+        "multiverse_page.html.j2",
         title="Ranks in all combinations of choices",
         simulated=about.simulated,
         warnings=[],
@@ -126,6 +127,7 @@ def _claims(claims, ranks):
             "title": line["title"],
             "share": percent(line["holds"], 0),
             "combinations": line["combinations"],
+            "usual": {1: "yes", 0: "no"}.get(line["usual"], DASH),
             "parts": parts,
         }
 
@@ -182,10 +184,14 @@ def ranks_figure(ranks: pd.DataFrame, about: Multiverse) -> Figure:
     return figure
 
 
+def _all_folds(about):
+    """The value of `folds` that Table 1 is of."""
+    return "all" if len(about.folds) > 1 else str(about.folds[0])
+
+
 def _is_usual(part, about):
     """Lines of the combination that Table 1 is in, over all folds that run."""
-    folds = "all" if len(about.folds) > 1 else str(about.folds[0])
-    is_usual = part["folds"] == folds
+    is_usual = part["folds"] == _all_folds(about)
     for choice, value in about.usual.items():
         is_usual &= part[choice] == value
     return is_usual

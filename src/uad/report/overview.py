@@ -107,7 +107,7 @@ def _scale(lines: pd.DataFrame, column: str, rows: Rows) -> _Scale:
 def _row(lines, metric, scales, rows, simulated, pages):
     line = lines.iloc[0]
     name = row_name(line["method"], line["d_unhealthy"])
-    page = f"rows/{name}.html" if name in pages else ""
+    page = f"rows/{name}.html" if name in pages and name in rows else ""
     control = line["block"] == "control"
     by_set = lines.set_index("test_set")
     cells = []

@@ -19,9 +19,9 @@ from uad.imaging import mosaic
 from uad.report import canvas, chosen, method_page, pages, plots
 from uad.report.blocks import BLOCKS
 from uad.report.costs import measured
+from uad.report.details import COLUMNS, WIDTH, Run, strip, top_of
 from uad.report.numbers import DASH, duration, memory, number, percent
 from uad.report.pictures import SCORE
-from uad.report.subject_pages import COLUMNS, Run, strip, top_of
 
 # Thresholds of the pooled metrics: column, and what they are chosen by.
 THRESHOLDS = {
@@ -90,6 +90,7 @@ def write(
             _set(run, row, name, values[name], linked.get(name, {}), kept, packs[name])
             for name in run.test_sets
         ],
+        width=WIDTH,
         columns=[heading for heading, _ in COLUMNS.values()],
         curves=canvas.inline_svg(plots.training(histories, run.folds)) if histories else "",
         thresholds=[

@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from uad.base import colours, seeding, tsv
 from uad.data import people
 from uad.data.datasets import pooled_label
-from uad.evaluation import calibration, complete, statistics, strata
-from uad.evaluation.row_metrics import FALSE_POSITIVE_RATES
+from uad.evaluation import complete, reliability, statistics, strata
+from uad.evaluation.reliability import RATES
 from uad.report import canvas, claims_page, joined, pages
 from uad.report.numbers import number, p_value, percent
 
@@ -322,7 +322,7 @@ def _rates(healthy: pd.DataFrame, validation: pd.DataFrame, whom: Whom) -> pd.Da
                 ]
                 for table in (validation, healthy)
             ]
-            for rate in FALSE_POSITIVE_RATES.values():
+            for rate in RATES.values():
                 found = strata.flagged(*(of.to_numpy() for of in scores), rate)
                 if found:
                     lines.append({"row": row, "fold": fold, "rate": rate, **found._asdict()})
@@ -372,11 +372,9 @@ def _voxels(rates: pd.DataFrame | None, whom: Whom) -> str:
     if rates is None:
         return ""
     rows = list(whom.judged)
-    means = rates.groupby(["subject", "row"])[list(FALSE_POSITIVE_RATES)].mean()
-    figure, axes = canvas.grid(
-        1, len(FALSE_POSITIVE_RATES), (7.6 / 3, _height(rows) + 0.9), sharey=True
-    )
-    for panel, (name, rate) in zip(axes[0], FALSE_POSITIVE_RATES.items()):
+    means = rates.groupby(["subject", "row"])[list(RATES)].mean()
+    figure, axes = canvas.grid(1, len(RATES), (7.6 / 3, _height(rows) + 0.9), sharey=True)
+    for panel, (name, rate) in zip(axes[0], RATES.items()):
         wide = means[name].unstack()[rows]
         low, high = statistics.bootstrap(
             wide.to_numpy(), seeding.generator(whom.seed, "voxel rates", name)
@@ -407,16 +405,16 @@ def _reliability(bins: pd.DataFrame | None, whom: Whom) -> dict[str, Any]:
         panel.plot([0, 1], [0, 1], color="#999999", linewidth=0.8)
         for place, row in enumerate(rows):
             part = bins[(bins["row"] == row) & (bins["test_set"] == test_set)]
-            curve, error = calibration.reliability(part)
+            points, error = reliability.curve(part)
             colour = colours.COLOURS[place % len(colours.COLOURS)]
             style = "-" if place < len(colours.COLOURS) else "--"
             label = canvas.row_label(row, whom.judged[row])
             panel.plot(
-                curve["probability"], curve["lesion"], style, color=colour, marker="o", ms=2.5,
+                points["probability"], points["lesion"], style, color=colour, marker="o", ms=2.5,
                 lw=1, label=label,
             )  # fmt: skip
             said, true = (
-                float((curve[kind] * curve["voxels"]).sum() / curve["voxels"].sum())
+                float((points[kind] * points["voxels"]).sum() / points["voxels"].sum())
                 for kind in ("probability", "lesion")
             )
             name = claims_page.row_name(row, whom.judged)

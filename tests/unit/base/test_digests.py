@@ -360,7 +360,7 @@ def test_scripts_use_what_their_step_needs():
     assert users("engine.reconstruction") == {"reconstruct", "score_scan"}
     assert users("engine.scoring") == {"score", "score_scan"}
     assert users("models.residuals", "models.median") == {
-        "evaluate", "collect_cases", "weigh_maps", "score_scan",
+        "evaluate", "collect_cases", "collect_maps", "weigh_maps", "score_scan",
     }  # fmt: skip
     assert users("models.anomalies.draem") == {"synthesize"}
     assert users("data.leakage") == {"audit_splits", "compare"}
@@ -368,7 +368,7 @@ def test_scripts_use_what_their_step_needs():
     names = {".".join(p.relative_to(digests.LIBRARY).with_suffix("").parts) for p in networks}
     # Others load them by name.
     assert users(*names) == {
-        "evaluate", "collect_cases", "weigh_maps", "synthesize", "score_scan",
+        "evaluate", "collect_cases", "collect_maps", "weigh_maps", "synthesize", "score_scan",
     }  # fmt: skip
 
 

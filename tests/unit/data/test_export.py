@@ -2,6 +2,7 @@
 
 import json
 
+import bids
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -82,4 +83,18 @@ def test_bids_derivatives(tmp_path, pack):
     assert (folder / "sub-C/anat/sub-C_res-3mm_label-lesion_mask.nii.gz").exists()
     about = json.loads((folder / "dataset_description.json").read_text())
     assert about["DatasetType"] == "derivative" and about["Name"].startswith("brats21")
+    # What the BIDS validator asks for of images with `res-`, and of images `desc-preproc`.
+    sidecars = {path.name: json.loads(path.read_text()) for path in folder.glob("res-*.json")}
+    assert len(sidecars) == 3 and all("Resolution" in sidecar for sidecar in sidecars.values())
+    assert sidecars["res-3mm_desc-preproc_T1w.json"]["SkullStripped"] is True
     pd.testing.assert_frame_equal(pd.read_csv(folder / "splits.tsv", sep="\t"), SPLIT)
+
+
+def test_bids_validator_finds_no_error(tmp_path, pack):
+    folder = tmp_path / "bids/brats21"
+    export.bids(folder, pack, SPLIT, [0, 1], 3, "T1")
+    assert bids.errors(folder, tmp_path / "cache") == []
+    (folder / "res-3mm_desc-preproc_T1w.json").unlink()
+    assert {error[1] for error in bids.errors(folder, tmp_path / "cache")} == {
+        "Resolution", "SkullStripped",
+    }  # fmt: skip

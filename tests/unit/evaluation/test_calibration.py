@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from uad.data.packed import PackedVolume
-from uad.evaluation import calibration
+from uad.evaluation import calibration, reliability, row_metrics
 
 
 class Scores:
@@ -25,6 +25,10 @@ def pair(score, lesion=None, brain=None, subject="S"):
     brain = np.ones(score.shape, bool) if brain is None else np.reshape(brain, score.shape) > 0
     lesion = np.zeros(score.shape, bool) if lesion is None else np.reshape(lesion, score.shape) > 0
     return PackedVolume(subject, score, brain, lesion, brain), score
+
+
+def test_rates_are_those_of_the_evaluation():
+    assert reliability.RATES == row_metrics.FALSE_POSITIVE_RATES
 
 
 def test_rates_are_of_the_brain():
@@ -49,7 +53,7 @@ def test_bins_count_voxels_probabilities_and_lesions():
 def test_a_map_that_means_what_it_says_has_no_error(rng):
     p = rng.beta(0.5, 2, 200_000)
     lesion = rng.random(p.size) < p
-    curve, error = calibration.reliability(calibration.bins(Scores([pair(p, lesion)])))
+    curve, error = reliability.curve(calibration.bins(Scores([pair(p, lesion)])))
     assert error < 0.005
     np.testing.assert_allclose(curve["probability"], curve["lesion"], atol=0.03)
 
@@ -57,5 +61,5 @@ def test_a_map_that_means_what_it_says_has_no_error(rng):
 def test_a_map_that_says_twice_as_much(rng):
     true = rng.uniform(0, 0.5, 200_000)
     lesion = rng.random(true.size) < true
-    _, error = calibration.reliability(calibration.bins(Scores([pair(2 * true, lesion)])))
+    _, error = reliability.curve(calibration.bins(Scores([pair(2 * true, lesion)])))
     assert error == pytest.approx(0.25, abs=0.005)  # the mean of p - p / 2

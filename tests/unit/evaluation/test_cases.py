@@ -9,8 +9,9 @@ from uad.base import tsv
 from uad.base.errors import InputError
 from uad.base.paths import Paths
 from uad.data import packed
-from uad.evaluation import cases, metrics, scored_cases
-from uad.evaluation.scores import Cohort, Stored
+from uad.evaluation import cases, map_pictures, metrics, scored_cases, scored_maps
+from uad.evaluation.scores import Cohort, RowScore, Stored
+from uad.imaging import mosaic
 from uad.report import canvas, pictures
 
 SHAPE = (12, 48, 48)
@@ -73,17 +74,21 @@ ROWS = {
 }
 
 
-def collect(results, row, parts=()):
+def stored_of(results):
     paths = Paths(str(results))
     maps = {name: paths.anomaly_map(name, 0, "brats21") for name in ("cddpm", "unet_res-brats")}
-    stored = Stored(
+    return Stored(
         "brats21",
         paths.packed("brats21"),
         paths.split("brats21"),
         maps,
         {"cddpm": results / "reconstruction.npy"},
     )
-    return scored_cases.collect(row, ROWS[row], Cohort(stored, 0), ["S2", "S1"], {}, 1, parts)
+
+
+def collect(results, row, parts=()):
+    cohort = Cohort(stored_of(results), 0)
+    return scored_cases.collect(row, ROWS[row], cohort, ["S2", "S1"], {}, 1, parts)
 
 
 @pytest.fixture
@@ -110,6 +115,24 @@ def test_what_is_kept_of_a_case(results, collected):
     dice, threshold = collected["dice"][0, which], collected["threshold"][0, which]
     assert metrics.dice(total > threshold, volume.lesion) == pytest.approx(dice)
     assert metrics.best_dice(metrics.count(total, volume.lesion))[0] == dice
+
+
+def test_maps_of_every_test_subject_are_kept(results, tmp_path):
+    """As the row scores them; what the pictures lose is little."""
+    cohort, maps = Cohort(stored_of(results), 0), ROWS["sadm_res-brats"]
+    kept = scored_maps.collect(maps, {"brats": cohort}, {}, 1, "cddpm")
+    map_pictures.write(kept, tmp_path / "maps.zip")
+    found = map_pictures.Kept(tmp_path / "maps.zip")
+    tested = list(RowScore(maps, cohort, {}, 1).of("test"))
+    assert len(tested) > 1
+    for volume, score in tested:
+        about = found.about("brats", volume.subject)
+        assert about.peak == score.max()
+        assert about.dice == map_pictures.dice_above(score, volume.lesion)
+        shown = mosaic.decode(found.picture("brats", volume.subject), about.shape) / 255
+        boxed = map_pictures.boxed(score, volume.brain) / about.peak
+        assert shown.shape == boxed.shape and np.abs(shown - boxed).mean() < 0.06
+        assert found.picture("brats", volume.subject, "healthy")
 
 
 def test_cases_without_a_lesion_have_no_dice(results, tmp_path):

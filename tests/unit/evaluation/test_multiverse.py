@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from test_row_metrics import FOLD, change_maps, evaluate_all, results, stored, without_lesions
 
-from uad.evaluation import multiverse
+from uad.evaluation import multiverse, variants
 from uad.evaluation.scores import Cohort
 
 __all__ = ["results"]  # the fixture
@@ -25,10 +25,10 @@ USUAL = {"residual": "ssim", "erosion": 0, "median": "residual", "box": "whole",
 def measured(results, networks, reconstructing, **choices):
     files = stored(results, without=reconstructing)
     patients, healthy = (
-        multiverse.VariedScore(Cohort(files[name], FOLD), networks, reconstructing)
+        variants.VariedScore(Cohort(files[name], FOLD), networks, reconstructing)
         for name in ("brats21", "ixi")
     )
-    return multiverse.measured({"brats": patients}, healthy, {**CHOICES, **choices})
+    return variants.measured({"brats": patients}, healthy, {**CHOICES, **choices})
 
 
 def value(table, measure, **way):
@@ -122,6 +122,7 @@ def two_rows(gain):
     return multiverse.ranked(made(found))
 
 
+TABLE1 = {**USUAL, "measure": "dice_best", "folds": "all"}
 CLAIM = {
     "title": "a beats b", "kind": "above", "margin": 0, "metric": "dice_best",
     "compare": [{"row": "a", "than": ["b"], "test_sets": ["brats"]}],
@@ -150,13 +151,17 @@ def test_the_choice_that_swaps_rows_is_named():
 def test_the_share_of_combinations_in_which_a_claim_holds():
     ranks = two_rows(lambda fold, measure, residual: -0.1 if measure == "auprc" else 0)
     claims = {"yes": CLAIM, "margin": {**CLAIM, "kind": "not_below", "margin": 0.3}}
-    found = multiverse.claimed(ranks, claims).set_index("claim")
+    found = multiverse.claimed(ranks, claims, TABLE1).set_index("claim")
     assert found.loc["yes", "holds"] == 0.5 and found.loc["yes", "combinations"] == 12
     assert found.loc["yes", ["measure_dice_best", "measure_auprc"]].tolist() == [1, 0]
-    assert found.loc["margin", "holds"] == 1
+    assert found.loc["margin", "holds"] == 1 and found.loc["yes", "usual"] == 1
+    elsewhere = multiverse.claimed(ranks, claims, {**TABLE1, "measure": "auprc"})
+    assert elsewhere["usual"].tolist() == [0, 1]
+    elsewhere = multiverse.claimed(ranks, claims, {**TABLE1, "erosion": 3})
+    assert elsewhere["usual"].isna().all()  # not among the combinations
     absent = {**CLAIM, "compare": [{"row": "c", "than": ["b"], "test_sets": ["brats"]}]}
     others = {"absent": absent, "weights": {**CLAIM, "kind": "best_weight"}}
-    assert multiverse.claimed(ranks, others).empty
+    assert multiverse.claimed(ranks, others, TABLE1).empty
 
 
 def test_combinations_without_a_value_are_left_out():

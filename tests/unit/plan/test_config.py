@@ -459,11 +459,13 @@ MISTAKES = {
     ),
     "lesions of a data set that there is not": (
         {"lesion_sources": {"isles": "isles22"}},
-        "lesion_sources.isles is 'isles22', but must be atlas_v2, brats21, mslub, wmh.* or draem",
+        "lesion_sources.isles is 'isles22', but must be atlas_v2, brats21, mslub, wmh.*, draem "
+        "or patients",
     ),
     "lesions of healthy subjects": (
         {"lesion_sources": {"healthy": "ixi"}},
-        "lesion_sources.healthy is 'ixi', but must be atlas_v2, brats21, mslub, wmh.* or draem",
+        "lesion_sources.healthy is 'ixi', but must be atlas_v2, brats21, mslub, wmh.*, draem "
+        "or patients",
     ),
     "another name for synthetic anomalies": (
         {"lesion_sources": {"draem": "brats21"}},
@@ -599,6 +601,17 @@ def test_claims_may_be_about_rows_that_the_table_leaves_out(paper_config, tmp_pa
     paper_config["table"] |= {"rows": ["cddpm"], "claims": str(path)}
     config.check(paper_config)
     assert list(paper_config["rows"]) == ["cddpm"]
+
+
+def test_a_page_begins_with_a_claim_that_there_is(paper_config):
+    paper_config["table"]["multiverse"] = {"headline": "sadm_res_beats_cddpm"}
+    config.check(copy.deepcopy(paper_config))
+    paper_config["table"]["multiverse"] = {"headline": "sadm_wins"}
+    with pytest.raises(InputError, match="headline is 'sadm_wins', but .* has no claim of that"):
+        config.check(copy.deepcopy(paper_config))
+    paper_config["table"]["claims"] = None
+    with pytest.raises(InputError, match="headline names a claim, but table.claims is null"):
+        config.check(paper_config)
 
 
 # Numbers that YAML or `--config` leave as text, and what they are.

@@ -36,6 +36,26 @@ def plan():
     return plan_of()
 
 
+# Figures.
+
+
+def test_every_figure_has_a_caption(plan):
+    figures = Figures(plan)
+    names = figures.captions()
+    assert {path.rpartition("/")[2] for path in figures.all()} <= set(names)
+    texts = figures.caption_texts(of())
+    assert len(texts) == len(names) and all(len(text) > 40 for _, text in texts)
+    titles = [title for title, _ in texts]
+    assert "cases BRATS" in titles and "cohort brats21" in titles and "lesion volume" in titles
+    assert not any("{" in text or "imulated" in text for _, text in texts)
+
+
+def test_models_of_a_row_are_its_own_and_those_that_they_stand_on(plan):
+    found = Figures(plan).models_by_row()
+    assert found["sadm_res-brats"] == ["cddpm", "unet_res-brats"]
+    assert found["unet_res-brats"] == ["unet_res-brats", "cddpm"] and found["chance"] == []
+
+
 # Models.
 
 
@@ -194,7 +214,8 @@ def test_other_rows_leave_the_jobs_of_a_row_alone(plan, maps, tmp_path):
         ours, theirs = Figures(plan), Figures(more)
         assert ours.case_files(wildcards) == theirs.case_files(wildcards)
         assert ours.parts(wildcards) == theirs.parts(wildcards)
-        for script in ("evaluate.py", "collect_cases.py"):
+        assert ours.map_files(wildcards) == theirs.map_files(wildcards)
+        for script in ("evaluate.py", "collect_cases.py", "collect_maps.py"):
             assert plan.row_code(script)(wildcards) == more.row_code(script)(wildcards)
     for model, fold in itertools.product(plan.models, "01"):
         wildcards = of(model=model, fold=fold)
@@ -470,6 +491,20 @@ def test_excluded_subjects_are_left_out_with_the_reason():
     assert found.known(of(dataset="ixi"))["left_out"] == [(label, "excluded: moved")]
     assert found.not_usable(of(dataset="ixi"), 1) == [(label, "excluded: moved")]
     assert found.left_out() == [f"ixi: leaving out {label}: excluded: moved"]
+
+
+def test_a_link_to_nothing_costs_its_subject_only(tmp_path):
+    for name in ("IXI002-Guys-0828-T1.nii.gz", "IXI012-HH-1211-T1.nii.gz"):
+        (tmp_path / name).touch()
+    (tmp_path / "IXI013-HH-1212-T1.nii.gz").symlink_to(tmp_path / "moved.nii.gz")
+    cohort = plan_of(simulation=None, datasets={"ixi": {"folder": str(tmp_path)}}).cohort
+    assert list(cohort.subjects("ixi")) == ["IXI002", "IXI012"]
+    assert cohort.known(of(dataset="ixi"))["left_out"] == [
+        ("IXI013", "IXI013-HH-1212-T1.nii.gz is a link to nothing")
+    ]
+    assert cohort.left_out() == [
+        "ixi: leaving out IXI013: IXI013-HH-1212-T1.nii.gz is a link to nothing"
+    ]
 
 
 def test_an_excluded_subject_must_be_there():

@@ -6,6 +6,7 @@ import bad_scans
 import pytest
 import small_bundle
 
+import phantoms
 from uad.base import settings
 from uad.base.errors import InputError
 from uad.imaging import volumes
@@ -19,7 +20,7 @@ LOOKED_AT = [name for name in bad_scans.BAD if name not in bad_scans.LEFT_OUT]
 def atlas(tmp_path_factory):
     """Head and brain of the small atlas."""
     folder = tmp_path_factory.mktemp("atlas")
-    return volumes.read_atlas(*small_bundle.write_atlas(folder), small_bundle.phantoms.SHAPE, 4)
+    return volumes.read_atlas(*small_bundle.write_atlas(folder), phantoms.SHAPE, 4)
 
 
 def predicted(path, atlas):

@@ -127,28 +127,14 @@ def test_page_holds_everything_and_needs_no_network(scan, found, prepared, tmp_p
     assert "thick &lt;b&gt;" in text and "<b>0.38 ml</b> above" in text
     (data,) = re.findall(r'id="volumes">(.*?)</script>', text, re.S)
     viewer = json.loads(data)
-    assert set(viewer["images"]) == {"scan", "map", "healthy"}
+    assert set(viewer["pictures"]) == {"scan", "healthy"} and viewer["lesion"] is None
+    (shown,) = viewer["maps"]
+    assert {cut["name"]: cut["value"] for cut in shown["cuts"]} == result.thresholds(MANIFEST)
+    assert shown["peak"] >= 2 * shown["cuts"][0]["value"]
     # The cross starts in the region, whose grid is 1.5 mm.
     at, shape = viewer["start"], viewer["shape"]
     assert all(0 <= x < n for x, n in zip(at, shape))
-    values = scan_page._mosaic(np.arange(24, dtype=np.uint8).reshape(2, 3, 4), "PNG")
-    assert values.startswith("data:image/png;base64,")
-
-
-def test_mosaic_is_read_as_the_viewer_reads_it():
-    import base64
-    import io
-
-    from PIL import Image
-
-    rng = np.random.default_rng(0)
-    volume = rng.integers(0, 255, (5, 4, 7)).astype(np.uint8)
-    data = scan_page._mosaic(volume, "PNG").partition(",")[2]
-    pixels = np.array(Image.open(io.BytesIO(base64.b64decode(data))))
-    columns = scan_page._columns(volume.shape)
-    for z in range(7):
-        left, top = (z % columns) * 5, (z // columns) * 4
-        np.testing.assert_array_equal(pixels[top : top + 4, left : left + 5], volume[..., z].T)
+    assert shown["url"].startswith("data:image/png;base64,")
 
 
 def test_refused_scans_have_a_page_and_a_line(scan, found, prepared, tmp_path):

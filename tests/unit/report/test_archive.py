@@ -65,6 +65,44 @@ def test_links_between_pages_of_the_report(report):
     assert pages[2] == '<a href="../0/index.html">F</a>, S0, <use xlink:href="#m1"/> '
 
 
+def test_pages_that_the_report_lacks_are_added_with_those_that_they_link(report, tmp_path):
+    """Pages of rows and subjects; what they link outside the results stays outside."""
+    results = tmp_path / "out"
+    (results / "rows").mkdir()
+    (results / "subjects/brats").mkdir(parents=True)
+    (tmp_path / "secret.html").write_text("outside")
+    (results / "rows/ae.html").write_text(
+        '<a href="../index.html">F</a> <a href="../tables/t1.html#brats">T</a> '
+        '<a href="../subjects/brats/S1.html">S1</a> <a href="../../secret.html">no</a>'
+    )
+    (results / "subjects/brats/S1.html").write_text('<a href="../../rows/ae.html">AE</a>')
+    rewrite(report, "index.html", '<a href="rows/ae.html#brats">AE</a> <a href="gone.html">G</a>')
+    archive.front(report)
+    with ZipFile(report) as content:
+        names = content.namelist()
+        assert names[0] == "index.html" and len(names) == len(set(names))
+        row = content.read("rows/ae.html").decode()
+        assert 'href="rows/ae.html#brats"' in content.read("index.html").decode()
+        assert (
+            content.read("subjects/brats/S1.html").decode() == '<a href="../../rows/ae.html">AE</a>'
+        )
+    assert row == (
+        '<a href="../report/data/raw/0/index.html">F</a> '
+        '<a href="../report/data/raw/1/t1.html#brats">T</a> '
+        '<a href="../subjects/brats/S1.html">S1</a> no'
+    )
+    assert not any("secret" in name for name in names)
+
+
+def rewrite(report, name, text):
+    """Replace what a report holds of a page."""
+    with ZipFile(report) as archive:
+        parts = {of: archive.read(of) for of in archive.namelist()}
+    with ZipFile(report, "w") as archive:
+        for of, content in parts.items():
+            archive.writestr(of, text if of.endswith(f"/{name}") else content)
+
+
 def test_a_second_time_changes_nothing(report):
     archive.front(report)
     before = report.read_bytes()

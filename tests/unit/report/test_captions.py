@@ -83,3 +83,19 @@ def test_markdown_of_the_little_that_captions_use():
     assert (
         captions.markdown(text) == "Dice<sub>val</sub> of `a.tsv`, *so*.\n\n**Warning:** Do\n\nnot."
     )
+
+
+def test_html_of_captions():
+    text = "*Sure* & `a_b.tsv` <x>, Dice<sub>val</sub>, 2 * 3 * 4.\n\n**All**. Good: up. Bad: down."
+    assert captions.html(text) == (
+        "<p><i>Sure</i> &amp; <code>a_b.tsv</code> &lt;x&gt;, Dice<sub>val</sub>, 2 * 3 * 4.</p>\n"
+        "<p><b>All</b>. <b>Good:</b> up. <b>Bad:</b> down.</p>"
+    )
+
+
+def test_html_of_every_caption_is_whole(settings):
+    for name in names():
+        html = captions.html(captions.render(FOLDER / f"{name}.rst", settings, WILDCARDS))
+        assert html.count("<") == html.count(">") and "`" not in html and "**" not in html, name
+        for tag in ("p", "b", "i", "code", "sub"):
+            assert html.count(f"<{tag}>") == html.count(f"</{tag}>"), (name, tag)

@@ -102,7 +102,7 @@ def test_a_simulated_run_says_so_first_and_compares_nothing_with_the_paper(tmp_p
     assert first.startswith("Computed on simulated scans")
     assert "of patients" in second and "not compared" in second
     assert body.index(second) < body.index("Claims of")
-    assert "<th>paper, on patients</th>" in text and "<th>published</th>" not in text
+    assert '<th scope="col">paper, on patients</th>' in text and "<th>published</th>" not in text
     assert "Black strokes" not in text
     figure = claims_page.forest(compared, verdicts, simulated=True)
     real = claims_page.forest(compared, verdicts, simulated=False)

@@ -194,8 +194,7 @@ def test_a_failing_control(root):
 
 
 def test_a_table_without_controls_or_no_table_yet(root):
-    rows = {"cddpm": {"block": "I", "label": "cDDPM", "maps": ["cddpm"]}}
-    state, words = checks(page(root, rows=rows, references=["cddpm"]))[0]
+    state, words = checks(page(root, rows={"cddpm": RUN["rows"]["cddpm"]}, references=["cddpm"]))[0]
     assert state == "look" and "nothing vouches" in words
     (root / "tables/table1.csv").unlink()
     text = page(root)

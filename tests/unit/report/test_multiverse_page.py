@@ -55,6 +55,7 @@ def test_the_headline_comes_first(files, tmp_path):
     page = write(files, tmp_path)
     told = page[page.index("<b>SADM") : page.index("</b>", page.index("<b>SADM"))]
     assert "in 50 % of 12" in told  # folds 0, 1, all; residuals; measures
+    assert "among them Table 1" in told
     assert "kind of residual: ssim 100 %, l1 0 %" in page
     assert "Best on BRATS: SADM<sub>res</sub> (DRAEM) 50 %, cDDPM 50 %" in page
     assert page.count("<svg") == 2 and "simulated" in page

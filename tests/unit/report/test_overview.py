@@ -32,7 +32,7 @@ def table():
     )  # fmt: skip
 
 
-PAGES = ["unet_res", "cddpm"]
+PAGES = ["sadm_res-brats", "cddpm"]
 
 
 def rows_of(found):
@@ -45,9 +45,9 @@ def test_values_are_shaded_between_the_lowest_and_the_highest_trained_row(table)
     rows = rows_of(dice)
     assert [rows[name].cells[0].shade for name in ("AE", "cDDPM", "SADM_res")] == [0, 30, 60]
     assert rows["chance"].cells[0].shade == 0 and rows["chance"].page == ""
-    assert (
-        rows["SADM_res"].page == "methods/unet_res.html" and rows["SADM_res"].unhealthy == "BRATS"
-    )
+    assert rows["SADM_res"].page == "rows/sadm_res-brats.html"
+    assert rows["SADM_res"].cells[0].page == "rows/sadm_res-brats.html#brats"
+    assert rows["SADM_res"].unhealthy == "BRATS" and rows["AE"].cells[0].page == ""
 
 
 def test_what_is_not_above_the_controls_is_marked(table):
@@ -94,14 +94,15 @@ def subjects(n):
 
 
 def test_every_subject_is_a_dot_at_its_mean_over_folds(table, intervals):
-    (panel,) = overview.forests(table, intervals, subjects(2), ROWS, False)
+    (panel,) = overview.forests(table, intervals, subjects(2), ROWS, False, ["brats/S1"])
     assert panel["n"] == 2 and [row.label for row in panel["rows"]] == [
         "cDDPM",
         "AE",
         "SADM_res · BRATS",
     ]
     cddpm, ae, sadm = panel["rows"]
-    assert cddpm.dots == [(cddpm.dots[0][0], "S0: 45.0"), (cddpm.dots[0][0], "S1: 45.0")]
+    x = cddpm.dots[0][0]
+    assert cddpm.dots == [(x, "S0: 45.0", ""), (x, "S1: 45.0", "subjects/brats/S1.html")]
     assert cddpm.low < cddpm.dots[0][0] < cddpm.mean < cddpm.high == cddpm.paper
     assert cddpm.text == "50.0 [40.0, 60.0]" and ae.low is None and ae.dots == []
     assert sadm.mean == max(row.mean for row in panel["rows"]) < panel["width"]

@@ -97,7 +97,7 @@ def test_pages_are_named_as_the_modules_that_write_them():
     modules = {
         path.stem for name in ("report", "predict") for path in (LIBRARY / name).glob("*.py")
     }
-    others = {"base", "macros", "report_link"}
+    others = {"base", "macros", "report_link", "viewer"}
     assert {name.partition(".")[0] for name in PAGES} - others <= modules
 
 
@@ -127,7 +127,8 @@ def test_every_rule_of_the_style_sheet_for_one_page_names_a_page():
     style = (pages.FOLDER / "style.css").read_text()
     names = {name.partition(".")[0] for name in PAGES}
     kinds = set(re.findall(r"^\.(\w+) ", style, re.M))
-    assert kinds - {"warning", "scroll"} <= names
+    shared = {"warning", "scroll", "planes", "controls", "legend", "strip", "unseen"}
+    assert kinds - shared <= names
 
 
 MACROS = "{% import 'macros.html.j2' as m %}"

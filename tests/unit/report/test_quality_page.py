@@ -164,7 +164,9 @@ def test_page(tmp_path):
     # Of four numbers one has a flagged subject, who is named in its chart.
     assert text.count("<svg") == 4 and text.count('<rect class="marked"') == 1
     assert "flagged: S7" in text
-    for link in re.findall(r'href="([^"]+)"', text):
+    home, *links = re.findall(r'href="([^"]+)"', text)
+    assert home == "../index.html" and links
+    for link in links:
         assert (tmp_path / "qc" / link).exists()
 
 
@@ -200,5 +202,5 @@ def test_thousands_of_subjects(tmp_path):
     assert time.process_time() - began < 20
     assert len(text.encode()) < 5e6
     assert text.count("data:image/jpeg") == text.count("<figure") == 60
-    assert text.count("</a>") == n
+    assert text.count("</a>") == n + 1  # and the front page
     assert "The 60 worst, worst first" in text

@@ -200,7 +200,7 @@ def test_html(table, tmp_path):
     table1.write_html(table, SIMULATED_CONTEXT, tmp_path / "t.html")
     page = (tmp_path / "t.html").read_text()
     assert "SADM<sub>res</sub>" in page
-    assert "<td>DRAEM-Net</td><td>None</td><td>DRAEM</td>" in page
+    assert '<th scope="row">DRAEM-Net</th><td>None</td><td>DRAEM</td>' in page
     assert "17.50 ± 2.50" in page and "58.55 ± 0.78" in page
     assert "BRATS (simulated)" in page and SIMULATED in page
     assert page.count('class="block"') == 4
@@ -224,7 +224,7 @@ def test_random_extractors_are_told(table, tmp_path):
     marked = replace(SIMULATED_CONTEXT, random_extractors=["cddpm"])
     table1.write_html(table, marked, tmp_path / "t.html")
     page = (tmp_path / "t.html").read_text()
-    assert "<td>cDDPM<sup>*</sup></td>" in page and page.count("<sup>") == 1
+    assert '<th scope="row">cDDPM<sup>*</sup></th>' in page and page.count("<sup>") == 1
     assert f"<p>* {sentence}</p>" in page
     table1.write_latex(table, marked, tmp_path / "t.tex")
     text = (tmp_path / "t.tex").read_text()

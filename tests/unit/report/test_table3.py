@@ -96,7 +96,7 @@ def test_page(parts, tmp_path):
     assert "<h2>BRATS (2 subjects)</h2>" in page and SIMULATED in page
     assert "40.0<br><span>± 20.0</span>" in page  # shares in per cent
     assert "−1.0<br><span>± 0.0</span>" in page  # ml as they are
-    assert page.count("<th>") == 3 + len(table3.COLUMNS)
+    assert page.count('<th scope="col">') == 3 + len(table3.COLUMNS)
 
 
 def test_random_extractors_are_marked_and_explained(parts, tmp_path):
@@ -104,7 +104,7 @@ def test_random_extractors_are_marked_and_explained(parts, tmp_path):
     marked = replace(CONTEXT, random_extractors=["cddpm"])
     table3.write_html(table, marked, tmp_path / "t.html")
     page = (tmp_path / "t.html").read_text()
-    assert "<td>cDDPM<sup>*</sup></td>" in page and page.count("<sup>") == 1
+    assert '<th scope="row">cDDPM<sup>*</sup></th>' in page and page.count("<sup>") == 1
     assert "<p>* random extractor, not ImageNet weights</p>" in page
     table3.write_html(table, CONTEXT, tmp_path / "t.html")
     assert "random extractor" not in (tmp_path / "t.html").read_text()

@@ -145,8 +145,8 @@
     flicker.setAttribute("aria-pressed", on);
     clearInterval(timer);
     if (!on) return show();
-    const names = Object.keys(about.pictures);
-    const other = map.picture ?? (base.value === "scan" ? names[1] : base.value);
+    const another = Object.keys(about.pictures).find((name) => name !== "scan");
+    const other = map.picture ?? (base.value === "scan" ? another : base.value);
     let first = true;
     timer = setInterval(async () => {
       first = !first;

@@ -1,4 +1,4 @@
-"""Pages of test subjects: a table of all of a test set, and a page for those that are chosen.
+"""Pages of single test subjects.
 
 A subject's page has its scan in three planes with the maps of every row, and where its values are
 among those of all test subjects. Maps and reconstructions are those of one fold, numbers in tables
@@ -6,9 +6,8 @@ are means over folds.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,152 +17,12 @@ from uad.data.packed import Pack, PackedVolume
 from uad.evaluation import map_pictures
 from uad.evaluation.map_pictures import Kept
 from uad.imaging import mosaic
-from uad.report import overview, pages
+from uad.report import pages
+from uad.report.details import COLUMNS, WIDTH, Run, strip, top_of
 from uad.report.numbers import DASH, number, percent
 
-# What tables of subjects show: column of the metrics, heading, how a value is printed.
-COLUMNS = {
-    "dice_best": ("[DICE]", percent),
-    "auprc": ("AUPRC", percent),
-    "dice_val": ("Dice_val", percent),
-    "lesion_recall": ("lesions found", percent),
-    "lesion_precision": ("true findings", percent),
-    "hd95_mm": ("HD95, mm", number),
-}
-SHADES = 10
-WIDTH, MARGIN = 150, 4  # of a strip, pixels
 
-
-@dataclass(frozen=True)
-class Run:
-    """What all pages say of the run.
-
-    Attributes
-    ----------
-    rows : dict
-        `rows` of the configuration.
-    test_sets : dict of str to str
-        To their data sets.
-    fold : int
-        That maps are shown of.
-    folds : sequence of int
-    simulated : bool
-    registered : collection of str
-        Test sets whose quality page is there.
-    """
-
-    rows: Mapping[str, Mapping[str, Any]]
-    test_sets: Mapping[str, str]
-    fold: int
-    folds: Sequence[int]
-    simulated: bool
-    registered: Sequence[str]
-
-    @property
-    def scored(self) -> list[str]:
-        """Rows that are not controls."""
-        return [row for row, block in self.rows.items() if block["block"] != "control"]
-
-    def label(self, row: str) -> str:
-        """What is printed for a row, and what it is trained on."""
-        return overview.trained_on(self.rows[row]["label"], row.partition("-")[2] or "none")
-
-
-class Strip(NamedTuple):
-    """Where a value is among those of all subjects, in pixels; what is not known is None.
-
-    Attributes
-    ----------
-    low, high : float or None
-        5th and 95th percentile.
-    left, right, middle : float or None
-        Quartiles.
-    here : float or None
-    """
-
-    low: float | None
-    high: float | None
-    left: float | None
-    right: float | None
-    middle: float | None
-    here: float | None
-
-
-def strip(values: Sequence[float], here: float, top: float) -> Strip:
-    """One subject's value and the distribution of all, on an axis from 0 to `top`."""
-
-    def at(value: float) -> float | None:
-        if not np.isfinite(value):
-            return None
-        return round(MARGIN + (WIDTH - 2 * MARGIN) * min(value / top, 1), 1)
-
-    known = np.asarray(values, float)
-    known = known[np.isfinite(known)]
-    if not len(known):
-        return Strip(None, None, None, None, None, at(here))
-    low, left, middle, right, high = map(at, np.percentile(known, [5, 25, 50, 75, 95]))
-    return Strip(low, high, left, right, middle, at(here))
-
-
-def top_of(per_subject: pd.DataFrame) -> float:
-    """Upper end of the axes of [DICE]: the same for all rows."""
-    highest = per_subject["dice_best"].max()
-    return max(0.1, float(highest)) if pd.notna(highest) else 1.0
-
-
-def write_table(
-    path: str | Path,
-    run: Run,
-    test_set: str,
-    per_subject: pd.DataFrame,
-    linked: Mapping[str, Sequence],
-) -> None:
-    """Write the table of a test set: [DICE] of every subject by every row.
-
-    Parameters
-    ----------
-    path : path-like
-    run : Run
-    test_set : str
-    per_subject : DataFrame
-        From `chosen.means`, of all test sets.
-    linked : mapping
-        Subjects that have a page.
-    """
-    lines = per_subject.xs(test_set, level="test_set")
-    wide = lines["dice_best"].unstack("row")[list(run.rows)]
-    sizes = lines["lesion_ml"].groupby("subject", sort=False).first()
-    highest = wide[run.scored].to_numpy(float)
-    top = np.nanmax(highest) if np.isfinite(highest).any() else 1.0
-    pages.write(
-        path,
-        "subjects_page.html.j2",
-        title=f"Test subjects of {test_set.upper()}",
-        simulated=run.simulated,
-        test_set=test_set,
-        n_folds=len(run.folds),
-        n_pages=len(linked),
-        headings=[(row, run.label(row)) for row in run.rows],
-        lines=[
-            {
-                "subject": subject,
-                "page": f"{test_set}/{subject}.html" if subject in linked else "",
-                "lesion": number(sizes[subject]),
-                "cells": [(percent(value), _shade(value, top)) for value in wide.loc[subject]],
-            }
-            for subject in sizes.index
-        ],
-    )
-
-
-def _shade(value: float, top: float) -> int:
-    """A step of the colour, 0 to `SHADES` - 1."""
-    if not np.isfinite(value) or top <= 0:
-        return 0
-    return min(int(SHADES * value / top), SHADES - 1)
-
-
-def write_pages(
+def write(
     folder: str | Path,
     run: Run,
     test_set: str,
@@ -179,7 +38,7 @@ def write_pages(
     ----------
     folder : path-like
     run, test_set, per_subject
-        As for `write_table`.
+        As for `subjects_page.write`.
     chosen : mapping
         Subjects and why, from `chosen.choose`.
     kept : dict of str to Kept
@@ -260,7 +119,7 @@ def viewer(
     Parameters
     ----------
     run, test_set, kept
-        As for `write_pages`.
+        As for `write`.
     volume : PackedVolume
     thresholds : DataFrame
         `threshold` and `dice_val` by row and subject, of the fold whose maps are shown.

@@ -1,0 +1,39 @@
+"""Dry runs of the table with rows that are not the paper's."""
+
+import shutil
+
+from conftest import ROOT
+from plan import job_counts, stand_ins
+
+COUNTS = {"ixi": 3, "brats21": 3, "atlas_v2": 3}
+
+
+def plan(checkout, *configfiles):
+    done = checkout.snakemake("-n", "--quiet", "rules", configfiles=configfiles)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return job_counts(done.stdout)
+
+
+def with_examples(checkout):
+    """The examples' code, which a checkout of the tests leaves out."""
+    shutil.copytree(ROOT / "examples", checkout.folder / "examples")
+
+
+def test_small_form(checkout):
+    with_examples(checkout)
+    names = ("demo", "extended", "extended_demo")
+    jobs = plan(checkout, *(f"config/{name}.yaml" for name in names))
+    without = plan(checkout, "config/demo.yaml")
+    assert jobs["pool_patients"] == 1
+    # Two folds of three more rows; two of their models learn nothing by gradient.
+    assert jobs["train_model"] == without["train_model"] + 3 * 2
+    assert jobs["score"] == without["score"] + 3 * 2
+    assert jobs["evaluate"] == without["evaluate"] + 3 * 2
+    assert jobs["reconstruct"] == without["reconstruct"]
+
+
+def test_of_the_paper(checkout, tmp_path):
+    with_examples(checkout)
+    overlay = checkout.overlay(**stand_ins(tmp_path / "raw", COUNTS))
+    jobs = plan(checkout, overlay, "config/extended.yaml")
+    assert jobs["pool_patients"] == 1 and jobs["evaluate"] == (25 + 3) * 5
