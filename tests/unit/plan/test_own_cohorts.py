@@ -181,7 +181,7 @@ MISTAKES = {
     ),
     "healthy subjects that there are not": (
         {"healthy": ["mine"]},
-        "healthy names mine, but datasets has only ixi, .*, well, ill",
+        "healthy names mine, but datasets has only .*ixi, .*, well, ill",
     ),
     "nobody healthy": ({"healthy": []}, "healthy has 0 entries, but needs at least 1"),
     "healthy twice": ({"healthy": ["well", "well"]}, "healthy names well more than once"),
