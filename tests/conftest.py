@@ -96,6 +96,11 @@ class Checkout:
                 shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy2(source, folder / name)
+        # Methods of a fork are elsewhere.
+        written = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+        for code in filter(None, (block.get("code") for block in written["methods"].values())):
+            (folder / code).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / code, folder / code)
 
     def overlay(self, **changes):
         """Write changes as an overlay and return its path."""

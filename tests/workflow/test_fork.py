@@ -11,23 +11,23 @@ from plan import job_counts
 
 CHEAP = re.search(r'^CHEAP = "(.*)"', (ROOT / "Makefile").read_text(), re.M)[1]
 DATA_SET = """\
-  mine:                   # a cohort of the fork
+  forked:                   # a cohort of the fork
     layout: table
-    table: data/mine/scans.tsv
+    table: data/forked/scans.tsv
     brain_mask: hd_bet
 """
 METHOD = """\
-  mine:                   # a method of the fork
-    code: own/mine.py
+  forked:                   # a method of the fork
+    code: own/forked.py
     width: 8
     training: {learning_rate: 0.003}
 """
 ADDED = {
     "datasets": DATA_SET,
-    "splits": "  mine: {train: 0, val: 2, test: null}\n",
-    "lesion_sources": "  mine: mine\n",
+    "splits": "  forked: {train: 0, val: 2, test: null}\n",
+    "lesion_sources": "  forked: forked\n",
     "methods": METHOD,
-    "rows": "  mine: {block: I, label: Mine, healthy: true, maps: [mine]}\n",
+    "rows": "  forked: {block: I, label: Forked, healthy: true, maps: [forked]}\n",
 }
 
 
@@ -41,7 +41,7 @@ def fork(tmp_path):
         if (ROOT / name).is_file():  # else deleted, and not yet committed
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    run(folder, "-m", "uad.contract.new", "mine")
+    run(folder, "-m", "uad.contract.new", "forked")
     path = folder / "config/config.yaml"
     text = path.read_text()
     for block, lines in ADDED.items():
@@ -67,7 +67,7 @@ def run(folder, *arguments, timeout=900):
 
 def test_a_fork_is_planned(fork):
     demo = ["--configfile", "config/demo.yaml"]
-    with_mine = [*demo, "--config", "table={rows: [mine, intensity]}"]
+    with_mine = [*demo, "--config", "table={rows: [forked, intensity]}"]
     jobs = {}
     for name, options in (("demo", demo), ("mine", with_mine)):
         planned = ["-m", "snakemake", "--cores", "2", "table1", "-n", "--quiet", "rules"]

@@ -93,9 +93,9 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
     content = _plain(config)
     _check_renamed(content)
     own = [field.name for field in fields(schema.Splits)]
-    if isinstance(content.get("splits"), dict):
-        blocks = content.get("datasets")
-        theirs = [n for n, of in blocks.items() if _is_own(of)] if isinstance(blocks, dict) else []
+    blocks = content.get("datasets")
+    if isinstance(content.get("splits"), dict) and isinstance(blocks, dict):
+        theirs = [name for name, of in blocks.items() if _is_own(of)]
         for name in content["splits"]:
             _check_known(name, [*_known_datasets(), *theirs, *own], "splits")
     content = _checked(schema.Config, content)
@@ -146,7 +146,12 @@ def check(config: dict, folders: Iterable[Path] = ()) -> None:
     _choose_planted(content)
     _check_datasets(content)
     used = used_datasets(content)
+    # Nothing is left that names a cohort which is not there any more.
+    lost = {n for n, of in content["datasets"].items() if _is_own(of) and n not in used}
     content["datasets"] = {name: content["datasets"][name] for name in used if name not in MADE}
+    content["splits"] = {n: of for n, of in content["splits"].items() if n not in lost}
+    sources = {n: of for n, of in content["lesion_sources"].items() if of not in lost}
+    content["lesion_sources"] = sources
     _check_brain_masks(content)
     _check_pretraining(content)
     config.clear()

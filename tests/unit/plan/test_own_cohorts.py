@@ -181,7 +181,7 @@ MISTAKES = {
     ),
     "healthy subjects that there are not": (
         {"healthy": ["mine"]},
-        "healthy names mine, but datasets has only ixi, .*, well, ill",
+        "healthy names mine, but datasets has only .*ixi, .*, well, ill",
     ),
     "nobody healthy": ({"healthy": []}, "healthy has 0 entries, but needs at least 1"),
     "healthy twice": ({"healthy": ["well", "well"]}, "healthy names well more than once"),
@@ -281,6 +281,17 @@ def test_cohorts_leave_the_code_of_known_data_sets_alone():
         module = plan.cohort.metadata_module(of(dataset="ixi"))
         found = {path.as_posix() for path in files(ROOT / "workflow/scripts" / script, module)}
         assert not [path for path in found if "/layouts/" in path], script
+
+
+def test_cohorts_that_are_not_used_need_not_be_there(cohorts):
+    unused = merged(cohorts, {"table": {"rows": ["cddpm"], "test_sets": ["draem"]}})
+    unused["datasets"]["ill"]["folder"] = "nowhere"
+    plan = plan_of(unused)
+    plan.cohort.check()
+    assert plan.datasets == ["well"]
+    again = copy.deepcopy(plan.config)
+    settings.check(again)  # as jobs may
+    assert again == plan.config
 
 
 def test_the_paper_has_one_healthy_data_set(paper_config):

@@ -249,7 +249,9 @@ def test_a_method_elsewhere_is_told_to_its_jobs_and_to_those_that_stand_on_it(tm
     )
     after = moved.training_code(of(model="own")), moved.training_block(of(model="own"))
     assert after == before
-    assert set(moved.all_code["methods"]) == {"own"} and "methods" not in plan_of().all_code
+    found = set(moved.all_code["methods"])
+    known = set(plan_of().all_code.get("methods", ()))  # of a fork
+    assert found - known == {"own"} and "own" not in known
 
 
 def test_what_has_no_epochs_is_in_no_figure_of_the_training():
