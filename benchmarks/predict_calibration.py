@@ -262,6 +262,8 @@ def of_refusals(records):
     lines = []
     for kind in COUNTS:
         of_kind = [record for record in records if record["kind"] == kind]
+        if not of_kind:
+            continue
         reasons = Counter(_short(r["refused"]) for r in of_kind if "refused" in r)
         said = "; ".join(f"{reason} {n}" for reason, n in reasons.most_common())
         lines.append([LABELS.get(kind, kind), len(of_kind), reasons.total(), said])
@@ -383,8 +385,10 @@ def of_rates(records):
     header = [
         "New healthy scans", "Scans", "Nominal", "Observed", "95 % of draws", "p (Holm)", "Kept",
     ]  # fmt: skip
-    said = f"{len(new[0])} new scans compared with {new[1]}.\n\n"
-    return said + run.table(header, lines)
+    said = f"{len(new[0])} new scans, compared with {new[1]}"
+    if not lines:
+        return f"{said}, which are too few for any rate (10 % needs 9): not measured."
+    return f"{said}.\n\n{run.table(header, lines)}"
 
 
 def report(args):

@@ -50,6 +50,7 @@ FACTORS = {
 }
 # The orientations are those of a right-handed system and, mirrored, the others: 48 in all, of which
 # a head can be stored in each; 24 are tried, every other one.
+STEPS = {"int16": 1, "scl_slope": 0.37}  # between stored intensities
 PLAIN = {"orientation": "RAS", "file": ".nii", "numbers": "float32"}
 LOW_MM, HIGH_MM = np.array([-90, -135, -150]), np.array([90, 110, 110])
 WITHOUT_NECK_MM = -75
@@ -106,8 +107,8 @@ def simulate(case, head):
 def store(image, case, folder):
     """Write a head as a case has it; returns the path."""
     array = image.get_fdata(dtype=np.float32)
-    if case["numbers"] == "int16":
-        array = np.rint(array).astype(np.int16)
+    if case["numbers"] != "float32":
+        array = np.rint(array / STEPS[case["numbers"]]).astype(np.int16)
     stored = nib.Nifti1Image(array, image.affine, image.header)
     stored.set_data_dtype(np.float32 if case["numbers"] == "float32" else np.int16)
     codes = nib.orientations.axcodes2ornt(case["orientation"])
@@ -115,7 +116,7 @@ def store(image, case, folder):
         nib.orientations.ornt_transform(nib.orientations.axcodes2ornt("RAS"), codes)
     )
     if case["numbers"] == "scl_slope":
-        stored.header.set_slope_inter(0.37, 0)
+        stored.header.set_slope_inter(STEPS["scl_slope"], 0)
     path = f"{folder}/scan{case['file']}"
     nib.save(stored, path)
     return path

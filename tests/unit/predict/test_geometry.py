@@ -86,6 +86,15 @@ def test_resolution_and_neck_matter_little(masks, case):
     assert geometry.dice(carried, fine) > 0.9
 
 
+def test_cases_hold_the_same_numbers(head, tmp_path):
+    plain = image_of(FINEST, head[0])
+    expected = volumes.read(geometry.store(plain, FINEST, tmp_path)).array
+    for numbers, step in geometry.STEPS.items():
+        case = FINEST | {"numbers": numbers, "orientation": "PSR"}
+        found = volumes.read(geometry.store(plain, case, tmp_path)).array
+        np.testing.assert_allclose(found, expected, atol=step / 2 + 1e-3)
+
+
 def test_sample_holds_every_orientation_and_most_pairs():
     cases = geometry.sample(40)
     assert {case["orientation"] for case in cases} == set(geometry.FACTORS["orientation"])
