@@ -9,6 +9,7 @@
 #   make test    the test suite; test-fast without the demo
 #   make study          the paper's claims on more simulated scans (docs/study.md)
 #   make ablation       what each departure is worth, on one fold of the demo (docs/ablation.md)
+#   make docs-site      the documentation as a site, into site/
 #   make bench          speed, against usual libraries (docs/benchmarks.md)
 #   make mutants        whether the tests notice single faults in the library
 #   make test-tutorials what the tutorials tell, minutes each
@@ -36,7 +37,7 @@ PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
 
 .PHONY: help demo demo-released status report new-method try setup run-packages setup-hdbet setup-deepbet recover test test-fast test-pages test-tutorials test-fork test-envs \
   test-faults test-hdbet test-deepbet test-slurm mutants \
-  lint format dag docs study ablation plan bench bench-paper bench-gpu bench-memory clean
+  lint format dag docs docs-site study ablation plan bench bench-paper bench-gpu bench-memory clean
 
 # The list at the top of this file.
 help:
@@ -170,6 +171,11 @@ ablation: $(VENV)/.run-packages
 docs: setup
 	PYTHONPATH=src $(BIN)/python -m uad.plan.docs
 
+# Pages of the repository and the library's reference, in an environment of its own.
+docs-site: .venv-docs/.packages
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build
+	@echo "Start with site/index.html"
+
 # Jobs of the whole paper, planned on empty files, and submissions to SLURM.
 plan: setup
 	PYTHONPATH=src $(BIN)/python benchmarks/plan.py
@@ -188,7 +194,7 @@ bench-memory: setup demo
 	PYTHONPATH=src $(BIN)/python benchmarks/memory.py
 
 clean:
-	rm -rf results/demo .snakemake
+	rm -rf results/demo .snakemake site
 
 $(VENV)/.run-packages: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -202,6 +208,11 @@ $(VENV)/.test-packages: $(VENV)/.run-packages
 	@touch $@
 
 # torch first, in the build that is offered for this machine; the rest may not replace it.
+.venv-docs/.packages: constraints-docs.txt pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --constraint constraints-docs.txt $(call PACKAGES,project["optional-dependencies"]["docs"])
+	touch $@
+
 $(HDBET)/.packages $(DEEPBET)/.packages: .venv-%/.packages: constraints.txt constraints-%.txt pyproject.toml
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --constraint constraints.txt torch
