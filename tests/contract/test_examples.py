@@ -14,6 +14,7 @@ from uad.contract.phantoms import write_pack
 from uad.data.packed import Volumes
 from uad.evaluation import metrics
 from uad.models import methods, residuals
+from uad.models.diffusion import cosine_alphas_cumprod
 
 FOLDER = ROOT / "examples/methods"
 SMALL = {
@@ -179,6 +180,47 @@ def test_the_least_similar_width_counts_most(example, rng):
     found = example.ensemble(x, y, sigmas).numpy()
     np.testing.assert_allclose(found, (weights * each).sum(axis=0), rtol=1e-9)
     assert (found < each.mean(axis=0)).all()
+
+
+# ANDi.
+
+
+@of("andi")
+def test_differences_are_those_of_the_steps_back_up_to_a_factor(example, rng):
+    """Of eq. 6 and 7 of Ho et al. 2020: means of the true and of the predicted step."""
+    levels = np.array([75, 100, 200]) - 1
+    kept = cosine_alphas_cumprod(1000)
+    x = torch.from_numpy(rng.random((2, 6, 6)))
+    made = torch.from_numpy(rng.random((3, 2, 6, 6)))
+    noised = torch.from_numpy(rng.random((3, 2, 6, 6)))
+
+    def mean(t, clean, at):
+        alpha = kept[t] / kept[t - 1]
+        of_clean = np.sqrt(kept[t - 1]) * (1 - alpha) / (1 - kept[t])
+        return of_clean * clean + np.sqrt(alpha) * (1 - kept[t - 1]) / (1 - kept[t]) * at
+
+    steps = torch.stack(
+        [(mean(t, x, at) - mean(t, y, at)) ** 2 for t, y, at in zip(levels, made, noised)]
+    )
+    expected = steps.prod(dim=0) ** (1 / 3)
+    found = example.aggregated(x, made, 1e-12)
+    ratio = found / expected
+    torch.testing.assert_close(ratio, ratio[0, 0, 0].expand_as(ratio))
+
+
+@of("andi")
+def test_one_level_that_shows_nothing_does_not_hide_the_others(example):
+    x = torch.zeros(1, 1, 2)
+    made = torch.tensor([[[[0.5, 0.5]]], [[[0.0, 0.5]]]])
+    found = example.aggregated(x, made, 0.01)
+    torch.testing.assert_close(found, torch.tensor([[[0.5 * 0.01, 0.25]]]).double())
+
+
+@of("andi")
+def test_a_single_level_is_refused(example):
+    one = torch.rand(1, 2, 8, 8)
+    with pytest.raises(InputError, match="two noise levels at least"):
+        example.build(example.Params(floor=0.01)).anomaly_map(one[0], np.ones((2, 8, 8)), one)
 
 
 # Memory bank.

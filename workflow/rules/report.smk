@@ -503,6 +503,8 @@ rule front_page:
     input:
         rules.compare.output,
         rules.judge_claims.output if PLAN.claims else [],
+        figures.whom(),
+        figures.multiverse_page(),
         rules.figures.input,
         rules.detail_pages.output,
         rules.write_methods.output,

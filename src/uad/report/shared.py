@@ -30,16 +30,17 @@ PUBLISHED = "published.csv"
 PLACES = (
     "accelerator", "atlas.brain", "atlas.head", "bundle", "datasets.*.demographics",
     "datasets.*.folder", "folds", "hd_bet.weights", "keep_maps", "local_gpus",
-    "methods.*.training.save_minutes", "predict", "results", "splits.released.folder",
+    "methods.*.training.save_minutes", "planted", "predict", "results", "splits.released.folder",
     "table.all_pairs", "table.calibration", "table.multiverse", "table.strata", "threads",
     "training.save_minutes",
 )  # fmt: skip
 # Scripts whose code decides numbers; the others make pages.
 DECIDING = (
-    "correct_bias", "downsample", "evaluate", "import_checkpoint", "import_maps", "make_splits",
-    "pack", "reconstruct", "register_to_sri24", "score", "simulate_atlas",
-    "simulate_demographics", "simulate_scan", "strip_skull", "strip_skull_deepbet",
-    "strip_skull_hd_bet", "synthesize", "train_model", "weigh_maps",
+    "carry_brain_mask", "correct_bias", "downsample", "evaluate", "import_checkpoint",
+    "import_maps", "make_splits", "pack", "pool_healthy", "pool_patients", "reconstruct",
+    "register_to_sri24", "score", "simulate_atlas", "simulate_demographics", "simulate_scan",
+    "strip_skull", "strip_skull_deepbet", "strip_skull_hd_bet", "synthesize", "train_model",
+    "weigh_maps",
 )  # fmt: skip
 
 

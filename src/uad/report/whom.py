@@ -217,9 +217,9 @@ def _grouped(line, question):
     unit = f" {question.unit}" if question.unit and line["levels"] else ""
     found = f"{of}: {text}{unit}"
     if line["pooled"]:
-        found += f". Pooled, being too few: {line['pooled']}"
+        found += f". Too few alone, so pooled or left out: {line['pooled']}"
     if line["unknown"]:
-        found += f". Not known or left out: {line['unknown']}"
+        found += f". Subjects not known or left out: {line['unknown']}"
     return found
 
 

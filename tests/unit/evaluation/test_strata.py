@@ -164,5 +164,5 @@ def test_subjects_that_show_more_leave_the_band():
 
 def test_too_few_validation_subjects_support_no_rate():
     assert strata.flagged(np.arange(18.0), np.arange(5.0), 0.05) is None
-    assert strata.flagged(np.arange(19.0), np.array([30.0, 1]), 0.05).share == 0.5
+    assert strata.flagged(np.arange(19.0), np.array([30, 17.5]), 0.05).share == 0.5
     assert strata.flagged(np.array([1.0, np.nan] * 20), np.arange(5.0), 0.1) is None

@@ -27,7 +27,9 @@ def extended(**changes):
 def test_rows_come_beside_those_of_the_paper():
     without, plan = plan_of(), extended()
     assert set(plan.config["rows"]) == {*without.config["rows"], *EXTENDED["rows"]}
-    assert {*plan.models} == {*without.models, "mahalanobis", "ssim_ensemble", "unet-patients"}
+    assert {*plan.models} == {
+        *without.models, "mahalanobis", "ssim_ensemble", "andi", "unet-patients",
+    }  # fmt: skip
     # No other row is computed in another way.
     for name, block in without.config["rows"].items():
         assert plan.config["rows"][name] == block
@@ -41,6 +43,7 @@ def test_the_small_form_makes_several_reconstructions():
         with_defaults(config, ROOT / f"config/{name}.yaml")
     settings.check(config)
     assert len(config["methods"]["cddpm"]["test_levels"]) == 3
+    assert len(config["methods"]["ddpm"]["test_levels"]) == 3
     assert set(EXTENDED["rows"]) <= set(config["rows"])
 
 
@@ -81,8 +84,8 @@ def test_the_model_card_names_the_data_behind_the_patients():
     ]
 
 
-def test_two_ways_to_score_stand_on_the_cddpm():
+def test_ways_to_score_stand_on_models_of_the_table():
     plan = extended()
-    for model in ("mahalanobis", "ssim_ensemble"):
-        assert plan.block(model)["upstream"] == "cddpm"
+    for model, upstream in (("mahalanobis", "cddpm"), ("ssim_ensemble", "cddpm"), ("andi", "ddpm")):
+        assert plan.block(model)["upstream"] == upstream
         assert model not in plan.learning

@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT
 from test_tables import COMPARISON, HEALTHY, ROWS, SUBJECTS, metrics
 
+from uad.__main__ import predict
 from uad.base import digests, sealed, tsv
 from uad.base.errors import InputError
 from uad.base.paths import Paths
@@ -181,6 +182,24 @@ def test_places_of_files_and_names_of_machines_are_not_part_of_it():
     assert shared.without_places(elsewhere) == {**found, "atlas.shape": [1]}
 
 
+# Scripts that make pages, figures, records and predictions, or tables that are not shared.
+OTHER_SCRIPTS = """
+audit_splits calibrate check collect_cases collect_maps compare describe_method detail_pages
+detection_limits estimate export fetch figure_pages find_planted front_page judge_claims
+locate_lesions measure_quality plant_lesions plot_cases plot_cohort plot_comparison
+plot_lesion_volume plot_precision_recall plot_splits plot_synthetic plot_training plot_weights
+prepare_scan quality_page rank record_provenance register_scan score_scan seal_bundle share
+summarise_predictions tabulate_deviations tabulate_inventory take_inventory vary whom
+write_methods write_prediction
+"""
+
+
+def test_every_script_that_decides_numbers_is_part_of_the_protocol():
+    scripts = {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")}
+    assert set(shared.DECIDING) | set(OTHER_SCRIPTS.split()) == scripts
+    assert not set(shared.DECIDING) & set(OTHER_SCRIPTS.split())
+
+
 def test_other_scans_and_packages_are_said(halves, tmp_path):
     say(halves[1], data_sets={"ixi": {"found": 3, "sha256": "t"}}, packages=[{"torch": "3"}])
     said = "\n".join(labs.compare(halves, tmp_path / "out", ROOT))
@@ -254,3 +273,20 @@ def test_claims_are_judged_of_the_merged_run(halves, tmp_path):
     labs.compare(halves, tmp_path / "out", ROOT)
     verdicts = tsv.read(tmp_path / "out/tables/claims.tsv")
     assert list(verdicts["claim"]) == ["better"] and verdicts["n"].tolist() == [len(SUBJECTS)]
+
+
+def test_the_command_says_what_it_found_and_ends_at_a_mistake(
+    halves, tmp_path, monkeypatch, capsys
+):
+    def command(*arguments):
+        monkeypatch.setattr("sys.argv", ["uad", "compare", *map(str, arguments)])
+        predict()
+
+    command(*halves, "--out", tmp_path / "out")
+    assert "merged: folds 0, 1 of one run" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="out: is there already; please name another folder"):
+        command(*halves, "--out", tmp_path / "out")
+    for wrong in (halves[:1], [*halves, "--cores", "2"]):
+        with pytest.raises(SystemExit, match="2"):
+            command(*wrong)
+    assert "compare needs two files" in capsys.readouterr().err
