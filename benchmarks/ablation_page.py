@@ -120,11 +120,16 @@ def inflation(base, turned, seed):
 # The page.
 
 
+def in_points(value):
+    """Of a fraction, to one decimal; never minus zero."""
+    return round(100 * value, 1) + 0.0
+
+
 def points(line):
     """A change in points, with its interval."""
     if pd.isna(line.change):
         return "n/a"
-    change, low, high = (round(100 * value, 1) + 0.0 for value in line[["change", "low", "high"]])
+    change, low, high = map(in_points, line[["change", "low", "high"]])
     return f"{change:+.1f} [{low:.1f}, {high:.1f}]"
 
 
@@ -187,7 +192,7 @@ def summary(found, configs, costs):
                 ),
                 largest,
                 rank,
-                per_set(f"{100 * part['change'].mean():+.1f}" for part in tuned.values()),
+                per_set(f"{in_points(part['change'].mean()):+.1f}" for part in tuned.values()),
                 per_set(f"{tau:.2f}" for tau in taus),
                 f"{minutes:.1f}",
             ]
@@ -213,7 +218,8 @@ def details(found, configs):
                 by_set = {line["test_set"]: line for _, line in of_row.iterrows()}
                 cells = [(points(by_set[s]), places(by_set[s])) for s in SETS]
                 lines.append([row, *(cell for pair in cells for cell in pair)])
-        head = f"<details><summary>{title} ({METRICS[metric]}; {len(lines)} rows)</summary>"
+        rows = f"{len(lines)} row" + "s" * (len(lines) != 1)
+        head = f"<details><summary>{title} ({METRICS[metric]}; {rows})</summary>"
         parts.append(f"{head}\n\n{run.table(header, lines)}\n\n</details>")
     return "\n\n".join(parts)
 
@@ -292,11 +298,13 @@ def write(configs, tables, costs, not_yet, left_out):
         "not run": run.table(
             ["Departure", "Why"], [[topics[name], why] for name, why in missing.items()]
         ),
+        "inflation": "Not run yet.",
     }
     if "lesions" in tables:
         parts["inflation"] = of_inflation(inflation(base, tables["lesions"], seed))
     docs.fill_in(PAGE, parts)
     canvas.save(picture(found, configs, rows), PAGE.with_name("ablation.svg"))
+    compared = {"`config.yaml`": base}
     if "released" in tables:
-        compared = {"`config.yaml`": base, "`released.yaml`": tables["released"]}
-        docs.fill_in(PARITY, {"side by side": side_by_side(compared, rows)})
+        compared["`released.yaml`"] = tables["released"]
+    docs.fill_in(PARITY, {"side by side": side_by_side(compared, rows)})

@@ -1,6 +1,7 @@
 """What the ablation reckons, from planted changes; what it turns is what the table tells of."""
 
 import os
+import re
 
 import ablation
 import ablation_page
@@ -217,3 +218,62 @@ def test_a_run_is_finished_with_the_overlay_that_it_has(folders):
         overlay = {"methods": {"unet_res": {"frozen": value}}}
         (folders / "frozen/finished.yaml").write_text(yaml.safe_dump(overlay))
         assert ablation.finished("frozen") == finished
+
+
+# The page.
+
+
+def of_all_rows(config, rng, subjects):
+    """Metrics of every row and test set."""
+    lines = [
+        {"row": row, "test_set": test_set, "subject": f"S{s}", "lesion_ml": 1.0 + s}
+        for test_set in ablation_page.SETS
+        for row in config["rows"]
+        for s in range(subjects)
+    ]
+    table = pd.DataFrame(lines)
+    for metric in ("dice_best", "dice_val", "dice_best_released", "auprc"):
+        table[metric] = rng.uniform(0.2, 0.6, len(table))
+    return table
+
+
+@pytest.mark.parametrize("subjects", [3, 20])
+def test_page(tmp_path, monkeypatch, rng, subjects):
+    for name in ("ablation", "parity"):
+        page = tmp_path / f"{name}.md"
+        page.write_text((ROOT / f"docs/{name}.md").read_text(encoding="utf-8"), encoding="utf-8")
+        monkeypatch.setattr(ablation_page, {"ablation": "PAGE", "parity": "PARITY"}[name], page)
+    names = ["base", "again", "frozen", "threshold_search", "empty_dice", "lesions", "released"]
+    configs = {name: ablation.configuration(name) for name in names}
+    base = of_all_rows(configs["base"], rng, subjects)
+    tables = dict.fromkeys(names, base)
+    tables["released"] = of_all_rows(configs["base"], rng, subjects)
+    of_row = (base["row"] == "unet_res-brats") & (base["test_set"] == "atlas")
+    tables["frozen"] = base.assign(dice_best=base["dice_best"] + 0.123 * of_row)
+    tables["threshold_search"] = base.assign(dice_val=base["dice_val"] - 0.05 * of_row)
+    tables["lesions"] = base.assign(lesion_ml=1.5 * base["lesion_ml"])
+    costs = dict.fromkeys(names, (3, 2.34))
+    ablation_page.write(configs, tables, costs, ["box"], {"updates": "because"})
+    page = (tmp_path / "ablation.md").read_text(encoding="utf-8")
+    assert (tmp_path / "ablation.svg").exists()
+    (line,) = re.findall(r"^\| Frozen cDDPM in stage II \| .*$", page, flags=re.M)
+    cells = line.strip("| ").split(" | ")
+    assert cells[1:4] == ["evaluation mode", "batch statistics drift, drop path active", "3"]
+    assert cells[4] == ("– / – / –" if subjects == 3 else "0 / 1 / 0")
+    assert cells[5] == "unet_res-brats on ATLAS: +12.3 [12.3, 12.3]" and cells[-1] == "2.3"
+    (line,) = re.findall(r"^\| Search for the threshold of Dice_val \| .*$", page, flags=re.M)
+    assert line.strip("| ").split(" | ")[5:8] == ["none", "–", "+0.0 / -0.2 / +0.0"]
+    assert "interval search on all voxels pooled (Dice_val; 1 row)</summary>" in page
+    assert "**Dice_val without lesion and without prediction: left out of the mean**: no" in page
+    assert f"| BRATS | {subjects} | 1.50 [1.50, 1.50] |" in page
+    assert "| Box of the brain | not run yet |" in page
+    assert "| Updates per epoch, cDDPM | because |" in page
+    side = (tmp_path / "parity.md").read_text(encoding="utf-8")
+    _, _, side = side.partition("<!-- side by side: begin -->\n")
+    lines = side.partition("<!--")[0].splitlines()
+    assert len(lines) == 2 + 22 and lines[0].count("`released.yaml`") == 3
+    part = base[(base["row"] == "ae") & (base["test_set"] == "brats")]
+    first = (
+        f"| ae | {100 * part['dice_best_released'].mean():.1f} ({100 * part['auprc'].mean():.1f})"
+    )
+    assert lines[2].startswith(first)

@@ -12,7 +12,6 @@ from plan import job_counts
 
 from uad.base import tsv
 from uad.data import packed
-from uad.plan.plan import HEALTHY
 
 TARGET = "tables/detection_limits.html"
 SMALL = ["config/demo.yaml", "config/planted_demo.yaml"]
@@ -64,7 +63,7 @@ def test_intensity_sees_what_its_closed_form_says(found):
 
 def check_closed_form(demo, seen):
     """The score of `intensity` is 1.2 - x, at least 0.001, of a scan x (dark is abnormal)."""
-    healthy, scans = (packed.Pack(demo / "packed" / name) for name in (HEALTHY, "planted"))
+    healthy, scans = (packed.Pack(demo / "packed" / name) for name in ("ixi", "planted"))
     for fold, part in seen[seen["row"] == "intensity"].groupby("fold"):
         pooled = tsv.read(demo / f"metrics/intensity/fold-{fold}_pooled.tsv")
         threshold = pooled.set_index("test_set").loc["brats", "threshold_fpr5"]

@@ -96,10 +96,13 @@ rule estimate:
         **growing(mem_mb=(16000, 32000), runtime=60),
     params:
         config=config,
-        subjects={dataset: cohort.n_subjects(dataset) for dataset in PLAN.datasets},
+        counts=plan.role_counts(),
+        learned_from={model: settings.training_datasets(model, config) for model in PLAN.models},
+        test_datasets=PLAN.test_datasets,
         shape=plan.volume_shape,
         outside=plan.every_outside,
         cores=lambda wildcards, threads: threads,
+        python=lambda wildcards, threads: sys.executable,  # which has Snakemake, also with conda
         snakefile=workflow.main_snakefile,
         configfiles=workflow.overwrite_configfiles,
         overwrite=lambda wildcards: workflow.config_settings.overwrite_config,

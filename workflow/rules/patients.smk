@@ -8,8 +8,8 @@ rule pool_patients:
         splits=plan.splits(PLAN.patients),
         inventories=[paths.inventory(dataset) for dataset in PLAN.patients],
     output:
-        packed=paths.packed("patients"),
-        split=paths.split("patients"),
+        packed=paths.packed(settings.PATIENTS),
+        split=paths.split(settings.PATIENTS),
     log:
         paths.log("pool_patients"),
     conda:

@@ -1,13 +1,12 @@
 """Rule estimate: what the run will cost, before it starts or in its course."""
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-
-import yaml
 
 from uad.base import devices, logs, tsv
 from uad.base.errors import InputError
@@ -19,10 +18,10 @@ from uad.plan import estimate
 def dry_run(params):
     """What Snakemake would do, with the configuration and the cores of this run."""
     with tempfile.TemporaryDirectory() as folder:
-        overlay = Path(folder) / "config.yaml"
-        overlay.write_text(yaml.safe_dump(params.overwrite), encoding="utf-8")
+        overlay = Path(folder) / "config.json"
+        overlay.write_text(json.dumps(params.overwrite), encoding="utf-8")
         command = [
-            sys.executable, "-m", "snakemake", "--snakefile", params.snakefile, "--dry-run",
+            params.python, "-m", "snakemake", "--snakefile", params.snakefile, "--dry-run",
             "--nolock", "--cores", str(params.cores), "--configfile", *params.configfiles, overlay,
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True)
@@ -53,8 +52,10 @@ with logs.job(snakemake.log[0]) as log:
     began = time.monotonic()
     subprocess.run([sys.executable, "-c", "import uad.engine.jobs"], check=True)
     work = estimate.Work(
-        config,
-        subjects=params.subjects,
+        config["methods"],
+        counts=params.counts,
+        learned_from=params.learned_from,
+        test_datasets=params.test_datasets,
         cost_of=cost_of,
         shipped=tsv.read(params.shipped),
         start=time.monotonic() - began,

@@ -37,7 +37,7 @@ HOME = Path(__file__).parents[3]
 # Data set of synthetic anomalies, made of healthy volumes, and that of several healthy ones.
 SYNTHETIC, POOLED = "draem", "healthy"
 # Data set of the training patients of all test sets, also made by a rule.
-PATIENTS = "patients"
+PATIENTS = "all_patients"
 MADE = (SYNTHETIC, POOLED, PATIENTS)
 # Scans with planted lesions, where the names of data sets stand.
 PLANTED = "planted"
@@ -417,15 +417,11 @@ def _check_lesion_sources(content):
                 f"configuration: lesion_sources.{name} is {dataset!r}, but must be "
                 f"{', '.join([*known, SYNTHETIC])} or {PATIENTS}"
             )
-        for made, what in (
-            (SYNTHETIC, "synthetic anomalies"),
-            (PATIENTS, "all training patients"),
-        ):
-            if (name == made) != (dataset == made):
-                raise InputError(
-                    f"configuration: lesion_sources.{name} is {dataset!r}, but {made} is the name "
-                    f"of {what}, and of nothing else"
-                )
+        if (name == SYNTHETIC) != (dataset == SYNTHETIC):
+            raise InputError(
+                f"configuration: lesion_sources.{name} is {dataset!r}, but {SYNTHETIC} is the name "
+                "of synthetic anomalies, and of nothing else"
+            )
 
 
 def _check_orientations(blocks):
@@ -644,10 +640,12 @@ def _check_table(config):
                     f"{', '.join(config[known])}"
                 )
 
-    if PATIENTS in config["table"]["test_sets"]:
-        raise InputError(
-            f"configuration: table.test_sets names {PATIENTS}, but they only train and validate"
-        )
+    for name, dataset in test_sets(config).items():
+        if dataset == PATIENTS:
+            raise InputError(
+                f"configuration: table.test_sets names {name}, but {PATIENTS} only train and "
+                "validate"
+            )
 
 
 def _check_planted(config):
@@ -872,7 +870,7 @@ def test_sets(config: dict) -> dict[str, str]:
 
 
 def pooled_patients(config: dict) -> list[str]:
-    """Data sets of the test sets with patients who train, which together are `patients`."""
+    """Data sets of the test sets with patients who train, which together are `all_patients`."""
     splits = config["splits"]
     return [n for n in test_sets(config).values() if n not in MADE and splits[n]["train"]]
 
@@ -881,7 +879,7 @@ def used_datasets(config: dict) -> list[str]:
     """Data sets that models are trained or tested on: healthy ones, then as in `lesion_sources`.
 
     `draem` is one of them if it is tested or validated on; it is made of the healthy ones. So is
-    `patients` if a model is trained on it; it is made of those that are tested.
+    `all_patients` if a model is trained on it; it is made of those that are tested.
     """
     used = set(test_sets(config).values())
     for model in models(config):

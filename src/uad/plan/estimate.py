@@ -7,7 +7,7 @@ those of `workflow/resources/seconds.tsv`, measured on the machine that it names
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -19,7 +19,6 @@ import pandas as pd
 from uad.data import slices
 from uad.engine.calibration import Cost
 from uad.models.anomalies import SYNTHETIC
-from uad.plan import config as settings
 
 # Rules whose jobs run a network.
 TRAINING = ("train_model", "pretrain", "train_drifting")
@@ -105,10 +104,13 @@ class Work:
 
     Parameters
     ----------
-    config : dict
-        Complete.
-    subjects : mapping of str to int
-        Subjects of each data set.
+    blocks : dict
+        `methods` of the configuration.
+    counts : mapping of str to mapping
+        Of each data set, `train`, `val` and `test`: subjects of a fold (`Plan.role_counts`).
+    learned_from : mapping of str to (str, str)
+        Data sets that each model trains and validates on.
+    test_datasets : list of str
     cost_of : callable
         From a model to its `Cost`; called once, and only for models that this run has no job of.
     shipped : DataFrame
@@ -121,16 +123,18 @@ class Work:
 
     def __init__(
         self,
-        config: Mapping[str, Any],
-        subjects: Mapping[str, int],
+        blocks: Mapping[str, Any],
+        counts: Mapping[str, Mapping[str, int]],
+        learned_from: Mapping[str, tuple[str, str]],
+        test_datasets: Sequence[str],
         cost_of: Callable[[str], Cost],
         shipped: pd.DataFrame,
         start: float,
         voxels: int,
     ):
-        self.config, self.subjects, self._cost_of = config, subjects, cache(cost_of)
+        self.blocks, self.counts, self._cost_of = blocks, counts, cache(cost_of)
         self.shipped, self.start, self.voxels = shipped.set_index("rule"), start, voxels
-        self.test_datasets = [*settings.test_sets(config).values(), settings.healthy(config)]
+        self.learned_from, self.test_datasets = learned_from, test_datasets
         self._done: dict[tuple[str, str], list[float]] = {}
 
     def seconds(self, job: Planned) -> tuple[float, str]:
@@ -161,13 +165,13 @@ class Work:
         return cost.score * self._evaluated()
 
     def _training(self, model, cost):
-        block = self.config["methods"][settings.method(model)]["training"]
-        train, val = settings.training_datasets(model, self.config)
-        source = model.partition("-")[2]
+        method, _, source = model.partition("-")
+        block = self.blocks[method]["training"]
+        train, val = self.learned_from[model]
         drop_last = block["drop_last"]
         epoch = slices.TrainingSlices(
             pack=None,
-            rows=range(self.split(train, "train")),
+            rows=range(self.counts[train]["train"]),
             batch_size=block["batch_size"],
             slices_per_volume=block["slices_per_volume"],
             drop_last=source in ("", *SYNTHETIC) if drop_last == "healthy" else drop_last,
@@ -176,21 +180,12 @@ class Work:
             partners=False,
         )
         per_volume = 1 if block["validation"] == "random" else block["validation_slices"]
-        validated = self.split(val, "val") * per_volume / block["validate_every"]
+        validated = self.counts[val]["val"] * per_volume / block["validate_every"]
         return block["epochs"] * (epoch.batches * cost.step + validated * cost.validation)
-
-    def split(self, dataset: str, role: str) -> int:
-        """Subjects of a role in a fold; of the rest, if `test` has no number."""
-        if dataset not in self.config["datasets"]:  # synthetic anomalies, or the pool: healthy ones
-            return sum(self.split(name, role) for name in self.config["healthy"])
-        numbers = self.config["splits"][dataset]
-        if numbers[role] is not None:
-            return numbers[role]
-        return max(self.subjects[dataset] - numbers["train"] - numbers["val"], 0)
 
     def evaluated(self, dataset: str) -> int:
         """Validation and test subjects of a fold."""
-        return self.split(dataset, "val") + self.split(dataset, "test")
+        return self.counts[dataset]["val"] + self.counts[dataset]["test"]
 
     def _evaluated(self):
         return sum(map(self.evaluated, self.test_datasets))

@@ -59,9 +59,9 @@ class Plan:
     healthy : str
         Name of all healthy volumes as one data set, to train on and for false positives.
     split_datasets : list of str
-        Data sets that are split; with `draem` and `patients`, where they are used.
+        Data sets that are split; with `draem` and `all_patients`, where they are used.
     patients : list of str
-        Those whose training patients `patients` are.
+        Those whose training patients `all_patients` are.
     exported : list of str
         The same as `split_datasets`, with all healthy ones as one.
     """
@@ -102,6 +102,26 @@ class Plan:
         all training patients."""
         pools = {settings.POOLED: self.config["healthy"], settings.PATIENTS: self.patients}
         return pools.get(dataset, [dataset])
+
+    def role_counts(self) -> dict[str, dict[str, int]]:
+        """Subjects of each role in a fold, as far as the configuration tells, by data set."""
+        found = {}
+        for name in self.datasets:
+            counts = dict(self.config["splits"][name])
+            if counts["test"] is None:  # all others
+                used = counts["train"] + counts["val"]
+                counts["test"] = max(self.cohort.n_subjects(name) - used, 0)
+            found[name] = counts
+
+        def together(names):
+            return {
+                role: sum(found[name][role] for name in names) for role in ("train", "val", "test")
+            }
+
+        found[self.healthy] = together(self.config["healthy"])
+        found[settings.SYNTHETIC] = found[self.healthy]  # made in them
+        found[settings.PATIENTS] = together(self.patients)
+        return found
 
     def table_rows(self) -> dict[str, dict]:
         """Rows as the tables show them: with the names of their D_healthy."""

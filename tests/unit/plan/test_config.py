@@ -456,12 +456,12 @@ MISTAKES = {
     "lesions of a data set that there is not": (
         {"lesion_sources": {"isles": "isles22"}},
         "lesion_sources.isles is 'isles22', but must be atlas_v2, brats21, mslub, wmh, draem "
-        "or patients",
+        "or all_patients",
     ),
     "lesions of healthy subjects": (
         {"lesion_sources": {"healthy": "ixi"}},
         "lesion_sources.healthy is 'ixi', but must be atlas_v2, brats21, mslub, wmh, draem "
-        "or patients",
+        "or all_patients",
     ),
     "another name for synthetic anomalies": (
         {"lesion_sources": {"draem": "brats21"}},

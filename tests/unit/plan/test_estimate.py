@@ -42,9 +42,21 @@ SHIPPED = pd.DataFrame(
 )
 
 
-def work(config, **costs):
-    subjects = {"ixi": 562, "brats21": 1251, "atlas_v2": 655}
-    return estimate.Work(config, subjects, costs.__getitem__, SHIPPED, 1.0, estimate.VOXELS)
+COUNTS = {
+    "ixi": {"train": 358, "val": 44, "test": 160},
+    "brats21": {"train": 90, "val": 10, "test": 1151},
+    "atlas_v2": {"train": 60, "val": 6, "test": 589},
+}
+COUNTS["draem"] = COUNTS["ixi"]  # made in them
+HEALTHY = dict.fromkeys(["ae", "cddpm"], ("ixi", "ixi"))
+TESTED = ["brats21", "atlas_v2", "draem", "ixi"]
+
+
+def work(config, cost_of=None, **costs):
+    return estimate.Work(
+        config["methods"], COUNTS, HEALTHY, TESTED, cost_of or costs.__getitem__, SHIPPED, 1.0,
+        estimate.VOXELS,
+    )  # fmt: skip
 
 
 def job(rule, threads=1, gpus=0, **wildcards):
@@ -120,7 +132,7 @@ def test_what_this_run_has_done_counts_before_all_else(config, tmp_path):
     def measured(model):
         raise AssertionError("is measured, though the run has done such jobs")
 
-    costs = estimate.Work(config, {}, measured, SHIPPED, 1.0, 1)
+    costs = work(config, measured)
     assert costs.seconds(planned) == (111.0, "this run")
 
 

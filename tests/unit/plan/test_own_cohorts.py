@@ -149,7 +149,7 @@ MISTAKES = {
     ),
     "a name that is taken": (
         {"datasets": {"healthy": {"layout": "table", "table": "x.tsv", "brain_mask": "atlas"}}},
-        "datasets.healthy: a data set's name is .* and not draem, healthy, patients or planted",
+        "datasets.healthy: a data set's name is .* and not draem, healthy, all_patients or planted",
     ),
     "a name with a hyphen": (
         {"datasets": {"my-own": {"layout": "table", "table": "x.tsv", "brain_mask": "atlas"}}},

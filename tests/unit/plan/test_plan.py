@@ -482,6 +482,13 @@ def test_an_imported_drifting_model_brings_its_upstream_model(tmp_path):
     assert plan.pretrained == ["spark"]  # for the cDDPM of the other rows
 
 
+def test_subjects_of_each_role_are_counted_before_there_are_splits():
+    counts = plan_of().role_counts()
+    assert counts["ixi"] == counts["draem"] == {"train": 5, "val": 2, "test": 3}
+    # The demo simulates 8 patients of either kind, and all that do not train or validate test.
+    assert counts["brats21"] == counts["atlas_v2"] == {"train": 3, "val": 2, "test": 3}
+
+
 def test_excluded_subjects_are_left_out_with_the_reason():
     every = plan_of().cohort
     label = next(iter(every.subjects("ixi")))

@@ -28,7 +28,7 @@ def test_rows_come_beside_those_of_the_paper():
     without, plan = plan_of(), extended()
     assert set(plan.config["rows"]) == {*without.config["rows"], *EXTENDED["rows"]}
     assert {*plan.models} == {
-        *without.models, "mahalanobis", "ssim_ensemble", "andi", "unet-patients",
+        *without.models, "mahalanobis", "ssim_ensemble", "andi", "unet-all",
     }  # fmt: skip
     # No other row is computed in another way.
     for name, block in without.config["rows"].items():
@@ -49,36 +49,35 @@ def test_the_small_form_makes_several_reconstructions():
 
 def test_a_network_of_all_patients_trains_on_those_of_the_test_sets():
     plan = extended()
-    files = plan.training_data(of(model="unet-patients", fold="1"))
-    assert files["train_split"] == files["val_split"] == "results/demo/splits/patients.tsv"
-    assert files["train"] == plan.paths.packed("patients")
+    files = plan.training_data(of(model="unet-all", fold="1"))
+    assert files["train_split"] == files["val_split"] == "results/demo/splits/all_patients.tsv"
+    assert files["train"] == plan.paths.packed("all_patients")
     assert plan.patients == ["brats21", "atlas_v2"]
-    assert "patients" in plan.split_datasets and "patients" not in plan.datasets
-    assert "patients" not in plan.test_datasets
+    assert "all_patients" in plan.split_datasets and "all_patients" not in plan.datasets
+    assert "all_patients" not in plan.test_datasets
 
 
 def test_who_is_not_tested_is_not_pooled():
     assert extended(table={"test_sets": ["atlas", "draem"]}).patients == ["atlas_v2"]
     # Of these nobody trains.
-    with pytest.raises(InputError, match=r"unet-patients is trained on the training patients"):
-        extended(table={"test_sets": ["wmh"], "rows": ["unet-patients", "perfect"]})
+    with pytest.raises(InputError, match=r"unet-all is trained on the training patients"):
+        extended(table={"test_sets": ["wmh"], "rows": ["unet-all", "perfect"]})
 
 
-def test_patients_are_no_test_set_and_no_other_name():
-    with pytest.raises(InputError, match="table.test_sets names patients"):
-        extended(table={"test_sets": ["brats", "patients"]})
-    with pytest.raises(InputError, match="patients is the name of all training patients"):
-        extended(lesion_sources={"patients": "brats21"})
-    with pytest.raises(InputError, match="patients is the name of all training patients"):
-        extended(lesion_sources={"everyone": "patients"})
+def test_patients_are_no_test_set_and_no_cohort():
+    with pytest.raises(InputError, match="table.test_sets names all, but all_patients only train"):
+        extended(table={"test_sets": ["brats", "all"]})
+    with pytest.raises(InputError, match=r"datasets.all_patients: a data set's name .* and not"):
+        own = {"layout": "bids", "folder": "x", "brain_mask": "threshold"}
+        extended(datasets={"all_patients": own})
     without = copy.deepcopy(EXTENDED)
     del without["lesion_sources"]
-    with pytest.raises(InputError, match=r"unet-patients.*trained on patients"):
+    with pytest.raises(InputError, match=r"unet-all.*trained on all"):
         plan_of(**without)
 
 
 def test_the_model_card_names_the_data_behind_the_patients():
-    data = Bundling(extended()).data(of(row="unet-patients"))
+    data = Bundling(extended()).data(of(row="unet-all"))
     assert [one["title"] for one in data] == [
         settings.datasets.load(name).TITLE for name in ("brats21", "atlas_v2")
     ]

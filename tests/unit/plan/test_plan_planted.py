@@ -100,3 +100,10 @@ def test_what_decides_the_scans_is_neither_rows_nor_threshold(planted):
         "subjects", "volumes_ml", "contrasts", "places", "textures", "alone",
     }  # fmt: skip
     assert planted.threshold == "threshold_fpr5"
+
+
+def test_the_front_page_has_the_figure():
+    facts = Figures(plan_of(planted={})).facts(["config/config.yaml"])
+    assert "figures/detection_limits.svg" in facts["figures"]
+    facts = Figures(plan_of(planted=None)).facts(["config/config.yaml"])
+    assert not any("detection" in name for name in facts["figures"])
