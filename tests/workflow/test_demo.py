@@ -292,11 +292,13 @@ def test_report_begins_with_the_front_page_and_its_links_work(demo, tmp_path):
         assert archive.namelist()[0] == "index.html"
         archive.extractall(tmp_path)
     pages = [path for path in tmp_path.rglob("*.html") if path.name != "report.html"]
-    links = [(p, href) for p in pages for href in re.findall(r'<a href="([^"]+)"', p.read_text())]
+    links = [(p, href) for p in pages for href in re.findall(r'<a href="([^"#]+)', p.read_text())]
     inside = [(page, href) for page, href in links if "://" not in href]
     assert all((page.parent / href).is_file() for page, href in inside)
     # From the front page, which is there twice: at least tables, figures and methods.
     assert len(inside) > 80 and (tmp_path / "index.html", "report/report.html") in inside
+    added = {page.relative_to(tmp_path).as_posix() for page in pages}
+    assert {"rows/cddpm.html", "subjects/brats.html", "figures/weights.html"} <= added
 
 
 def test_weights_of_the_fusion_meet_the_rows_of_the_table(demo, table):

@@ -82,7 +82,8 @@ def test_written_with_what_there_is(run):
     go()
     page = (results / "index.html").read_text()
     assert "1 row and 1 control, tested on brats" in page and "config/demo.yaml" in page
-    assert ">50.0</td>" in page and "58.6" not in page  # simulated
+    assert '<a href="rows/cddpm.html#brats">50.0</a></td>' in page
+    assert "58.6" not in page  # simulated
     assert "</b> A claim\n <span>not in this run</span>" in page
     assert "register_to_sri24" not in page and "Nothing was measured" in page
     assert not (results / "failed.html").exists()

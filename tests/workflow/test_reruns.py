@@ -14,7 +14,9 @@ from conftest import ROOT
 pytestmark = pytest.mark.demo
 
 # What sums up all rows or folds, whatever a change of theirs is.
-TABLES = {"compare", "judge_claims", "front_page", "record_provenance"}
+TABLES = {
+    "compare", "judge_claims", "detail_pages", "figure_pages", "front_page", "record_provenance",
+}  # fmt: skip
 FIGURES = {"plot_comparison", "plot_training"}
 # What a change of the number of folds writes again.
 SUMMARIES = TABLES | {
@@ -187,7 +189,9 @@ def test_a_template_rewrites_its_page_only(copy_of_demo):
 def test_another_reading_of_a_claim_judges_again_and_no_more(copy_of_demo):
     file = "workflow/resources/claims_sadm.yaml"
     edit(copy_of_demo, file, "margin: 0.05", "margin: 0.04")
-    assert set(planned(copy_of_demo)) == {"judge_claims", "record_provenance", "front_page"}
+    assert set(planned(copy_of_demo)) == {
+        "judge_claims", "figure_pages", "record_provenance", "front_page",
+    }  # fmt: skip
 
 
 def test_the_style_sheet_rewrites_all_pages_and_computes_nothing(copy_of_demo):
@@ -209,7 +213,8 @@ def test_the_form_of_tables_rewrites_what_shows_them(copy_of_demo):
 def test_colours_of_pictures_redraw_them_only(copy_of_demo):
     edit(copy_of_demo, "report/pictures.py", '"inferno"', '"magma"')
     assert set(planned(copy_of_demo)) == {
-        "plot_cases", "plot_comparison", "plot_synthetic", "record_provenance", "front_page",
+        "plot_cases", "plot_comparison", "plot_synthetic", "figure_pages", "detail_pages",
+        "record_provenance", "front_page",
     }  # fmt: skip
 
 

@@ -518,6 +518,7 @@ rule front_page:
         ),
         answer=paths.answer,
         costs=paths.table("costs.tsv"),
+        crate=paths.crate,
     log:
         paths.log("front_page"),
     conda:

@@ -223,6 +223,11 @@ class Paths:
         return f"{self.root}/answer.txt"
 
     @property
+    def crate(self) -> str:
+        """The results folder as an RO-Crate."""
+        return f"{self.root}/ro-crate-metadata.json"
+
+    @property
     def failed_page(self) -> str:
         """The same of a run that stopped with an error."""
         return f"{self.root}/failed.html"

@@ -7,7 +7,6 @@ What applies to several is written only once; that data are simulated, only in t
 import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +30,11 @@ ORDER = {
 }
 INTRODUCTION = "workflow"
 SIMULATED = "**Simulated data.** "
+# Code, bold, in italics, lowered, and what to look for.
+_MARKED = re.compile(
+    r"`(?P<code>[^`]+)`|\*\*(?P<bold>.+?)\*\*|(?<!\w)\*(?P<italic>\S(?:[^*]*\S)?)\*"
+    r"|<sub>(?P<lowered>.*?)</sub>|(?P<look>\b(?:Good|Bad):)"
+)
 FRONT = ("overview", "methods_text")  # captions of pages that are about the others
 
 
@@ -71,15 +75,23 @@ def markdown(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-def html(caption: str) -> str:
-    """A caption, as `render` makes it, as HTML paragraphs; what to look for is in bold."""
-    text = escape(caption, quote=False)
-    text = re.sub(r"&lt;(/?su[bp])&gt;", r"<\1>", text)
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
-    text = re.sub(r"(?<!\w)\*(\S(?:[^*]*\S)?)\*", r"<i>\1</i>", text)
-    text = re.sub(r"\b(Good|Bad):", r"<b>\1:</b>", text)
-    return "\n".join(f"<p>{paragraph}</p>" for paragraph in text.split("\n\n"))
+def pieces(caption: str) -> list[list[tuple[str, str]]]:
+    """A caption, as `render` makes it, for templates.
+
+    Returns
+    -------
+    list of list of (str, str)
+        Paragraphs, each of pairs: kind (a name of a group of `_MARKED`, or nothing) and text.
+    """
+    found = []
+    for paragraph in caption.split("\n\n"):
+        parts, done = [], 0
+        for mark in _MARKED.finditer(paragraph):
+            parts += [("", paragraph[done : mark.start()]), (mark.lastgroup, mark[mark.lastgroup])]
+            done = mark.end()
+        parts.append(("", paragraph[done:]))
+        found.append([part for part in parts if part[1]])
+    return found
 
 
 def text(

@@ -13,9 +13,11 @@ from uad.report import pages
 def put_aside(paths: Paths) -> None:
     """Put the page of an earlier run aside, with a warning at its top.
 
-    Snakemake misses the page then, and writes it again when a run comes to its end.
+    Snakemake misses the page then, and writes it again when a run comes to its end. What describes
+    the results to archives goes, since they are no longer those of one run.
     """
     page = Path(paths.front_page)
+    Path(paths.crate).unlink(missing_ok=True)
     if not page.exists():
         return
     front = page.read_text(encoding="utf-8", errors="replace")

@@ -30,5 +30,5 @@ def write(path: str | Path, figure: str | Path, title: str, caption: str, simula
         simulated=simulated,
         file=figure.name,
         source=f"data:image/{KINDS[figure.suffix]};base64,{data}",
-        caption=captions.html(caption),
+        caption=captions.pieces(caption),
     )

@@ -172,7 +172,7 @@ def _write(path, root, run, measured, finished):
             for stem, name in DETAILS.items()
             if Path(paths.table(f"{stem}.html")).exists()
         ],
-        "links": part("links", [], _links, paths),
+        "links": part("links", [], _links, paths, run),
     }
     nothing: list[Check] = []
     checks = [
@@ -736,11 +736,12 @@ NAMES = {
 }
 
 
-def _links(paths: Paths) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def _links(paths: Paths, run: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Paths and names of everything there is to look at, in the data's way."""
+    spelt = _spelt(paths, run)
     for heading, patterns in LINKS.items():
         files = [
-            (paths.relative(path), before + _named(path))
+            (paths.relative(path), before + (spelt.get(path) or _named(path)))
             for pattern, before in patterns
             for path in sorted(Path(paths.root).glob(pattern))
             if (path.suffix != ".tsv" or heading == "Tables")
@@ -748,6 +749,18 @@ def _links(paths: Paths) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         ]
         if files:
             yield heading, files
+
+
+def _spelt(paths: Paths, run: Mapping[str, Any]) -> dict[Path, str]:
+    """Names of pages of rows, methods and test sets, as tables spell them."""
+    found = {Path(paths.subjects_page(name)): name.upper() for name in run["test_sets"]}
+    for row, block in run["rows"].items():
+        label = overview.trained_on(block.get("label", row), row.partition("-")[2] or "none")
+        found[Path(paths.row_page(row))] = label
+        if len(block["maps"]) == 1:  # of SADM the last map is that of another method
+            method = block["maps"][0].partition("-")[0]
+            found[Path(paths.method_page(method))] = block.get("label", row)
+    return found
 
 
 def _named(path: Path) -> str:

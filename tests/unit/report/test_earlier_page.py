@@ -28,6 +28,7 @@ def test_the_page_of_an_earlier_run_is_put_aside_with_a_warning(paths):
         remarks=[],
     )
     before = Path(paths.front_page).read_text()
+    Path(paths.crate).write_text("{}")  # of what is no longer there
     earlier_page.put_aside(paths)
     assert names(paths) == ["earlier.html"]
     after = Path(paths.earlier_page).read_text()

@@ -446,3 +446,22 @@ def test_a_run_of_which_every_job_was_measured_guesses_nothing(root):
     text = (root / "index.html").read_text()
     assert "<b>2 h 0 min</b>, every one of these jobs measured" in text
     assert "is assumed" not in text.replace("\n", " ") and "about <b>" not in text
+
+
+def test_pages_of_rows_and_subjects_are_linked_and_spelled_as_in_the_tables(root):
+    pages = ("rows/sadm_res-brats", "rows/cddpm", "methods/cddpm", "subjects/brats")
+    for name in (*pages, "subjects/brats/S1", "figures/cases_brats"):
+        path = root / f"{name}.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (root / "figures/cases_brats.svg").write_text("<svg/>")
+    text = page(root)
+    for link in (
+        '<a href="rows/sadm_res-brats.html">SADM<sub>res</sub> · BRATS</a>',
+        '<a href="rows/cddpm.html#brats">',
+        '<a href="methods/cddpm.html">cDDPM</a>',
+        '<a href="subjects/brats.html">all of BRATS</a>',
+        '<a href="figures/cases_brats.html">',
+    ):
+        assert link in text, link
+    assert "cases_brats.svg" not in text and "S1.html" not in text  # a page has the figure

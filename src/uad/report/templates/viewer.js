@@ -66,7 +66,7 @@
       let colour = coloured(value(grey, p), value(scores, p), opacity.value / 100);
       if (found?.checked && (above(i, j) || ill(i, j)))
         colour = !ill(i, j) ? [230, 159, 0] : above(i, j) ? [255, 255, 255] : [86, 180, 233];
-      if (contour.checked && edge(above, i, j)) colour = [86, 180, 233];
+      else if (contour.checked && edge(above, i, j)) colour = [240, 90, 240];
       if (outlined?.checked && edge(ill, i, j)) colour = [0, 230, 118];
       const row = down === 2 ? h - 1 - j : j;
       if (i === at[right] || j === at[down]) colour = colour.map((c) => c * 0.85 + 25);
