@@ -360,15 +360,17 @@ def test_scripts_use_what_their_step_needs():
     assert users("engine.reconstruction") == {"reconstruct", "score_scan"}
     assert users("engine.scoring") == {"score", "score_scan"}
     assert users("models.residuals", "models.median") == {
-        "evaluate", "collect_cases", "collect_maps", "weigh_maps", "score_scan",
+        "evaluate", "collect_cases", "collect_maps", "weigh_maps", "score_scan", "find_planted",
+        "vary", "calibrate",
     }  # fmt: skip
     assert users("models.anomalies.draem") == {"synthesize"}
-    assert users("data.leakage") == {"audit_splits", "compare"}
+    assert users("data.leakage") == {"audit_splits", "compare", "pool_patients"}
     networks = [p for p in (digests.LIBRARY / "models").rglob("*.py") if p.stem != "__init__"]
     names = {".".join(p.relative_to(digests.LIBRARY).with_suffix("").parts) for p in networks}
     # Others load them by name.
     assert users(*names) == {
         "evaluate", "collect_cases", "collect_maps", "weigh_maps", "synthesize", "score_scan",
+        "find_planted", "vary", "calibrate",
     }  # fmt: skip
 
 
