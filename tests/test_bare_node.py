@@ -129,6 +129,7 @@ def test_only_modules_about_images_and_downloads_need_more():
         "uad.data.external.maps": "SimpleITK",
         "uad.data.packing": "nibabel",
         "uad.data.reading": "nibabel",
+        "uad.evaluation.scored_maps": "PIL",
         "uad.models.anomalies.draem": "PIL",
     }
 

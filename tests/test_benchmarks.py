@@ -15,6 +15,7 @@ from conftest import ROOT
 
 CONFIG = {
     "folds": [0, 1],
+    "healthy": ["ixi"],
     "external": {},
     "checkpoints": {},
     "training": {"epochs": 10, "batch_size": 4, "slices_per_volume": 1, "drop_last": True},

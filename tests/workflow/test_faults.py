@@ -304,7 +304,7 @@ def test_image_without_a_brain(real):
         assert exclusion.reason(real.folder / path) == f"{image}: the brain mask is empty"
 
 
-GAN = {"block": "II", "label": "GAN", "healthy": "ixi", "maps": ["gan-draem"]}
+GAN = {"block": "II", "label": "GAN", "healthy": True, "maps": ["gan-draem"]}
 MISTAKES = {
     "unknown method": (
         {"rows": {"gan-draem": GAN}},
