@@ -139,6 +139,7 @@ MACROS = "{% import 'macros.html.j2' as m %}"
     [
         ("m.subscripted('SADM_res − <row>')", "SADM<sub>res</sub> − &lt;row&gt;"),
         ("m.subscripted('cDDPM')", "cDDPM"),
+        ("m.subscripted('SADM_res, x')", "SADM<sub>res</sub>, x"),
         ("m.heading('Dice_val\n1 %')", "Dice<sub>val</sub><br>1 %"),
         ("m.prose('a `b` <c> `d_e`.')", "a <code>b</code> &lt;c&gt; <code>d_e</code>."),
         ("m.prose('one ` only')", "one ` only"),
