@@ -35,6 +35,10 @@ FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
   project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
 
+# The pins have wheels for these versions of Python.
+FITS = import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
+  f"Python {v[0]}.{v[1]} will not do: the pinned packages are for 3.11 to 3.13; name another, as in: make setup PYTHON=python3.12")
+
 .PHONY: help demo demo-released status report new-method try setup run-packages setup-hdbet setup-deepbet recover test test-fast test-pages test-tutorials test-fork test-envs \
   test-faults test-hdbet test-deepbet test-slurm mutants \
   lint format dag docs docs-site study ablation plan bench bench-paper bench-gpu bench-memory clean
@@ -197,6 +201,7 @@ clean:
 	rm -rf results/demo .snakemake site
 
 $(VENV)/.run-packages: constraints.txt pyproject.toml
+	@$(PYTHON) -c '$(FITS)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt $(call PACKAGES,project["dependencies"])

@@ -132,3 +132,16 @@ def test_installed_command_plans_as_the_checkout_and_runs_jobs(installed, tmp_pa
     # Nothing that ran is of the checkout, and the profile that comes with it was found.
     assert str(ROOT) not in done.stdout + done.stderr
     assert "sadm_workflow/profiles/default" in done.stderr
+
+
+@pytest.mark.parametrize("version", [(3, 10), (3, 14)])
+def test_a_python_that_the_pins_are_not_for_is_refused_in_a_sentence(version, tmp_path):
+    python = tmp_path / "python"
+    pretend = f"import sys; sys.version_info = {version}; exec(sys.argv[1])"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{pretend}" "$2"\n', encoding="utf-8")
+    python.chmod(0o755)
+    command = ["make", "setup", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert f"Python 3.{version[1]} will not do: the pinned packages are for 3.11 to" in done.stderr
+    assert not (tmp_path / "venv").exists()
