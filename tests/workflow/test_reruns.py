@@ -264,7 +264,7 @@ def test_a_metric_trains_and_reconstructs_nothing(copy_of_demo):
 
 
 def test_a_row_that_is_added_computes_itself_and_the_joint_tables(copy_of_demo):
-    row = {"block": "I", "label": "Both", "healthy": "ixi", "maps": ["ddpm", "cddpm"]}
+    row = {"block": "I", "label": "Both", "healthy": True, "maps": ["ddpm", "cddpm"]}
     jobs = overlaid(copy_of_demo, rows={"both": row})
     assert models(jobs.pop("evaluate")) == {"both"}
     assert jobs.pop("collect_cases") == ["results/demo/figures/data/cases/both.npz"]
@@ -275,7 +275,7 @@ def test_a_row_that_is_added_computes_itself_and_the_joint_tables(copy_of_demo):
 
 def test_a_row_with_a_map_of_a_network_makes_that_map_again(copy_of_demo):
     """It is deleted after its last use; rows that add it up too are evaluated again."""
-    row = {"block": "III", "label": "X", "healthy": "ixi", "maps": ["ddpm", "unet-brats"]}
+    row = {"block": "III", "label": "X", "healthy": True, "maps": ["ddpm", "unet-brats"]}
     jobs = overlaid(copy_of_demo, rows={"x-brats": row})
     assert models(jobs["score"]) == {"unet-brats"}
     assert models(jobs["evaluate"]) == {"x-brats", "unet-brats", "sadm-brats"}
