@@ -24,7 +24,7 @@ rule share_numbers:
         **growing(mem_mb=1000, runtime=20),
     params:
         tables=figures.shared_tables(),
-        root=paths.root,
+        root=lambda wildcards: paths.root,
         code=plan.code("share.py"),
     script:
         "../scripts/share.py"
