@@ -38,7 +38,7 @@ from torch import nn
 
 from uad.base import devices
 from uad.data import slices
-from uad.engine import loop
+from uad.engine import calibration, loop
 from uad.engine.saved_state import SavedState
 from uad.engine.settings import Training
 from uad.models import method as interface
@@ -376,7 +376,9 @@ def _resume(run, one, other):
     }  # fmt: skip
     settings = Training(**block)
     with the_way(Way(tf32=False)), tempfile.TemporaryDirectory() as folder:
-        pack = paper.make_pack(Path(folder) / "pack", 12, (4, 48, 48), np.random.default_rng(5))
+        pack = calibration.random_pack(
+            Path(folder) / "pack", 12, (4, 48, 48), np.random.default_rng(5)
+        )
 
         def train(device, cut, file):
             source = slices.TrainingSlices(
@@ -540,7 +542,9 @@ def _busy(run, key, name, compiled):
     n = 3 * run.batch if run.tiny else VOLUMES
     settings = Training(**paper.training_block(name, run.config))
     with tempfile.TemporaryDirectory() as folder:
-        pack = paper.make_pack(Path(folder) / "pack", n, run.shape, np.random.default_rng(0))
+        pack = calibration.random_pack(
+            Path(folder) / "pack", n, run.shape, np.random.default_rng(0)
+        )
         source = slices.TrainingSlices(
             pack, np.arange(n), run.batch, 1, True, settings.augment, None, False, run.device
         )

@@ -80,7 +80,7 @@ def measure(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     name, _, source = model.partition("-")
-    method = _build(name, blocks, shape[1:])
+    method = build(name, blocks, shape[1:])
     block = methods.training_params(name, blocks[name])
     settings = Training(**block["training"], save_minutes=NEVER)
     found = {}
@@ -95,17 +95,28 @@ def measure(
     return Cost(**found)
 
 
-def _build(name: str, blocks: dict, slice_shape) -> Method:
+def build(name: str, blocks: dict, slice_shape: tuple[int, int]) -> Method:
+    """A method with random weights, on its upstream if it has one.
+
+    Parameters
+    ----------
+    name : str
+    blocks : dict
+        `methods` of the configuration.
+    slice_shape : tuple of int
+        (X, Y)
+    """
     upstream = blocks[name]["upstream"]
-    below = _build(upstream, blocks, slice_shape) if upstream else None
+    below = build(upstream, blocks, slice_shape) if upstream else None
     if below is not None:
         below.eval().requires_grad_(False)
     return methods.build(name, methods.params_of(name, blocks[name], slice_shape), below)
 
 
-def _data(method, settings, source, shape, device, synthetic, folder, rng):
-    """As many volumes as a batch has, of random voxels, all of them brain."""
-    n = settings.batch_size
+def random_pack(
+    folder: Path | str, n: int, shape: tuple[int, int, int], rng: np.random.Generator
+) -> packed.Pack:
+    """`n` random volumes of `shape`, (Z, X, Y), packed: healthy, all voxels inside the brain."""
     empty = np.zeros(shape, np.uint8)
     volumes = (
         {"image": rng.random(shape, dtype=np.float32), "brain": empty + 1, "lesion": empty}
@@ -113,8 +124,14 @@ def _data(method, settings, source, shape, device, synthetic, folder, rng):
     )
     table = pd.DataFrame({"subject": [f"S{i}" for i in range(n)]})
     packed.write(Path(folder), table, volumes, n, shape)
+    return packed.Pack(Path(folder))
+
+
+def _data(method, settings, source, shape, device, synthetic, folder, rng):
+    """As many random volumes as a batch has."""
+    n = settings.batch_size
     return slices.TrainingSlices(
-        pack=packed.Pack(Path(folder)),
+        pack=random_pack(folder, n, shape, rng),
         rows=np.arange(n),
         batch_size=n,
         slices_per_volume=1,

@@ -2,7 +2,7 @@
 
 Seconds are, the first that is known counts: those of jobs of the same kind that this run has done,
 by their logs; of networks, measured on this machine (`uad.engine.calibration`); of other rules,
-those of `workflow/resources/seconds.tsv`, measured on the machine that it names.
+those of `workflow/resources/seconds.tsv`, written by `benchmarks/jobs.py`.
 """
 
 import math
@@ -36,7 +36,7 @@ class Planned:
     ----------
     rule : str
     wildcards : mapping of str to str
-    log : str or None
+    log : str
     threads, gpus : int
     memory_mb : int
         That it asks for.
@@ -44,7 +44,7 @@ class Planned:
 
     rule: str
     wildcards: Mapping[str, str]
-    log: str | None
+    log: str
     threads: int
     gpus: int
     memory_mb: int
