@@ -85,7 +85,7 @@ if __name__ == "__main__":
     shown = [[r, n, f"{w:.1f}", "–" if b is None else f"{b:.1f}"] for r, n, w, b, _ in rows]
     print(run.table(["Rule", "Jobs", "Work, s", "Beyond it, s"], shown))
     if arguments.write:
-        others = [row for row in rows if row[0] not in NETWORKS]
+        others = [row for row in rows if row[0] not in (*NETWORKS, "estimate")]
         shipped = [
             {"rule": r, "seconds": f"{w / per:.3g}", "per": "volume" if r in PER_VOLUME else "job"}
             for r, _, w, _, per in others
