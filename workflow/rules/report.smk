@@ -252,6 +252,7 @@ rule plot_comparison:
 rule plot_synthetic:
     input:
         packed=paths.packed(settings.SYNTHETIC),
+        healthy=paths.packed(PLAN.healthy),
         split=paths.split(settings.SYNTHETIC),
     output:
         report(
