@@ -108,9 +108,10 @@ def write(path: str | Path, method: Method, runs: Sequence[Run], simulated: bool
     pages.write(
         path,
         "method_page.html.j2",
-        title=f"Method {method.name}",
+        title=f"Method {_called(title) or method.name}",
         simulated=simulated,
         method={
+            "key": f"methods.{method.name}",
             "title": title,
             "idea": idea,
             "departures": departures,
@@ -143,6 +144,12 @@ def sections(docstring: str) -> tuple[str, list[str], list[str]]:
     title, *others = (" ".join(p.split()) for p in re.split(r"\n\s*\n", docstring.strip()))
     departures = [p for p in others if p.startswith("Differs from")]
     return title, [p for p in others if p not in departures], departures
+
+
+def _called(title: str) -> str:
+    """A method's name, which is before a colon in its docstring; empty if it has none."""
+    name, colon, _ = title.partition(": ")
+    return name if colon else ""
 
 
 def flat(block: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

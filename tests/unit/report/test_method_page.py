@@ -82,7 +82,8 @@ def cells(page, table):
 def test_card_says_what_it_must(results):
     page = write(results)
     for text in (
-        "Method unet",
+        "<h1>Method Unet</h1>",
+        "<code>methods.unet</code>",
         "It learns from <code>lesions</code> &amp; slices, over two lines.",
         "unet-brats, sadm-brats",
         "0123456789abcdef",
@@ -100,6 +101,13 @@ def test_card_says_what_it_must(results):
     assert settings["<code>widths</code>"] == "[4, 8]"
     assert settings["<code>training.augment</code>"] == "false"
     assert settings["<code>training.precision</code>"] == "32-true"
+
+
+def test_the_title_is_the_name_in_the_docstring_or_the_key(results, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.DOCSTRING", "U-Net <b>: finds lesions: and so on.\n\nIdea.")
+    assert "<h1>Method U-Net &lt;b&gt;</h1>" in write(results)
+    monkeypatch.setattr(f"{__name__}.DOCSTRING", "Finds lesions.")
+    assert "<h1>Method unet</h1>" in write(results)
 
 
 def test_costs_and_a_missing_benchmark(results):
@@ -148,3 +156,4 @@ def test_every_method_has_a_docstring_for_its_card():
     for name in modules.names(methods.__path__):
         title, idea, _ = method_page.sections(digests.docstring(f"uad.models.methods.{name}"))
         assert title.endswith(".") and idea, name
+        assert title.partition(": ")[0].lower().replace("-", "_") == name
