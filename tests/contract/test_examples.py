@@ -13,7 +13,7 @@ from uad.contract.checks import *  # noqa: F403
 from uad.contract.phantoms import write_pack
 from uad.data.packed import Volumes
 from uad.evaluation import metrics
-from uad.models import methods, residuals
+from uad.models import memory_bank, methods, residuals
 from uad.models.diffusion import cosine_alphas_cumprod
 
 FOLDER = ROOT / "examples/methods"
@@ -21,6 +21,10 @@ SMALL = {
     "memory_bank": {
         "encoder": {"width": 4, "blocks": [1, 1, 1], "drop_path": 0},
         "stages": [1, 2], "slices": 4, "candidates": 200, "entries": 30, "blur": 1.0,
+    },
+    "anomaly_dino": {
+        "transformer": {"width": 12, "depth": 1, "heads": 2, "patch": 4, "grid": 6},
+        "size": 64, "slices": 4, "candidates": 400, "entries": 100, "blur": 1.0,
     },
 }  # fmt: skip
 
@@ -101,7 +105,7 @@ def bright_spot(pack, row=0):
     return torch.from_numpy(image), volume.brain, spot
 
 
-@pytest.mark.parametrize("example", ["voxel_atlas", "memory_bank"], indirect=True)
+@pytest.mark.parametrize("example", ["voxel_atlas", "memory_bank", "anomaly_dino"], indirect=True)
 def test_what_is_fitted_finds_what_no_healthy_volume_has(example, tmp_path):
     name = example.__name__.rpartition(".")[2]
     pack = write_pack(tmp_path / "pack", 6)
@@ -226,11 +230,10 @@ def test_a_single_level_is_refused(example):
 # Memory bank.
 
 
-@of("memory_bank")
-def test_the_coreset_takes_the_farthest(example):
+def test_the_coreset_takes_the_farthest():
     vectors = torch.tensor([[0.0], [1.0], [10.0], [4.0]])
-    assert example.coreset(vectors, 3, 0).tolist() == [0, 2, 3]
-    assert example.coreset(vectors, 9, 0).tolist() == [0, 2, 3, 1]
+    assert memory_bank.coreset(vectors, 3, 0).tolist() == [0, 2, 3]
+    assert memory_bank.coreset(vectors, 9, 0).tolist() == [0, 2, 3, 1]
 
 
 @of("memory_bank")
@@ -257,3 +260,32 @@ def test_it_starts_from_spark(example):
     method.load_pretrained(spark.network.state_dict())
     weight = method.network["encoder"].conv1.weight
     assert torch.equal(weight, spark.network.encoder.conv1.weight)
+
+
+# AnomalyDINO.
+
+
+@of("anomaly_dino")
+def test_the_score_is_the_cosine_distance(example, rng):
+    """Of the transformer's own vectors, from slices as DINOv2 wants them."""
+    method = methods.build("anomaly_dino", SMALL["anomaly_dino"]).eval()
+    x = torch.from_numpy(rng.random((2, 1, 32, 24), dtype=np.float32))
+    with torch.no_grad():
+        seen = torch.nn.functional.interpolate(x, (84, 64), mode="bicubic", antialias=True)
+        rgb = [(seen - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))]
+        raw = method.network["encoder"](torch.cat(rgb, dim=1))
+        one, other = raw[0].flatten(1), raw[1].flatten(1)  # (C, positions)
+        found = method.features(x)
+        assert found.shape == (2, 12, 21, 16)
+        distance = torch.cdist(found[0].flatten(1).T, found[1].flatten(1).T)
+    expected = 1 - torch.nn.functional.cosine_similarity(one[:, :, None], other[:, None], dim=0)
+    assert expected.max() > 0.01
+    torch.testing.assert_close(method.score(distance), expected, rtol=1e-3, atol=1e-5)
+
+
+@of("anomaly_dino")
+def test_it_starts_from_the_published_weights(example):
+    method = methods.build("anomaly_dino", SMALL["anomaly_dino"])
+    weights = {k: torch.rand_like(v) for k, v in method.network["encoder"].state_dict().items()}
+    method.load_pretrained(weights | {"mask_token": torch.zeros(1, 12)})
+    assert torch.equal(method.network["encoder"].cls_token, weights["cls_token"])
