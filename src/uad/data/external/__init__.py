@@ -61,10 +61,7 @@ def find(folder: Path | str, fold: int | str, datasets: Iterable[str]) -> list[F
         for dataset in datasets
         for path in sorted((folder / dataset).glob("*"))
         if (name := _subject(path)) is not None
-        and (
-            path.suffix == PROBABILITIES
-            or not path.with_name(f"{name}{PROBABILITIES}").exists()
-        )
+        and (path.suffix == PROBABILITIES or not path.with_name(f"{name}{PROBABILITIES}").exists())
     ]
     if not found:
         raise InputError(

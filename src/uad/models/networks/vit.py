@@ -1,7 +1,7 @@
 """Vision transformer as of DINOv2: the features of its patches (Oquab et al. 2023).
 
-Dosovitskiy et al. (2021) with a learned scale of every residual branch. Parameter names are those of
-DINOv2's published state dicts (and of timm), so that its weights load by their own keys.
+Dosovitskiy et al. (2021) with a learned scale of every residual branch. Parameter names are those
+of DINOv2's published state dicts (and of timm), so that its weights load by their own keys.
 """
 
 from collections.abc import Mapping
