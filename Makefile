@@ -9,6 +9,7 @@
 #   make test    the test suite; test-fast without the demo
 #   make study          the paper's claims on more simulated scans (docs/study.md)
 #   make ablation       what each departure is worth, on one fold of the demo (docs/ablation.md)
+#   make ablation-study what those that only score again are worth in the study
 #   make docs-site      the documentation as a site, into site/
 #   make bench          speed, against usual libraries (docs/benchmarks.md)
 #   make mutants        whether the tests notice single faults in the library
@@ -41,7 +42,7 @@ FITS = import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3
 
 .PHONY: help demo demo-released status report new-method try setup run-packages setup-hdbet setup-deepbet recover test test-fast test-pages test-tutorials test-fork test-envs \
   test-faults test-hdbet test-deepbet test-slurm mutants \
-  lint format dag docs docs-site study ablation plan bench bench-paper bench-gpu bench-memory clean
+  lint format dag docs docs-site study ablation ablation-study plan bench bench-paper bench-gpu bench-memory clean
 
 # The list at the top of this file.
 help:
@@ -170,6 +171,10 @@ study: $(VENV)/.run-packages
 # there is one; a few: make ablation ABLATION="frozen lesions".
 ablation: $(VENV)/.run-packages
 	PYTHONPATH=src $(BIN)/python benchmarks/ablation.py $(ABLATION)
+
+# Those that only score again, from the finished study, if there is one.
+ablation-study: $(VENV)/.run-packages
+	PYTHONPATH=src $(BIN)/python benchmarks/ablation.py --study $(ABLATION)
 
 # The table of keys in config/README.md, from the schema.
 docs: setup

@@ -10,6 +10,7 @@ from conftest import ROOT
 
 from uad.base.errors import InputError
 from uad.plan import config as settings
+from uad.plan import needs
 from uad.plan.overlays import with_defaults
 from uad.plan.plan import Plan
 from uad.simulation import names as simulated
@@ -296,7 +297,7 @@ def test_cohorts_that_are_not_used_need_not_be_there(cohorts):
 
 def test_the_paper_has_one_healthy_data_set(paper_config):
     settings.check(paper_config)
-    assert settings.healthy(paper_config) == "ixi"
+    assert needs.healthy(paper_config) == "ixi"
 
 
 def test_the_tutorials_overlay_is_valid():

@@ -8,6 +8,7 @@ from conftest import ROOT
 from test_plan import of, plan_of
 
 from uad.base.errors import InputError
+from uad.data import datasets
 from uad.plan import config as settings
 from uad.plan.overlays import with_defaults
 from uad.plan.prediction import Bundling
@@ -80,7 +81,7 @@ def test_patients_are_no_test_set_and_no_cohort():
 def test_the_model_card_names_the_data_behind_the_patients():
     data = Bundling(extended()).data(of(row="unet-all"))
     assert [one["title"] for one in data] == [
-        settings.datasets.load(name).TITLE for name in ("brats21", "atlas_v2")
+        datasets.load(name).TITLE for name in ("brats21", "atlas_v2")
     ]
 
 
