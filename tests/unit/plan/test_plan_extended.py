@@ -29,7 +29,8 @@ def test_rows_come_beside_those_of_the_paper():
     without, plan = plan_of(), extended()
     assert set(plan.config["rows"]) == {*without.config["rows"], *EXTENDED["rows"]}
     assert {*plan.models} == {
-        *without.models, "mahalanobis", "ssim_ensemble", "andi", "unet-all",
+        *without.models, "mahalanobis", "ssim_ensemble", "andi", "disyre", "anomaly_dino",
+        "unet-all",
     }  # fmt: skip
     # No other row is computed in another way.
     for name, block in without.config["rows"].items():
