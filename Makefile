@@ -104,7 +104,7 @@ CHEAP = "not demo and not browser and not tutorials and not fork and not envs an
 
 test: setup
 	$(BIN)/pytest -n 2 -m $(CHEAP)
-	$(BIN)/pytest -m demo
+	$(BIN)/pytest -n 2 --dist loadfile -m demo
 
 test-fast: setup
 	$(BIN)/pytest -n 2 -m $(CHEAP)
