@@ -38,7 +38,7 @@ NAMES = {
     "lesion_volume": "Dice against lesion volume",
     "comparison": "all rows",
     "synthetic": "synthetic anomalies",
-    "training": "losses",
+    "training": "losses and Dice of trainings",
     "claims": "the paper's claims",
     "whom": "whom the rows fail",
     "multiverse": "ranks in all combinations of choices",
