@@ -59,8 +59,8 @@ def write(inputs, folder):
 def test_verdicts_and_numbers_are_written_apart(inputs, tmp_path, asked):
     outputs = write(inputs, tmp_path)
     verdicts, numbers = tsv.read(outputs["table"]), tsv.read(outputs["numbers"])
-    assert verdicts["claim"].tolist() == ["better"] and "verdict" in verdicts
-    assert "verdict" not in numbers and numbers["row"].tolist() == ["sadm_res-brats"]
+    assert verdicts["title"].tolist() == ["T"] and "title" not in numbers
+    assert numbers[["row", "than"]].values.tolist() == [["sadm_res-brats", "cddpm"]]
     subjects = pd.concat(tsv.read(path) for path in inputs["metrics"])
     means = subjects.groupby("row")["dice_best"].mean()
     assert numbers["effect"].item() == pytest.approx(means["sadm_res-brats"] - means["cddpm"])
