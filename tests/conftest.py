@@ -1,10 +1,12 @@
 """Fixtures that several tests share."""
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 # Before NumPy and torch are: test processes that take all cores each wait for each other.
@@ -138,9 +140,31 @@ def make_demo():
     )
 
 
+@contextmanager
+def alone(factory):
+    """Wait until no other worker is in here; yields a file that all of a session share."""
+    folder = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with open(folder / "repository.lock", "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
 @pytest.fixture(scope="session")
-def demo():
-    """The results folder of a finished demo."""
-    done = make_demo()
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+def demo(tmp_path_factory):
+    """The results folder of a finished demo. One worker makes it, for which others wait."""
+    with alone(tmp_path_factory) as file:
+        file.seek(0)
+        if not file.read():
+            done = make_demo()
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+            file.write("made")
     return DEMO
+
+
+@pytest.fixture(scope="module")
+def repository(demo, tmp_path_factory):
+    """The demo, for tests of one worker at a time: they run Snakemake or write beside it."""
+    with alone(tmp_path_factory):
+        yield demo

@@ -7,6 +7,8 @@ takes some minutes.
 import hashlib
 import json
 import re
+import shutil
+import subprocess
 import zipfile
 
 import golden
@@ -14,7 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import make_demo
+from conftest import ROOT, make_demo
+from test_reruns import planned
 
 from uad.base import tsv
 from uad.data import packed, splits
@@ -27,10 +30,23 @@ def table(demo):
     return pd.read_csv(demo / "tables/table1.csv").set_index(["method", "d_unhealthy", "test_set"])
 
 
-def test_second_call_does_nothing(demo):
+def test_second_call_does_nothing(repository):
     done = make_demo()
     assert done.returncode == 0
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_copied_results_are_taken_as_they_are_after_one_command(repository, checkout):
+    """`cp -r` gives all files new times, in any order."""
+    (checkout.folder / "results").mkdir()
+    subprocess.run(["cp", "-r", str(repository), str(checkout.folder / "results/demo")], check=True)
+    shutil.copytree(ROOT / ".snakemake/metadata", checkout.folder / ".snakemake/metadata")
+    for path in (checkout.folder / "results/demo/models").rglob("model.pt"):
+        path.touch()  # as if it had been copied last
+    assert "evaluate" in planned(checkout)
+    done = checkout.snakemake("--touch", configfiles=["config/demo.yaml"])
+    assert done.returncode == 0, done.stderr
+    assert planned(checkout) == {}
 
 
 # What the table must show.

@@ -45,19 +45,19 @@ def test_nothing_is_planted_without_it(checkout):
 
 
 @pytest.fixture(scope="module")
-def found(demo):
+def found(repository):
     """What the rows of the demo see."""
     command = [sys.executable, "-m", "snakemake", "--cores", "2", f"results/demo/{TARGET}"]
     done = subprocess.run(
         [*command, "--configfile", *SMALL], cwd=ROOT, capture_output=True, text=True, timeout=1800
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    paths = (demo / "planted").glob("*/fold-*.tsv")
-    yield demo, pd.concat(map(tsv.read, paths), ignore_index=True)
+    paths = (repository / "planted").glob("*/fold-*.tsv")
+    yield repository, pd.concat(map(tsv.read, paths), ignore_index=True)
     # The demo is as it was, for those that compare it with another.
     for name in ("planted", "packed/planted"):
-        shutil.rmtree(demo / name)
-    (demo / "splits/planted.tsv").unlink()
+        shutil.rmtree(repository / name)
+    (repository / "splits/planted.tsv").unlink()
 
 
 @pytest.mark.demo

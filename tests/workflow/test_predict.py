@@ -219,14 +219,14 @@ def check_prediction(demo, dataset, brain_mask, sealed, folder):
 
 
 @pytest.fixture(scope="module")
-def sealed(demo):
+def sealed(repository):
     """The bundle of `ROW` of the demo."""
     done = snakemake(
         ROOT, "bundle", "--cores", "2", "--configfile", DEMO_CONFIG,
         "--config", f"bundle={{row: {ROW}}}",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    return demo / f"bundles/{ROW}.zip"
+    return repository / f"bundles/{ROW}.zip"
 
 
 @pytest.mark.demo

@@ -83,6 +83,8 @@ def own(checkout, file):
             folder.unlink()
             folder.mkdir()
             for child in original.iterdir():
+                if child.name.startswith("."):  # another worker is writing it
+                    continue
                 if child.is_dir():
                     (folder / child.name).symlink_to(child)
                 else:  # a link to a file would be newer than the file
@@ -398,16 +400,3 @@ def test_naming_one_model_reruns_only_that(copy_of_demo):
     target = "results/demo/models/unet_res-brats/fold-1/model.pt"
     assert planned(copy_of_demo, target) == {}
     assert planned(copy_of_demo, target, "--force") == {"train_model": [target]}
-
-
-def test_copied_results_are_taken_as_they_are_after_one_command(demo, checkout):
-    """`cp -r` gives all files new times, in any order."""
-    (checkout.folder / "results").mkdir()
-    subprocess.run(["cp", "-r", str(demo), str(checkout.folder / "results/demo")], check=True)
-    shutil.copytree(ROOT / ".snakemake/metadata", checkout.folder / ".snakemake/metadata")
-    for path in (checkout.folder / "results/demo/models").rglob("model.pt"):
-        path.touch()  # as if it had been copied last
-    assert "evaluate" in planned(checkout)
-    done = checkout.snakemake("--touch", configfiles=["config/demo.yaml"])
-    assert done.returncode == 0, done.stderr
-    assert planned(checkout) == {}

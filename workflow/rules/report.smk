@@ -252,6 +252,7 @@ rule plot_comparison:
 rule plot_synthetic:
     input:
         packed=paths.packed(needs.SYNTHETIC),
+        healthy=paths.packed(PLAN.healthy),
         split=paths.split(needs.SYNTHETIC),
     output:
         report(

@@ -1,12 +1,14 @@
 """Rule evaluate: metrics of one row of the table on every test subject of one fold."""
 
-from uad.base import devices, logs, tsv
+from uad.base import logs, tsv
 from uad.evaluation import row_metrics, scores
 
 with logs.job(snakemake.log[0]):
     inputs, params = snakemake.input, snakemake.params
     row, fold = params.row, int(snakemake.wildcards.fold)
     if row["reconstructing"]:
+        from uad.base import devices  # needs torch
+
         devices.set_up_cpu(snakemake.threads)
     tables = row_metrics.evaluate_row(
         row_metrics.Row(

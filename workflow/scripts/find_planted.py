@@ -1,6 +1,6 @@
 """Rule find_planted: which planted lesions one row of the table sees in one fold."""
 
-from uad.base import devices, logs, tsv
+from uad.base import logs, tsv
 from uad.data import packed
 from uad.evaluation import planted, scores
 from uad.evaluation.controls import CONTROLS
@@ -9,6 +9,8 @@ with logs.job(snakemake.log[0]) as log:
     inputs, params = snakemake.input, snakemake.params
     row, fold = params.row, int(snakemake.wildcards.fold)
     if row["reconstructing"]:
+        from uad.base import devices  # needs torch
+
         devices.set_up_cpu(snakemake.threads)
     stored = scores.stored(inputs, ["planted"], row["networks"], row["reconstructing"])["planted"]
     tuned_on = scores.Stored(params.test_set, list(inputs.tuned_packed), inputs.tuned_split)

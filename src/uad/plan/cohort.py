@@ -15,7 +15,7 @@ from uad.base.files import from_the_future
 from uad.base.paths import Paths
 from uad.data import datasets, released
 from uad.data.datasets import Listing, Subject
-from uad.data.layouts import LAYOUTS, bids, table
+from uad.data.layouts import LAYOUTS, bids, excluded, table
 from uad.simulation import names as simulated
 
 
@@ -332,7 +332,8 @@ class Cohort:
         files = [self.atlas("head"), self.atlas("brain")] if self.registered else []
         files += self.all_split_lists()
         files += [self.demographics(SimpleNamespace(dataset=dataset)) for dataset in self.names]
-        return [path for path in files if path]
+        files += [block["exclude"] for block in self.config["datasets"].values()]
+        return [path for path in files if path and isinstance(path, str)]
 
 
 def _there(listing: Listing, folder: str) -> Listing:
@@ -348,15 +349,23 @@ def _there(listing: Listing, folder: str) -> Listing:
 
 
 def _chosen(
-    listing: Listing, dataset: str, only: list[str] | None, exclude: dict[str, str]
+    listing: Listing, dataset: str, only: list[str] | None, exclude: dict[str, str] | str
 ) -> Listing:
-    """A listing without the subjects that the user leaves out; `InputError` at an unknown one."""
-    for key, labels in (("only", only or []), ("exclude", exclude)):
+    """A listing without the subjects that the user leaves out; `InputError` at an unknown one.
+
+    `exclude` has the reasons, or is the path of a table of them.
+    """
+    keys = [f"datasets.{dataset}.{key}" for key in ("only", "exclude")]
+    places = [f"configuration: {key}" for key in keys]
+    if isinstance(exclude, str):
+        places[1] = f"{exclude} (configuration key {keys[1]})"
+        exclude = excluded.read(exclude, keys[1])
+    for place, labels in zip(places, (only or [], exclude)):
         for label in labels:
             if label not in listing.subjects:
                 raise InputError(
-                    f"configuration: datasets.{dataset}.{key} names {label}, but there is no such "
-                    f"subject; labels are like {next(iter(listing.subjects), 'none')}"
+                    f"{place} names {label}, but there is no such subject; labels are like "
+                    f"{next(iter(listing.subjects), 'none')}"
                 )
     kept = {
         label: of
@@ -366,5 +375,5 @@ def _chosen(
     said = [(label, f"excluded: {reason}") for label, reason in exclude.items()]
     n = len(listing.subjects) - len(kept) - len(exclude)
     if n:
-        said.append((dataset, f"{n} subject(s) that datasets.{dataset}.only does not name"))
+        said.append((dataset, f"{n} subject(s) that {keys[0]} does not name"))
     return Listing(kept, [*listing.left_out, *said])

@@ -271,18 +271,15 @@ class Figures:
         folder = self.plan.home / "workflow/report"
         return [
             (
-                " ".join([kind.replace("_", " "), *(self._spelt(of) for of in names.values())]),
+                captions.named(Path(file).stem),
                 captions.render(
                     folder / f"{kind}.rst",
                     self.plan.config,
                     {name: [value] for name, value in names.items()} or {"": [""]},
                 ),
             )
-            for kind, names in self.captions().values()
+            for file, (kind, names) in self.captions().items()
         ]
-
-    def _spelt(self, name: str) -> str:
-        return name.upper() if name in self.plan.test_sets else name
 
     # Texts.
 

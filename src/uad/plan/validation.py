@@ -23,6 +23,7 @@ NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 # What pydantic's errors mean, by their type.
 SENTENCES = {
     "literal_error": "is {shown}, but must be {expected}",
+    "either": "is {shown}, but must be {expected}",  # of several types
     "int_type": "is {shown}, but must be a whole number",
     "float_type": "is {shown}, but must be a number",
     "finite_number": "is {shown}, but must be a finite number",

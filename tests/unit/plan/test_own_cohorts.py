@@ -210,6 +210,14 @@ MISTAKES = {
         {"rows": {"cddpm": {"healthy": "ixi"}}},
         "rows.cddpm.healthy is 'ixi', but must be true or false",
     ),
+    "excluded without a reason": (
+        {"datasets": {"well": {"exclude": ["P1"]}}},
+        r'datasets.well.exclude is \["P1"\], but must be subjects with a reason each, or the path',
+    ),
+    "excluded with no words": (
+        {"datasets": {"ill": {"exclude": {"1": ""}}}},
+        'datasets.ill.exclude is {"1": ""}, but must be subjects with a reason each, or the path',
+    ),
     "deepbet on FLAIR": (
         {"modality": "FLAIR", "datasets": {"ill": {"brain_mask": "deepbet"}}},
         "datasets.ill.brain_mask is deepbet, which knows T1 heads only, but modality is FLAIR",
@@ -248,6 +256,30 @@ def test_chosen_subjects_must_be_there(cohorts, key):
     cohort = plan_of(merged(cohorts, {"datasets": {"well": {key: value}}})).cohort
     with pytest.raises(InputError, match=f"well.{key} names P99, .* labels are like P0"):
         cohort.subjects("well")
+
+
+@pytest.mark.parametrize("name", ["well", "ill", "ixi"])
+def test_a_table_of_excluded_subjects_is_as_good_as_the_mapping(cohorts, tmp_path, name):
+    """Rules see the listing alone, so that a change of either runs the same jobs again."""
+    base = {} if name == "ixi" else cohorts
+    every = plan_of(base).cohort
+    label = list(every.subjects(name))[2]
+    path = tmp_path / "excluded.tsv"
+    path.write_text(f"subject\treason\n{label}\tmoved\n")
+    in_table, in_mapping = (
+        plan_of(merged(base, {"datasets": {name: {"exclude": value}}}))
+        for value in (str(path), {label: "moved"})
+    )
+    assert in_table.cohort.listings == in_mapping.cohort.listings
+    assert label not in in_table.cohort.subjects(name)
+    assert (label, "excluded: moved") in in_table.cohort.not_usable(of(dataset=name), 1)
+    # The run's record names the table.
+    assert set(in_table.other_inputs()) == {*in_mapping.other_inputs(), str(path)}
+    path.write_text("subject\treason\nP99\tmoved\n")
+    lost = plan_of(merged(base, {"datasets": {name: {"exclude": str(path)}}})).cohort
+    sentence = f"{path} (configuration key datasets.{name}.exclude) names P99, but there is no such"
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        lost.check()
 
 
 def test_only_is_for_known_data_sets_too():
