@@ -5,6 +5,9 @@ thinned to a greedy coreset, and the score of a position is its distance to the 
 A method built on this says what the features are.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -50,7 +53,7 @@ class MemoryBank(Method):
     encoder : nn.Module
     """
 
-    def __init__(self, params, encoder: nn.Module):
+    def __init__(self, params: Any, encoder: nn.Module):
         super().__init__()
         self.params = params
         encoder.requires_grad_(False)
@@ -64,7 +67,7 @@ class MemoryBank(Method):
         """Score at Euclidean distances to the nearest entry; here the distance itself."""
         return distance
 
-    def fit(self, data, rng: np.random.Generator) -> None:
+    def fit(self, data: Sequence[Any], rng: np.random.Generator) -> None:
         """Fill the bank."""
         device = next(self.network.parameters()).device
         found = []
@@ -84,7 +87,9 @@ class MemoryBank(Method):
         chosen = coreset(vectors, self.params.entries, int(rng.integers(len(vectors))))
         self.network["bank"].vectors = vectors[chosen.to(device)].clone()
 
-    def anomaly_map(self, image, brain, reconstruction=None) -> np.ndarray:
+    def anomaly_map(
+        self, image: torch.Tensor, brain: np.ndarray, reconstruction: torch.Tensor | None = None
+    ) -> np.ndarray:
         """Distance to the nearest entry, blurred in each slice, after a median filter."""
         bank = self.network["bank"].vectors
 
