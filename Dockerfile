@@ -12,6 +12,7 @@ COPY Makefile constraints.txt constraints-hdbet.txt constraints-deepbet.txt pypr
 COPY config /opt/uad/config
 COPY envs /opt/uad/envs
 COPY profiles /opt/uad/profiles
+COPY requirements /opt/uad/requirements
 COPY src /opt/uad/src
 COPY workflow /opt/uad/workflow
 

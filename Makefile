@@ -9,6 +9,7 @@
 #   make test    the test suite; test-fast without the demo
 #   make study          the paper's claims on more simulated scans (docs/study.md)
 #   make ablation       what each departure is worth, on one fold of the demo (docs/ablation.md)
+#   make ablation-study what those that only score again are worth in the study
 #   make docs-site      the documentation as a site, into site/
 #   make bench          speed, against usual libraries (docs/benchmarks.md)
 #   make mutants        whether the tests notice single faults in the library
@@ -19,6 +20,7 @@
 #   make test-slurm     the SLURM profile on a real SLURM
 #   make setup-hdbet    HD-BET for real heads, in an environment of its own
 #   make setup-deepbet  the same for deepbet
+#   make hashes         after a change of constraints*.txt or pyproject.toml: requirements/*.txt anew
 #   make recover        on a cluster, after Snakemake itself was killed (docs/cluster.md)
 
 PYTHON ?= python3
@@ -31,9 +33,9 @@ DEMO := --configfile config/demo.yaml
 DEMO_REPORT := results/demo/report.zip
 FRONT := PYTHONPATH=src $(BIN)/python -m uad.report.archive
 
-# Packages that pyproject.toml asks for, read by the Python that makes the environment.
-PACKAGES = $(shell $(PYTHON) -c 'import shlex, tomllib; \
-  project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(shlex.join($(1)))')
+# What an environment holds but torch, in the versions and with the hashes of requirements/*.txt; pip
+# refuses any other file.
+HASHED := --quiet --require-hashes --no-deps --requirement requirements
 
 # The pins have wheels for these versions of Python.
 FITS = import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
@@ -41,7 +43,7 @@ FITS = import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3
 
 .PHONY: help demo demo-released status report new-method try setup run-packages setup-hdbet setup-deepbet recover test test-fast test-pages test-tutorials test-fork test-envs \
   test-faults test-hdbet test-deepbet test-slurm mutants \
-  lint format dag docs docs-site study ablation plan bench bench-paper bench-gpu bench-memory clean
+  lint format dag docs docs-site study ablation ablation-study plan bench bench-paper bench-gpu bench-memory clean hashes
 
 # The list at the top of this file.
 help:
@@ -171,6 +173,10 @@ study: $(VENV)/.run-packages
 ablation: $(VENV)/.run-packages
 	PYTHONPATH=src $(BIN)/python benchmarks/ablation.py $(ABLATION)
 
+# Those that only score again, from the finished study, if there is one.
+ablation-study: $(VENV)/.run-packages
+	PYTHONPATH=src $(BIN)/python benchmarks/ablation.py --study $(ABLATION)
+
 # The table of keys in config/README.md, from the schema.
 docs: setup
 	PYTHONPATH=src $(BIN)/python -m uad.plan.docs
@@ -200,27 +206,34 @@ bench-memory: setup demo
 clean:
 	rm -rf results/demo .snakemake site
 
-$(VENV)/.run-packages: constraints.txt pyproject.toml
+# torch, in the build that is offered for this machine, and the CUDA libraries that this build asks for.
+$(VENV)/.run-packages: constraints.txt requirements/run.txt
 	@$(PYTHON) -c '$(FITS)'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install $(HASHED)/run.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt $(call PACKAGES,project["dependencies"])
 	@touch $@
 
-$(VENV)/.test-packages: $(VENV)/.run-packages
-	$(BIN)/pip install --quiet --constraint constraints.txt $(call PACKAGES,project["optional-dependencies"]["test"])
-	$(BIN)/pip install --quiet --no-deps --constraint constraints.txt $(call PACKAGES,project["optional-dependencies"]["test-alone"])
+$(VENV)/.test-packages: $(VENV)/.run-packages requirements/test.txt
+	$(BIN)/pip install $(HASHED)/test.txt
 	@touch $@
 
-# torch first, in the build that is offered for this machine; the rest may not replace it.
-.venv-docs/.packages: constraints-docs.txt pyproject.toml
+.venv-docs/.packages: requirements/docs.txt
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --constraint constraints-docs.txt $(call PACKAGES,project["optional-dependencies"]["docs"])
-	touch $@
-
-$(HDBET)/.packages $(DEEPBET)/.packages: .venv-%/.packages: constraints.txt constraints-%.txt pyproject.toml
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --constraint constraints.txt torch
-	$(@D)/bin/pip install --quiet --constraint constraints.txt --constraint constraints-$*.txt \
-	  $(call PACKAGES,project["optional-dependencies"]["$*"])
+	$(@D)/bin/pip install $(HASHED)/docs.txt
 	@touch $@
+
+# torchvision has builds for each machine, too.
+$(HDBET)/.packages: TORCH := torch torchvision
+$(DEEPBET)/.packages: TORCH := torch
+$(HDBET)/.packages $(DEEPBET)/.packages: .venv-%/.packages: constraints.txt constraints-%.txt requirements/%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install $(HASHED)/$*.txt
+	$(@D)/bin/pip install --quiet --constraint constraints.txt --constraint constraints-$*.txt $(TORCH)
+	@touch $@
+
+# Hashes of all files of the pinned versions, as the package index tells them.
+hashes:
+	$(PYTHON) -m venv .venv-hashes
+	.venv-hashes/bin/pip install --quiet uv==0.13.9
+	$(PYTHON) requirements/hashes.py .venv-hashes/bin/uv

@@ -1,6 +1,7 @@
 """What the runs of `ablation.py` show: changes, paired by subject, and `docs/ablation.md`."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,27 @@ NAMED = {
     "released": "*all of `released.yaml`*",
 }
 LIMIT = 10  # points, of the colours
+
+
+class Run(NamedTuple):
+    """A finished run.
+
+    Attributes
+    ----------
+    config : dict
+        Checked.
+    metrics : DataFrame
+        Of the subjects, of all rows.
+    trained : int
+        Models that were trained anew.
+    minutes : float
+        Of processor time.
+    """
+
+    config: dict
+    metrics: pd.DataFrame
+    trained: int
+    minutes: float
 
 
 def changes(base, turned, ranked, seed):
@@ -146,12 +168,13 @@ def clear(table):
     return (table["n"] >= statistics.FEWEST) & ((table["low"] > 0) | (table["high"] < 0))
 
 
-def said(name, configs):
+def said(name, runs):
     """A run in words: topic, how the base has it, how this run has it."""
     if name in NAMED:
         return NAMED[name], "", ""
     before, after = (
-        {line["name"]: line for line in departures.table(configs[run])} for run in ("base", name)
+        {line["name"]: line for line in departures.table(runs[run].config)}
+        for run in ("base", name)
     )
     return before[name]["topic"], before[name]["here"], after[name]["here"]
 
@@ -161,7 +184,7 @@ def per_set(values):
     return " / ".join(map(str, values))
 
 
-def summary(found, configs, costs):
+def summary(found, runs):
     """A line per run."""
     header = [
         "Departure", "Base", "Turned", "Models trained anew", "Rows with a clear change, of 22",
@@ -181,11 +204,10 @@ def summary(found, configs, costs):
             largest = f"{line['row']} on {SETS[line['test_set']]}: {points(line)}"
             rank = places(line)
         taus = [stats.kendalltau(part["base"], part["turned"]).statistic for part in dice.values()]
-        trained, minutes = costs[name]
         lines.append(
             [
-                *said(name, configs),
-                trained,
+                *said(name, runs),
+                runs[name].trained,
                 per_set(
                     clear(part).sum() if part["n"].max() >= statistics.FEWEST else "–"
                     for part in dice.values()
@@ -194,17 +216,17 @@ def summary(found, configs, costs):
                 rank,
                 per_set(f"{in_points(part['change'].mean()):+.1f}" for part in tuned.values()),
                 per_set(f"{tau:.2f}" for tau in taus),
-                f"{minutes:.1f}",
+                f"{runs[name].minutes:.1f}",
             ]
         )
     return run.table(header, lines)
 
 
-def details(found, configs):
+def details(found, runs):
     """Every row that changes, folded away, a table per run."""
     parts = []
     for name, table in found.items():
-        topic, _, turned = said(name, configs)
+        topic, _, turned = said(name, runs)
         title = f"{topic}: {turned}" if turned else topic.strip("*").replace("`", "")
         changing = table.loc[table["change"] != 0, "metric"]
         if changing.empty:
@@ -246,9 +268,9 @@ def side_by_side(tables, rows):
     return run.table(["Row", *(f"{s}, {name}" for s in SETS.values() for name in means)], lines)
 
 
-def picture(found, configs, rows):
+def picture(found, runs, rows):
     """Heat map of the changes of [DICE]: a panel per test set, runs by rows."""
-    names = [said(name, configs)[0].strip("*").replace("`", "") for name in found]
+    names = [said(name, runs)[0].strip("*").replace("`", "") for name in found]
     figure, axes = canvas.grid(1, len(SETS), (3.4, 1.6 + 0.17 * len(names)))
     for panel, (test_set, shown) in zip(axes[0], SETS.items()):
         parts = [
@@ -269,42 +291,49 @@ def picture(found, configs, rows):
     return figure
 
 
-def write(configs, tables, costs, not_yet, left_out):
+def compared(runs):
+    """Rows that have a rank, and what changes from the base to each other run."""
+    config = runs["base"].config
+    rows = [row for row, about in config["rows"].items() if about["block"] != statistics.CONTROL]
+    before = runs["base"].metrics
+    return rows, {
+        name: changes(before, turned.metrics, rows, config["seed"])
+        for name, turned in runs.items()
+        if name != "base"
+    }
+
+
+def write(demo, study, not_yet, left_out):
     """Fill in the pages.
 
     Parameters
     ----------
-    configs : dict of str to dict
-        Checked configuration of each finished run; that of the base is ``base``.
-    tables : dict of str to DataFrame
-        Metrics of their subjects.
-    costs : dict of str to (int, float)
-        Models that were trained anew, and processor minutes.
+    demo, study : dict of str to Run
+        Finished runs by name, with their ``base``; fewer than two are not compared.
     not_yet : list of str
-        Runs that are not finished.
+        Runs of the demo that are not finished.
     left_out : dict of str to str
         Topics that no run turns, and why.
     """
-    base, seed = tables["base"], configs["base"]["seed"]
-    blocks = configs["base"]["rows"]
-    rows = [row for row, about in blocks.items() if about["block"] != statistics.CONTROL]
-    found = {n: changes(base, table, rows, seed) for n, table in tables.items() if n != "base"}
     topics = {fact["name"]: fact["topic"] for fact in departures.read_facts()} | NAMED
     missing = dict.fromkeys(not_yet, "not run yet") | left_out
     parts = {
         "run": run.measured_on(),
-        "summary": summary(found, configs, costs),
-        "details": details(found, configs),
         "not run": run.table(
             ["Departure", "Why"], [[topics[name], why] for name, why in missing.items()]
         ),
-        "inflation": "Not run yet.",
     }
-    if "lesions" in tables:
-        parts["inflation"] = of_inflation(inflation(base, tables["lesions"], seed))
+    if len(demo) > 1:
+        rows, found = compared(demo)
+        parts |= {"summary": summary(found, demo), "details": details(found, demo)}
+        canvas.save(picture(found, demo, rows), PAGE.with_name("ablation.svg"))
+        if "lesions" in demo:
+            pair = demo["base"].metrics, demo["lesions"].metrics
+            parts["inflation"] = of_inflation(inflation(*pair, demo["base"].config["seed"]))
+        names = {"`config.yaml`": "base", "`released.yaml`": "released"}
+        tables = {shown: demo[name].metrics for shown, name in names.items() if name in demo}
+        docs.fill_in(PARITY, {"side by side": side_by_side(tables, rows)})
+    if len(study) > 1:
+        _, found = compared(study)
+        parts |= {"study": summary(found, study), "study details": details(found, study)}
     docs.fill_in(PAGE, parts)
-    canvas.save(picture(found, configs, rows), PAGE.with_name("ablation.svg"))
-    compared = {"`config.yaml`": base}
-    if "released" in tables:
-        compared["`released.yaml`"] = tables["released"]
-    docs.fill_in(PARITY, {"side by side": side_by_side(compared, rows)})

@@ -204,8 +204,7 @@ class Bench:
             self.manifest["modality"], stripped=False,
         )  # fmt: skip
         image, brain = (v.array.transpose(2, 0, 1) for v in (prepared.image, prepared.brain))
-        with tempfile.TemporaryDirectory() as folder:
-            bundle.unpack(self.path, folder)
+        with tempfile.TemporaryDirectory() as folder, bundle.unpacked(self.path, folder):
             cpu = torch.device("cpu")
             scores, made = maps.compute(image, brain > 0, self.manifest, folder, cpu)
         return found.affine, scores, made, prepared, found.quality | numbers

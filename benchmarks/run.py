@@ -26,8 +26,7 @@ from uad.base import devices
 from uad.data import slices
 from uad.evaluation import controls
 from uad.models import methods
-from uad.plan import config as uad_config
-from uad.plan import docs
+from uad.plan import docs, needs
 
 PAGE = Path("docs/benchmarks.md")
 MISSED = "missed**"  # behind a number in a table
@@ -244,7 +243,7 @@ def _sharing(config, volume, which):
 
 def _once(volume, models, sources):
     """Seconds of a volume's maps by models, and of the reconstructions they are computed from."""
-    maps = sum(volume[uad_config.method(model)]["map"] for model in models)
+    maps = sum(volume[needs.method(model)]["map"] for model in models)
     return maps + sum(volume[source]["reconstruct"] for source in sources)
 
 
@@ -255,11 +254,11 @@ def _hours(config, steps, *volumes):
     proportion to the one measured.
     """
     training = 0.0
-    models = uad_config.models(config)
+    models = needs.models(config)
     for model in models:
-        name = uad_config.method(model)
+        name = needs.method(model)
         block = {**config["training"], **config["methods"][name]["training"]}
-        train = config["splits"][uad_config.training_datasets(model, config)[0]]["train"]
+        train = config["splits"][needs.training_datasets(model, config)[0]]["train"]
         epoch = slices.TrainingSlices(
             None,
             range(train),
@@ -272,9 +271,9 @@ def _hours(config, steps, *volumes):
         )
         scale = block["batch_size"] / steps[name]["batch"]
         training += block["epochs"] * epoch.batches * scale * steps[name]["seconds"]
-    mapped = [model for model in models if uad_config.method(model) not in methods.PRETRAINING]
+    mapped = [model for model in models if needs.method(model) not in methods.PRETRAINING]
     sources = {_source(config, model) for model in mapped} - {None}
-    subjects = sum(map(partial(_tested, config), uad_config.test_sets(config).values()))
+    subjects = sum(map(partial(_tested, config), needs.test_sets(config).values()))
     inference = [subjects * _once(volume, mapped, sources) for volume in volumes]
     return [seconds * len(config["folds"]) / 3600 for seconds in (training, *inference)]
 
@@ -290,7 +289,7 @@ def _tested(config, dataset):
 
 def _source(config, model):
     """The method whose reconstructions a model's map is computed from, or None."""
-    name = uad_config.method(model)
+    name = needs.method(model)
     block = config["methods"][name]
     return name if block["reconstructs"] else block["upstream"]
 

@@ -2,7 +2,8 @@
 
 `tests/mutants.toml` lists them by file, with the tests that belong to the file. Each fault is put
 into a temporary copy of the checkout, never into the checkout itself, and these tests are run there
-until the first fails. First all of them have to pass without a fault.
+until the first fails. First all of them have to pass without a fault. Arguments are paths of files;
+then only their faults are tried.
 
 Exits with 1 if a fault survives that is not said to, if one that is said to is noticed, or if tests
 cannot be run with it; with 2 if a test fails without a fault, or a fault does not fit the code.
@@ -165,10 +166,10 @@ def verdicts(root: Path, mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, st
         )
 
 
-def main(root: Path = ROOT) -> int:
-    """Try all; a line for each and a summary. Returns the exit status."""
+def main(root: Path = ROOT, paths: Sequence[str] = ()) -> int:
+    """Try all, or those of some files; a line for each and a summary. Returns the exit status."""
     began, counts, wrong = time.monotonic(), Counter(), 0
-    mutants = read(root)
+    mutants = [mutant for mutant in read(root) if not paths or mutant.path in paths]
     try:
         for mutant, verdict, by, seconds in verdicts(root, mutants):
             line = f"{verdict:8}  {mutant.path.removeprefix('src/uad/')}: {mutant.title}"
@@ -194,4 +195,4 @@ def main(root: Path = ROOT) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(paths=sys.argv[1:]))

@@ -1,5 +1,6 @@
 """What the ablation reckons, from planted changes; what it turns is what the table tells of."""
 
+import dataclasses
 import os
 import re
 
@@ -145,14 +146,14 @@ def test_what_is_turned_is_the_topic_and_nothing_else(name):
     keys, _ = departures.HERE[name]
     turned = ablation.spec()["turned"][name]
     assert all(any(key == k or key.startswith(f"{k}.") for k in keys) for key in turned)
-    before, after = (departures.table(ablation.configuration(run)) for run in ("base", name))
+    before, after = (departures.table(ablation.DEMO.configuration(run)) for run in ("base", name))
     told = {a["name"] for a, b in zip(after, before) if a["here"] != b["here"]}
     # DRAEM-Net's block repeats what is said of all synthetic anomalies.
     assert told == {name}
 
 
 def test_the_released_run_is_that_of_make_demo_released():
-    config = ablation.configuration(ablation.RELEASED)
+    config = ablation.DEMO.configuration(ablation.RELEASED)
     assert config["methods"]["unet_res"]["frozen"] == "drifting"
     assert config["evaluation"]["dice_search"] == "interval"
     assert config["splits"]["scheme"] == "clean"
@@ -162,8 +163,8 @@ def test_the_released_run_is_that_of_make_demo_released():
 
 def test_a_run_ends_with_models_maps_and_metrics():
     """Models too: one that is missing would not be trained if all that it is for is there."""
-    found = ablation.targets(ablation.configuration("base"))
-    folder = ablation.DEMO.as_posix()
+    found = ablation.DEMO.targets(ablation.DEMO.configuration("base"))
+    folder = ablation.DEMO.results.as_posix()
     assert f"{folder}/models/unet_res-brats/fold-0/model.pt" in found
     assert f"{folder}/models/spark/fold-0/model.pt" in found
     assert f"{folder}/scores/unet_res-brats/fold-0/brats21/anomaly_map.npy" in found
@@ -175,49 +176,62 @@ def test_a_run_ends_with_models_maps_and_metrics():
 
 
 @pytest.fixture
-def folders(tmp_path, monkeypatch):
-    """A finished base with a model, a metric and a log."""
-    monkeypatch.setattr(ablation, "FOLDER", tmp_path)
+def demo(tmp_path):
+    """An ablation in an empty folder, whose base is finished: a model, a metric and a log."""
+    demo = dataclasses.replace(ablation.DEMO, folder=tmp_path)
     base = tmp_path / "base"
     for path in ("models/unet/fold-0/model.pt", "metrics/unet/fold-0.tsv", "logs/train.log"):
-        (base / ablation.DEMO / path).parent.mkdir(parents=True)
-        (base / ablation.DEMO / path).write_text("base")
+        (base / demo.results / path).parent.mkdir(parents=True)
+        (base / demo.results / path).write_text("base")
     (base / ".snakemake/metadata").mkdir(parents=True)
     (base / ".snakemake/metadata/record").write_text("{}")
-    return tmp_path
+    return demo
 
 
-def test_a_run_starts_from_links_to_the_base(folders):
-    folder = ablation.start("frozen")
-    model = folder / ablation.DEMO / "models/unet/fold-0/model.pt"
-    assert model.samefile(folders / "base" / ablation.DEMO / "models/unet/fold-0/model.pt")
-    assert not (folder / ablation.DEMO / "logs").exists()  # written in place
+def test_a_run_starts_from_links_to_the_base(demo):
+    folder = demo.start("frozen")
+    model = folder / demo.results / "models/unet/fold-0/model.pt"
+    assert model.samefile(demo.folder / "base" / demo.results / "models/unet/fold-0/model.pt")
+    assert not (folder / demo.results / "logs").exists()  # written in place
     record = folder / ".snakemake/metadata/record"
-    assert not record.samefile(folders / "base/.snakemake/metadata/record")
-    assert ablation.trained("frozen") == []
+    assert not record.samefile(demo.folder / "base/.snakemake/metadata/record")
+    assert demo.trained("frozen") == []
     other = model.with_name("other")
     other.write_text("new")
     os.replace(other, model)
-    assert ablation.trained("frozen") == ["unet"]
-    assert ablation.start("frozen") == folder and model.read_text() == "new"  # goes on
+    assert demo.trained("frozen") == ["unet"]
+    assert demo.start("frozen") == folder and model.read_text() == "new"  # goes on
 
 
 @pytest.mark.parametrize(("name", "kept"), [("again", []), ("again_unet_res", ["unet"])])
-def test_what_is_trained_again_is_missing(folders, name, kept):
-    (folders / "base" / ablation.DEMO / "models/unet_res-brats").mkdir()
-    folder = ablation.start(name)
-    assert [path.name for path in (folder / ablation.DEMO / "models").iterdir()] == kept
-    assert (folder / ablation.DEMO / "metrics/unet/fold-0.tsv").exists()
-    assert ablation.runs()[name][1] == {"seed": 1}
+def test_what_is_trained_again_is_missing(demo, name, kept):
+    (demo.folder / "base" / demo.results / "models/unet_res-brats").mkdir()
+    folder = demo.start(name)
+    assert [path.name for path in (folder / demo.results / "models").iterdir()] == kept
+    assert (folder / demo.results / "metrics/unet/fold-0.tsv").exists()
+    assert demo.runs()[name][1] == {"seed": 1}
 
 
-def test_a_run_is_finished_with_the_overlay_that_it_has(folders):
-    assert not ablation.finished("frozen")
-    (folders / "frozen").mkdir()
+def test_a_run_is_finished_with_the_overlay_that_it_has(demo):
+    assert not demo.finished("frozen")
+    (demo.folder / "frozen").mkdir()
     for value, finished in (("drifting", True), ("evaluation", False)):
         overlay = {"methods": {"unet_res": {"frozen": value}}}
-        (folders / "frozen/finished.yaml").write_text(yaml.safe_dump(overlay))
-        assert ablation.finished("frozen") == finished
+        (demo.folder / "frozen/finished.yaml").write_text(yaml.safe_dump(overlay))
+        assert demo.finished("frozen") == finished
+
+
+def test_the_study_turns_what_needs_no_training():
+    """Its runs reach the evaluation of every row and no model."""
+    assert list(ablation.STUDY.runs()) == ["base", *ablation.spec()["rescored"]]
+    before = ablation.STUDY.configuration("base")
+    assert before["folds"] == [0, 1, 2] and before["keep_maps"]
+    for name in ablation.spec()["rescored"]:
+        after = ablation.STUDY.configuration(name)
+        assert {key for key in before if before[key] != after[key]} == {"evaluation"}
+    targets = ablation.STUDY.targets(before)
+    assert "results/study/metrics/perfect/fold-2.tsv" in targets
+    assert "results/study/models/unet_res-brats/fold-1/model.pt" in targets
 
 
 # The page.
@@ -244,7 +258,7 @@ def test_page(tmp_path, monkeypatch, rng, subjects):
         page.write_text((ROOT / f"docs/{name}.md").read_text(encoding="utf-8"), encoding="utf-8")
         monkeypatch.setattr(ablation_page, {"ablation": "PAGE", "parity": "PARITY"}[name], page)
     names = ["base", "again", "frozen", "threshold_search", "empty_dice", "lesions", "released"]
-    configs = {name: ablation.configuration(name) for name in names}
+    configs = {name: ablation.DEMO.configuration(name) for name in names}
     base = of_all_rows(configs["base"], rng, subjects)
     tables = dict.fromkeys(names, base)
     tables["released"] = of_all_rows(configs["base"], rng, subjects)
@@ -252,8 +266,9 @@ def test_page(tmp_path, monkeypatch, rng, subjects):
     tables["frozen"] = base.assign(dice_best=base["dice_best"] + 0.123 * of_row)
     tables["threshold_search"] = base.assign(dice_val=base["dice_val"] - 0.05 * of_row)
     tables["lesions"] = base.assign(lesion_ml=1.5 * base["lesion_ml"])
-    costs = dict.fromkeys(names, (3, 2.34))
-    ablation_page.write(configs, tables, costs, ["box"], {"updates": "because"})
+    demo = {name: ablation_page.Run(configs[name], tables[name], 3, 2.34) for name in names}
+    study = {name: demo[name] for name in ("base", "threshold_search")}
+    ablation_page.write(demo, study, ["box"], {"updates": "because"})
     page = (tmp_path / "ablation.md").read_text(encoding="utf-8")
     assert (tmp_path / "ablation.svg").exists()
     (line,) = re.findall(r"^\| Frozen cDDPM in stage II \| .*$", page, flags=re.M)
@@ -261,9 +276,11 @@ def test_page(tmp_path, monkeypatch, rng, subjects):
     assert cells[1:4] == ["evaluation mode", "batch statistics drift, drop path active", "3"]
     assert cells[4] == ("– / – / –" if subjects == 3 else "0 / 1 / 0")
     assert cells[5] == "unet_res-brats on ATLAS: +12.3 [12.3, 12.3]" and cells[-1] == "2.3"
-    (line,) = re.findall(r"^\| Search for the threshold of Dice_val \| .*$", page, flags=re.M)
-    assert line.strip("| ").split(" | ")[5:8] == ["none", "–", "+0.0 / -0.2 / +0.0"]
-    assert "interval search on all voxels pooled (Dice_val; 1 row)</summary>" in page
+    both = re.findall(r"^\| Search for the threshold of Dice_val \| .*$", page, flags=re.M)
+    assert len(both) == 2  # of the demo and of the study
+    for line in both:
+        assert line.strip("| ").split(" | ")[5:8] == ["none", "–", "+0.0 / -0.2 / +0.0"]
+    assert page.count("interval search on all voxels pooled (Dice_val; 1 row)</summary>") == 2
     assert "**Dice_val without lesion and without prediction: left out of the mean**: no" in page
     assert f"| BRATS | {subjects} | 1.50 [1.50, 1.50] |" in page
     assert "| Box of the brain | not run yet |" in page

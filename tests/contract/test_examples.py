@@ -13,7 +13,7 @@ from uad.contract.checks import *  # noqa: F403
 from uad.contract.phantoms import write_pack
 from uad.data.packed import Volumes
 from uad.evaluation import metrics
-from uad.models import methods, residuals
+from uad.models import memory_bank, methods, residuals
 from uad.models.diffusion import cosine_alphas_cumprod
 
 FOLDER = ROOT / "examples/methods"
@@ -21,6 +21,17 @@ SMALL = {
     "memory_bank": {
         "encoder": {"width": 4, "blocks": [1, 1, 1], "drop_path": 0},
         "stages": [1, 2], "slices": 4, "candidates": 200, "entries": 30, "blur": 1.0,
+    },
+    "anomaly_dino": {
+        "transformer": {"width": 12, "depth": 1, "heads": 2, "patch": 4, "grid": 6},
+        "size": 64, "slices": 4, "candidates": 400, "entries": 100, "blur": 1.0,
+    },
+    "disyre": {
+        "unet": {
+            "channels": 8, "multipliers": [1, 1, 1, 1], "res_blocks": 1, "head_channels": 8,
+            "norm_groups": 4,
+        },
+        "steps": 100, "test_steps": 5,
     },
 }  # fmt: skip
 
@@ -101,7 +112,7 @@ def bright_spot(pack, row=0):
     return torch.from_numpy(image), volume.brain, spot
 
 
-@pytest.mark.parametrize("example", ["voxel_atlas", "memory_bank"], indirect=True)
+@pytest.mark.parametrize("example", ["voxel_atlas", "memory_bank", "anomaly_dino"], indirect=True)
 def test_what_is_fitted_finds_what_no_healthy_volume_has(example, tmp_path):
     name = example.__name__.rpartition(".")[2]
     pack = write_pack(tmp_path / "pack", 6)
@@ -226,11 +237,10 @@ def test_a_single_level_is_refused(example):
 # Memory bank.
 
 
-@of("memory_bank")
-def test_the_coreset_takes_the_farthest(example):
+def test_the_coreset_takes_the_farthest():
     vectors = torch.tensor([[0.0], [1.0], [10.0], [4.0]])
-    assert example.coreset(vectors, 3, 0).tolist() == [0, 2, 3]
-    assert example.coreset(vectors, 9, 0).tolist() == [0, 2, 3, 1]
+    assert memory_bank.coreset(vectors, 3, 0).tolist() == [0, 2, 3]
+    assert memory_bank.coreset(vectors, 9, 0).tolist() == [0, 2, 3, 1]
 
 
 @of("memory_bank")
@@ -257,3 +267,114 @@ def test_it_starts_from_spark(example):
     method.load_pretrained(spark.network.state_dict())
     weight = method.network["encoder"].conv1.weight
     assert torch.equal(weight, spark.network.encoder.conv1.weight)
+
+
+# AnomalyDINO.
+
+
+@of("anomaly_dino")
+def test_the_score_is_the_cosine_distance(example, rng):
+    """Of the transformer's own vectors, from slices as DINOv2 wants them."""
+    method = methods.build("anomaly_dino", SMALL["anomaly_dino"]).eval()
+    x = torch.from_numpy(rng.random((2, 1, 32, 24), dtype=np.float32))
+    with torch.no_grad():
+        seen = torch.nn.functional.interpolate(x, (84, 64), mode="bicubic", antialias=True)
+        rgb = [(seen - m) / s for m, s in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))]
+        raw = method.network["encoder"](torch.cat(rgb, dim=1))
+        one, other = raw[0].flatten(1), raw[1].flatten(1)  # (C, positions)
+        found = method.features(x)
+        assert found.shape == (2, 12, 21, 16)
+        distance = torch.cdist(found[0].flatten(1).T, found[1].flatten(1).T)
+    expected = 1 - torch.nn.functional.cosine_similarity(one[:, :, None], other[:, None], dim=0)
+    assert expected.max() > 0.01
+    torch.testing.assert_close(method.score(distance), expected, rtol=1e-3, atol=1e-5)
+
+
+@of("anomaly_dino")
+def test_it_starts_from_the_published_weights(example):
+    method = methods.build("anomaly_dino", SMALL["anomaly_dino"])
+    weights = {k: torch.rand_like(v) for k, v in method.network["encoder"].state_dict().items()}
+    method.load_pretrained(weights | {"mask_token": torch.zeros(1, 12)})
+    assert torch.equal(method.network["encoder"].cls_token, weights["cls_token"])
+
+
+# DISYRE.
+
+
+@of("disyre")
+def test_levels_rise_to_a_whole_foreign_patch(example):
+    alphas = example.weights(100)
+    assert len(alphas) == 100 and (np.diff(alphas) > 0).all()
+    assert alphas[0] < 0.01 and alphas[-1] == pytest.approx(np.sqrt(1 - 1e-3))
+    # Two steps back from the end: the signal that two steps of diffusion leave.
+    betas = np.linspace(1e-3, 0.2, 100)
+    assert alphas[-2] == pytest.approx(np.sqrt((1 - betas[0]) * (1 - betas[1])))
+
+
+@of("disyre")
+def test_levels_at_test_time_are_spread_and_end_with_the_last(example):
+    params = SMALL["disyre"]
+    assert methods.build("disyre", params).test_levels().tolist() == [99, 79, 59, 39, 19]
+    one = methods.build("disyre", params | {"test_steps": 1})
+    assert one.test_levels().tolist() == [99]
+
+
+@of("disyre")
+def test_a_shape_is_mixed_in_by_the_weight_and_the_rest_stays(example):
+    image = np.full((64, 48), 0.25, np.float32)
+    partner = np.full((64, 48), 0.75, np.float32)
+    brain = np.zeros(image.shape, bool)
+    brain[20:44, 10:30] = True
+    hard = soft = 0
+    for seed in range(40):
+        shape, centre = example.draw_shape(brain, np.random.default_rng(seed))
+        assert brain[tuple(centre)] and not shape[~brain].any()
+        assert shape.min() >= 0 and shape.max() <= 1 + 1e-9
+        edges = ((shape > 0.01) & (shape < 0.99)).any()
+        hard, soft = hard + (not edges), soft + edges
+        mixed = example.corrupt(image, partner, brain, 0.6, np.random.default_rng(seed))
+        # The patch lies where its part of the partner reaches; elsewhere it is background.
+        inside = shape > 0
+        np.testing.assert_array_equal(mixed[~inside], image[~inside])
+        high, low = 0.25 + 0.6 * shape * 0.5, 0.25 * (1 - 0.6 * shape)
+        gap = np.minimum(np.abs(mixed - high), np.abs(mixed - low))
+        assert gap.max() < 1e-6
+        assert mixed[tuple(centre)] == pytest.approx(high[tuple(centre)], abs=1e-6)
+    assert hard and soft > hard
+
+
+@of("disyre")
+def test_without_a_brain_or_a_partner_nothing_changes(example, rng):
+    image = rng.random((32, 32), dtype=np.float32)
+    nothing, brain = np.zeros_like(image), np.ones(image.shape, bool)
+    assert example.corrupt(image, image, ~brain, 0.5, rng) is image
+    assert example.corrupt(image, nothing, brain, 0.5, rng) is image
+
+
+@of("disyre")
+def test_the_loss_is_that_of_restoring_and_the_score_the_mean_over_levels(example, rng):
+    """Of networks that give back a constant, or what they are told of the level."""
+    from types import SimpleNamespace
+
+    method = methods.build("disyre", SMALL["disyre"])
+    image, partner = (torch.from_numpy(rng.random((3, 1, 32, 32), dtype=np.float32)) for _ in "ab")
+    batch = SimpleNamespace(image=image, partner=partner, brain=torch.ones_like(image))
+    seen = []
+
+    class Constant(torch.nn.Module):
+        def forward(self, x, t):
+            seen.append((x, t))
+            return torch.full_like(x, 0.5)
+
+    method.network = Constant()
+    assert method.loss(batch, np.random.default_rng(0)) == ((image - 0.5) ** 2).mean()
+    [(x, t)] = seen
+    assert (x != image).flatten(1).any(dim=1).all() and t.shape == (3,)
+
+    class OfTheLevel(torch.nn.Module):
+        def forward(self, x, t):
+            return x + t[:, None, None, None] / 100
+
+    method.network = OfTheLevel()
+    score = method.anomaly_map(image[:, 0], np.ones((3, 32, 32), bool))
+    np.testing.assert_allclose(score, np.mean([0.99, 0.79, 0.59, 0.39, 0.19]), atol=1e-6)

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 
 import pytest
+import small_pages
 from conftest import ROOT
 
 AXE = ROOT / "tests/axe/node_modules/axe-core/axe.min.js"
@@ -62,14 +63,20 @@ def probed(page, folder, width, scheme="light", axe=False):
 
 
 @pytest.fixture(scope="module")
-def kinds(demo):
-    """A page of each kind, by the class of its body."""
+def kinds(demo, tmp_path_factory):
+    """A page of each kind, by the class of its body; of kinds that no demo has, small ones."""
+    folder = tmp_path_factory.mktemp("small")
+    small_pages.write_multiverse(small_pages.multiverse_files(folder), folder)
+    small_pages.write_whom(small_pages.whom_inputs(folder), folder)
     found = {}
-    for path in sorted(demo.rglob("*.html")):
+    for path in sorted(demo.rglob("*.html")) + sorted(folder.iterdir()):
         kind = re.search(r'<body class="(\w+)"', path.read_text(encoding="utf-8"))
         if kind:
             found.setdefault(kind[1], path)
-    assert {"front_page", "row_page", "subject_page", "subjects_page", "table1"} <= set(found)
+    assert set(found) >= {
+        "front_page", "row_page", "subject_page", "subjects_page", "table1", "figure_page",
+        "detection_page", "multiverse_page", "whom",
+    }  # fmt: skip
     return found
 
 

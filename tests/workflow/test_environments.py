@@ -13,12 +13,17 @@ from collections import defaultdict
 from functools import cache
 from importlib import metadata
 
+import pandas as pd
+import pip_conda
 import pytest
 import yaml
-from conftest import ROOT, rule_texts
+from conftest import ROOT, rule_texts, write_pack
 from imports import LIBRARY, PACKAGES, SOURCE, closure, distributions
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from uad.base import tsv
+from uad.contract import new
 
 SCRIPTS, DEMO = ROOT / "workflow/scripts", ROOT / "config/demo.yaml"
 FILES = sorted((ROOT / "envs").glob("*.yaml"))
@@ -286,3 +291,46 @@ def test_the_workflow_is_planned_where_only_snakemake_is(folder, checkout):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "train_model" in done.stdout
+
+
+@pytest.mark.envs
+def test_a_method_runs_in_its_own_environment(checkout):
+    """As `--sdm conda` does it, with a `conda` that asks pip instead of channels."""
+    with pytest.raises(metadata.PackageNotFoundError):
+        metadata.version("toolz")  # else nothing is shown
+    folder = checkout.folder
+    code, _ = new.write("mine", folder / "own")
+    text, made = code.read_text(), "return Mine(params)"
+    assert text.count(made) == 1
+    code.write_text(text.replace(made, "import toolz\n\n    return toolz.identity(Mine(params))"))
+    usual = (ROOT / "envs/torch.yaml").read_text()
+    (folder / "own/environment.yaml").write_text(f"{usual}      - toolz==1.1.0\n")
+    # In the place of simulated scans.
+    write_pack(folder / "results/try/packed/ixi", 5)
+    roles = ["train", "train", "train", "val", "test"]
+    split = pd.DataFrame({"subject": [f"S{i}" for i in range(5)], "fold": 0, "role": roles})
+    tsv.write(split, folder / "results/try/splits/ixi.tsv")
+    commands = pip_conda.write(folder / "conda")
+
+    def train(configfile):
+        command = [
+            sys.executable, "-m", "snakemake", "results/try/models/mine/fold-0/model.pt",
+            "--cores", "1", "--sdm", "conda", "--rerun-triggers", "mtime",
+            "--allowed-rules", "train_model",
+            "--configfile", "config/demo.yaml", "config/try.yaml", "own/mine.yaml", configfile,
+        ]  # fmt: skip
+        path = f"{commands}:{os.environ['PATH']}"
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=1800, cwd=folder,
+            env={**os.environ, "PATH": path},
+        )  # fmt: skip
+        logs = folder / "results/try/logs/train_model/mine/fold-0.log"
+        return done, (logs.read_text() if logs.exists() else "") + done.stdout + done.stderr
+
+    done, said = train(checkout.overlay())
+    assert done.returncode != 0 and "No module named 'toolz'" in said, said[-3000:]
+    assert "Creating conda environment" in said and "torch.yaml" in said
+    done, said = train(checkout.overlay(methods={"mine": {"env": "own/environment.yaml"}}))
+    assert done.returncode == 0, said[-3000:]
+    assert "environment.yaml" in said
+    assert (folder / "results/try/models/mine/fold-0/model.pt").exists()

@@ -37,6 +37,13 @@ def test_small_form(checkout):
 
 def test_of_the_paper(checkout, tmp_path):
     with_examples(checkout)
-    overlay = checkout.overlay(**stand_ins(tmp_path / "raw", COUNTS))
-    jobs = plan(checkout, overlay, "config/extended.yaml")
+    changes = stand_ins(tmp_path / "raw", COUNTS)
+    weights = tmp_path / "dinov2.pth"
+    changes["methods"]["anomaly_dino"] = {"pretrained": str(weights)}
+    overlay = checkout.overlay(**changes)
+    done = checkout.snakemake("-n", configfiles=("config/extended.yaml", overlay))
+    said = "but methods.anomaly_dino.pretrained names it"
+    assert done.returncode != 0 and said in done.stdout + done.stderr
+    weights.touch()
+    jobs = plan(checkout, "config/extended.yaml", overlay)
     assert jobs["pool_patients"] == 1 and jobs["evaluate"] == (25 + NEW) * 5

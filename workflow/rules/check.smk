@@ -72,7 +72,7 @@ rule check:
     params:
         atlas=None if simulated else (cohort.atlas("head"), cohort.atlas("brain"), *ATLAS_GRID),
         weights=PLAN.hd_bet_weights,
-        pretrained=settings.weight_files(config),
+        pretrained=needs.weight_files(config),
         given=PLAN.places(),
         fetched=[item["to"] for item in WANTED.values()],
         accelerator=config["accelerator"],
@@ -97,7 +97,7 @@ rule estimate:
     params:
         config=config,
         counts=plan.role_counts(),
-        learned_from={model: settings.training_datasets(model, config) for model in PLAN.models},
+        learned_from={model: needs.training_datasets(model, config) for model in PLAN.models},
         test_datasets=PLAN.test_datasets,
         shape=plan.volume_shape,
         outside=plan.every_outside,

@@ -20,7 +20,7 @@ sys.path.insert(0, str(HOME / "src"))
 
 from uad.base import digests
 from uad.data import downloads
-from uad.plan import config as settings, host
+from uad.plan import config as settings, host, needs
 from uad.plan.figures import Figures, costs
 from uad.plan.overlays import with_defaults
 from uad.plan.plan import Plan
@@ -74,7 +74,7 @@ if not workflow.non_local_exec and "gpu" not in workflow.global_resources:
 
 
 wildcard_constraints:
-    dataset="|".join([*PLAN.datasets, *settings.MADE]),
+    dataset="|".join([*PLAN.datasets, *needs.MADE]),
     subject="[A-Za-z0-9]+",
     model="|".join(PLAN.models) or "none",
     method="|".join(PLAN.trained) or "none",

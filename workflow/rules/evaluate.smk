@@ -86,7 +86,7 @@ rule compare:
         ),
         rows=PLAN.table_rows(),
         registered=PLAN.registered_sets,
-        random_extractors=settings.random_extractors(config),
+        random_extractors=needs.random_extractors(config),
         references=config["table"]["references"],
         folds=PLAN.folds,
         test_sets=list(PLAN.test_sets),

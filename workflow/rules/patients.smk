@@ -8,8 +8,8 @@ rule pool_patients:
         splits=plan.splits(PLAN.patients),
         inventories=[paths.inventory(dataset) for dataset in PLAN.patients],
     output:
-        packed=paths.packed(settings.PATIENTS),
-        split=paths.split(settings.PATIENTS),
+        packed=paths.packed(needs.PATIENTS),
+        split=paths.split(needs.PATIENTS),
     log:
         paths.log("pool_patients"),
     conda:

@@ -251,8 +251,9 @@ rule plot_comparison:
 
 rule plot_synthetic:
     input:
-        packed=paths.packed(settings.SYNTHETIC),
-        split=paths.split(settings.SYNTHETIC),
+        packed=paths.packed(needs.SYNTHETIC),
+        healthy=paths.packed(PLAN.healthy),
+        split=paths.split(needs.SYNTHETIC),
     output:
         report(
             paths.figure("synthetic.png"),

@@ -72,11 +72,11 @@ rule pool_healthy:
         subjects=[paths.packed_file(name, "subjects.tsv") for name in config["healthy"]],
         splits=plan.splits(config["healthy"]),
     output:
-        image=paths.packed_file(settings.POOLED, "image.npy"),
-        brain=paths.packed_file(settings.POOLED, "brain.npy"),
-        lesion=paths.packed_file(settings.POOLED, "lesion.npy"),
-        subjects=paths.packed_file(settings.POOLED, "subjects.tsv"),
-        split=paths.split(settings.POOLED),
+        image=paths.packed_file(needs.POOLED, "image.npy"),
+        brain=paths.packed_file(needs.POOLED, "brain.npy"),
+        lesion=paths.packed_file(needs.POOLED, "lesion.npy"),
+        subjects=paths.packed_file(needs.POOLED, "subjects.tsv"),
+        split=paths.split(needs.POOLED),
     log:
         paths.log("pool_healthy"),
     priority: 1
@@ -98,11 +98,11 @@ rule synthesize:
         others=paths.packed(PLAN.healthy),
         split=paths.split(PLAN.healthy),
     output:
-        image=paths.packed_file(settings.SYNTHETIC, "image.npy"),
-        brain=paths.packed_file(settings.SYNTHETIC, "brain.npy"),
-        lesion=paths.packed_file(settings.SYNTHETIC, "lesion.npy"),
-        subjects=paths.packed_file(settings.SYNTHETIC, "subjects.tsv"),
-        split=paths.split(settings.SYNTHETIC),
+        image=paths.packed_file(needs.SYNTHETIC, "image.npy"),
+        brain=paths.packed_file(needs.SYNTHETIC, "brain.npy"),
+        lesion=paths.packed_file(needs.SYNTHETIC, "lesion.npy"),
+        subjects=paths.packed_file(needs.SYNTHETIC, "subjects.tsv"),
+        split=paths.split(needs.SYNTHETIC),
     log:
         paths.log("synthesize"),
     conda:

@@ -1,6 +1,6 @@
 """Rule score_scan: a scan's anomaly maps by every fold of a bundle."""
 
-import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -8,11 +8,16 @@ from uad.base import devices, exclusion, logs
 from uad.base.files import replacing
 from uad.predict import bundle, maps
 
-with logs.job(snakemake.log[0]), tempfile.TemporaryDirectory() as folder:
+# Beside the output, so that the same job finds what it left when it was killed.
+folder = Path(snakemake.output[0]).with_name("models")
+
+with logs.job(snakemake.log[0]):
     prepared, params = snakemake.input.prepared, snakemake.params
     device = devices.claim(params.accelerator, params.local_gpus)
-    manifest = bundle.unpack(snakemake.input.bundle, folder)
-    with exclusion.recorded(snakemake.output):
+    with (
+        bundle.unpacked(snakemake.input.bundle, folder) as manifest,
+        exclusion.recorded(snakemake.output),
+    ):
         exclusion.pass_on(prepared)
         with np.load(prepared) as stored:
             # (X, Y, Z) -> (Z, X, Y)

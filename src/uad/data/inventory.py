@@ -115,7 +115,7 @@ def remarks(lines: Mapping[str, Mapping[str, Any]]) -> dict[str, list[tuple[str,
     """
     found = {
         title: [
-            *map(tuple, [*one["unreadable"], *one["left_out"]]),
+            *map(tuple, [*one["unreadable"], *one["excluded"], *one["left_out"]]),
             *((path, because(f"is dated in the future, {date}")) for path, date in one["dated"]),
         ]
         for title, one in lines.items()
@@ -125,6 +125,38 @@ def remarks(lines: Mapping[str, Mapping[str, Any]]) -> dict[str, list[tuple[str,
             names = ", ".join(f"{other} of {of}" for of, other in others)
             found[title].insert(0, (subject, because(f"{what} as {names}")))
     return found
+
+
+def remedy(line: Mapping[str, Any], fetched: Sequence[str]) -> str | None:
+    """What to do about all that is wrong with a data set; None where its `state` is `ok`.
+
+    Parameters
+    ----------
+    line : mapping
+        As for `state`.
+    fetched : sequence of str
+        Files and folders that `snakemake download` brings.
+    """
+    found = []
+    if line["missing"] or line["found"] < line["needed"]:
+        if line["cases"] is None:
+            found.append("add scans, or lower its numbers in `splits`")
+        elif is_fetched(line["folder"], fetched):
+            found.append("`snakemake download` fetches it")
+        else:
+            found.append(f"request it at {line['source']}, unpack it to {line['folder']}")
+    if line["cases"] is not None and line["found"] > line["cases"]:
+        found.append(f"move what is not of the archive out of {line['folder']}")
+    if line["unreadable"]:
+        found.append("get the unreadable files again, or name their subjects in `exclude`")
+    if any(twins({"": line}, kind) for kind in ("image", "lesion")):
+        found.append("name one of each in `exclude`")
+    if line["dated"]:
+        found.append(
+            "no job can be younger than a file from the future; set its date to today with "
+            "`touch`, or wait"
+        )
+    return "; ".join(found) or None
 
 
 def needed(counts: Mapping[str, int | None]) -> int:
@@ -164,7 +196,7 @@ def text(lines: Sequence[Mapping[str, Any]], fetched: Sequence[str]) -> list[str
     for one in lines:
         cases = "-" if one["cases"] is None else one["cases"]
         counts = (cases, one["found"], one["needed"])
-        lost = (len(one["left_out"]), len(one["unreadable"]))
+        lost = (len(one["excluded"]) + len(one["left_out"]), len(one["unreadable"]))
         table.append((one["title"], *map(str, counts + lost), state(one)))
     widths = [max(len(row[i]) for row in table) for i in range(6)]
     found = [
@@ -176,21 +208,15 @@ def text(lines: Sequence[Mapping[str, Any]], fetched: Sequence[str]) -> list[str
     said = remarks({one["title"]: one for one in lines})
     for one in lines:
         title = one["title"]
-        if one["cases"] is not None and (one["missing"] or one["found"] < one["needed"]):
-            found.append(f"  {title}: {_where_from(one, fetched)}")
-        found += [f"  {title}: {name}: {reason}" for name, reason in said[title][:SHOWN]]
-        if len(said[title]) > SHOWN:
-            found.append(f"  {title}: and {len(said[title]) - SHOWN} more, in its inventory")
-        if one["dated"]:
-            found.append(
-                f"  {title}: no job can be younger than a file from the future; set its date to "
-                "today with `touch`, or wait"
-            )
+        if to_do := remedy(one, fetched):
+            found.append(f"  {title}: {to_do}")
+        found += remark_lines(title, said[title])
     return found
 
 
-def _where_from(line, fetched):
-    """How to get a data set that is missing or too small."""
-    if is_fetched(line["folder"], fetched):
-        return "`snakemake download` fetches it"
-    return f"request it at {line['source']}, unpack it to {line['folder']}"
+def remark_lines(title: str, remarks: Sequence[tuple[str, str]]) -> list[str]:
+    """The first `SHOWN` remarks on a data set, as lines of text."""
+    found = [f"  {title}: {name}: {reason}" for name, reason in remarks[:SHOWN]]
+    if len(remarks) > SHOWN:
+        found.append(f"  {title}: and {len(remarks) - SHOWN} more, in its inventory")
+    return found

@@ -138,7 +138,8 @@ def import_model(
     if outputs.get("upstream"):
         write(block["upstream"], upstream, outputs["upstream"])
     about = write(model.partition("-")[0], block, outputs["model"])
-    line = {"epoch": 1, "train_loss": None, "val_loss": score, "skipped": 0, "seconds": 0.0}
+    unknown = dict.fromkeys(("steps", "train_loss", "val_dice"))
+    line = {"epoch": 1, "val_loss": score, **unknown, "skipped": 0, "seconds": 0.0}
     tsv.write(pd.DataFrame([line]), outputs["history"])
     write_json(about, outputs["about"])
 

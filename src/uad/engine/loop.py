@@ -28,12 +28,13 @@ from uad.engine import extras
 from uad.engine.saved_state import Cursor, SavedState, State
 from uad.engine.settings import Training
 from uad.models.method import Method
+from uad.models.segmentation import Segmentation, overlap
 
 # Steps without finite gradients, one after the other, that end a training: what went wrong once may
 # not again, but a network whose weights are too large stays as it is. In half precision as many
 # halve the scale of the gradients to less than one.
 SKIPPED_AT_MOST = 20
-HISTORY = ("epoch", "train_loss", "val_loss", "skipped", "seconds")
+HISTORY = ("epoch", "steps", "train_loss", "val_loss", "val_dice", "skipped", "seconds")
 
 
 def fit(
@@ -138,14 +139,14 @@ def fit(
             if not done.all():
                 log.warning("epoch %d: %d steps left out", epoch + 1, int((~done).sum()))
 
-            val_loss = None
+            val_loss = val_dice = None
             if (epoch + 1) % settings.validate_every == 0 or epoch + 1 == settings.epochs:
                 batches, draws = validation, seeding.generator(seed, "validation")
                 if isinstance(validation, TrainingSlices):
                     draws = seeding.generator(seed, "validation", epoch)
                     batches = list(validation.epoch(draws))
                 with autocast, extras.averaged(method, average):
-                    val_loss = validate(method, batches, draws)
+                    val_loss, val_dice = validate(method, batches, draws)
                     stored = method.network.state_dict()
                 if not np.isfinite(val_loss):
                     log.warning("epoch %d: the validation loss is %s", epoch + 1, val_loss)
@@ -157,8 +158,10 @@ def fit(
             state.history.append(
                 {
                     "epoch": epoch + 1,
+                    "steps": len(losses),
                     "train_loss": train_loss if np.isfinite(train_loss) else None,
                     "val_loss": val_loss if val_loss is None or np.isfinite(val_loss) else None,
+                    "val_dice": val_dice,
                     "skipped": int((~done).sum()),
                     "seconds": round(time.monotonic() - began, 3),
                 }
@@ -181,8 +184,10 @@ def _are_finite(parameters):
 
 
 @torch.no_grad()
-def validate(method: Method, batches: Sequence[Batch], rng: np.random.Generator) -> float:
-    """Mean loss over fixed batches, each weighed by its slices.
+def validate(
+    method: Method, batches: Sequence[Batch], rng: np.random.Generator
+) -> tuple[float, float | None]:
+    """Mean loss over fixed batches, each weighed by its slices; and their Dice.
 
     Parameters
     ----------
@@ -190,15 +195,31 @@ def validate(method: Method, batches: Sequence[Batch], rng: np.random.Generator)
     batches : list of slices.Batch
     rng : numpy.random.Generator
         In the same state every time.
+
+    Returns
+    -------
+    loss : float
+    dice : float or None
+        Of all pixels together; of what is no `Segmentation`, and without a lesion, None.
     """
     method.network.eval()
-    losses = torch.stack([method.loss(batch, rng).double() for batch in batches])  # (batches,)
+    found, overlaps = [], []
+    for batch in batches:
+        if isinstance(method, Segmentation):
+            logits = method.logits(batch, rng)
+            found.append(method.loss_of(logits, batch).double())
+            overlaps.append(overlap(logits, batch.lesion))
+        else:
+            found.append(method.loss(batch, rng).double())
+    losses = torch.stack(found)  # (batches,)
     sizes = torch.tensor([len(batch) for batch in batches], device=losses.device)
-    return float((losses * sizes).sum() / sizes.sum())
+    loss = float((losses * sizes).sum() / sizes.sum())
+    both, pixels = torch.stack(overlaps).sum(dim=0).tolist() if overlaps else (0, 0)
+    return loss, both / pixels if pixels else None
 
 
 def write_history(history: Sequence[dict], path: Path | str) -> None:
-    """`history.tsv`: epoch, training and validation loss, seconds."""
+    """`history.tsv`: a line per epoch, with the columns of `HISTORY`."""
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, HISTORY, delimiter="\t")
         writer.writeheader()

@@ -19,12 +19,9 @@ from uad.base.files import replacing
 if TYPE_CHECKING:
     import pandas as pd
 
-    from uad.data.packed import Pack
-
 PERCENTILES = (50, 75)
 # Arrays per row and part; the others are shared.
 SCORED = ("score", "peak", "dice", "threshold")
-SYNTHETIC = 6  # volumes shown in the figure of synthetic anomalies
 
 
 def choose(table: "pd.DataFrame") -> list[str]:
@@ -74,32 +71,3 @@ def read(paths: Sequence[Any], test_set: str) -> dict[str, np.ndarray]:
         raise InputError(f"{paths[0]} and files next to it show different subjects; delete them")
     joined = {kind: np.concatenate([part[kind] for part in parts], axis=1) for kind in SCORED}
     return {**parts[0], **joined, "names": np.concatenate([part["names"] for part in parts])}
-
-
-def synthetic(pack: "Pack", subjects: Sequence[str]) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """One slice with an anomaly of each of the first synthetic test volumes.
-
-    Parameters
-    ----------
-    pack : packed.Pack
-        The synthetic data set.
-    subjects : list of str
-        Test subjects, in the order of the split.
-
-    Returns
-    -------
-    list of (str, ndarray, ndarray)
-        Subject, image and mask (X, Y): the slice with the median area among the slices of the
-        volume that have an anomaly. Volumes without any are passed over.
-    """
-    found = []
-    for subject in subjects:
-        volume = pack.volume(subject)
-        areas = volume.lesion.sum(axis=(1, 2))
-        slices = np.flatnonzero(areas)
-        if len(slices):
-            z = slices[np.argsort(areas[slices], kind="stable")[len(slices) // 2]]
-            found.append((subject, volume.image[z], volume.lesion[z]))
-        if len(found) == SYNTHETIC:
-            break
-    return found

@@ -19,7 +19,8 @@ class Method(nn.Module):
 
     A subclass sets `network`, what is trained and stored, and defines
 
-    - `loss`, if some of the network is trained by gradient; else its `training.epochs` are 0;
+    - `loss`, if some of the network is trained by gradient; else its `training.epochs` are 0
+      (`uad.models.segmentation.Segmentation` has that of masks);
     - `fit`, if it learns anything else from the training volumes: statistics, a memory bank, ...
     - one of `reconstruct` (its anomaly map is then that of its reconstructions,
       `uad.models.residuals`) and `anomaly_map`; neither if it is one of

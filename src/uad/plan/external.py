@@ -7,7 +7,7 @@ from uad.base.paths import Paths
 from uad.data import external
 from uad.data.datasets import pooled_label
 from uad.plan.cohort import Cohort
-from uad.plan.config import POOLED
+from uad.plan.needs import POOLED
 
 
 class ExternalMaps:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from uad.evaluation.settings import PROBABILITIES
-from uad.plan import config as settings
+from uad.plan import needs
 from uad.plan.plan import Plan
 from uad.report import captions
 
@@ -41,11 +41,11 @@ class Figures:
         rows = plan.config["rows"]
         self.labels = {row: block["label"] for row, block in rows.items()}
         self.fold = plan.folds[0]
-        self.weighted = settings.weighted(plan.config)
+        self.weighted = needs.weighted(plan.config)
         trained_for = {row.partition("-")[2]: row for row in reversed(self.weighted)}
         self.chosen_by = {n: trained_for[n] for n in plan.test_sets if n in trained_for}
         self.case_sets = list(self.chosen_by)
-        self.real_case_sets = [name for name in self.case_sets if name != settings.SYNTHETIC]
+        self.real_case_sets = [name for name in self.case_sets if name != needs.SYNTHETIC]
         self.scored = [row for row, block in rows.items() if block["block"] != "control"]
         parts = [[name] for row in self.weighted for name in plan.maps(row)]
         references = plan.config["table"]["references"]
@@ -175,7 +175,7 @@ class Figures:
         names += ["lesion_volume.svg"] * bool(self.by_volume)
         names += ["weights.svg"] * bool(self.weighted)
         names += ["precision_recall.svg"] * bool(self.curves)
-        names += ["synthetic.png"] * (settings.SYNTHETIC in self.plan.test_sets)
+        names += ["synthetic.png"] * (needs.SYNTHETIC in self.plan.test_sets)
         names += ["detection_limits.svg"] * bool(self.plan.config["planted"])
         return [self.paths.figure(name) for name in names]
 
@@ -184,7 +184,7 @@ class Figures:
     def is_probability(self, wildcards: Any) -> bool:
         """Whether the score of the wildcard row is the probability of a lesion."""
         maps = self.plan.maps(wildcards.row)
-        return len(maps) == 1 and settings.method(maps[0]) in PROBABILITIES
+        return len(maps) == 1 and needs.method(maps[0]) in PROBABILITIES
 
     def calibrated(self, of: str) -> list[str]:
         """Tables of `rates` or `bins` of every row that is no control, if they are asked for."""
@@ -243,7 +243,7 @@ class Figures:
             "simulated": bool(config["simulation"]),
             "threshold": config["evaluation"]["threshold"],
             "registered": plan.registered_sets,
-            "random_extractors": settings.random_extractors(config),
+            "random_extractors": needs.random_extractors(config),
             "references": config["table"]["references"],
             "claims": plan.claims,
             "weighted": self.weighted if self.judged_weights() else [],
@@ -271,18 +271,15 @@ class Figures:
         folder = self.plan.home / "workflow/report"
         return [
             (
-                " ".join([kind.replace("_", " "), *(self._spelt(of) for of in names.values())]),
+                captions.named(Path(file).stem),
                 captions.render(
                     folder / f"{kind}.rst",
                     self.plan.config,
                     {name: [value] for name, value in names.items()} or {"": [""]},
                 ),
             )
-            for kind, names in self.captions().values()
+            for file, (kind, names) in self.captions().items()
         ]
-
-    def _spelt(self, name: str) -> str:
-        return name.upper() if name in self.plan.test_sets else name
 
     # Texts.
 
@@ -392,7 +389,7 @@ def _of_folds(
     """Jobs of a rule that every fold has for some models or rows, by method."""
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(settings.method(name), []).append(name)
+        groups.setdefault(needs.method(name), []).append(name)
     for method, members in groups.items():
         found = [
             file.format(name=name, fold=fold)

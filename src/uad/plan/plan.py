@@ -20,8 +20,7 @@ from uad.evaluation.controls import CONTROLS
 from uad.imaging.settings import Downsampling
 from uad.models import methods
 from uad.models.anomalies import SYNTHETIC
-from uad.plan import config as settings
-from uad.plan import published_weights
+from uad.plan import claims, needs, published_weights
 from uad.plan.cohort import Cohort
 from uad.plan.external import ExternalMaps
 from uad.report import pages, run_record
@@ -73,25 +72,25 @@ class Plan:
         self.cohort = Cohort(config, self.paths, str(self.home / "workflow/resources"))
         self.datasets = list(config["datasets"])
         self.folds = config["folds"]
-        self.models = settings.models(config)
+        self.models = needs.models(config)
         starts = {block["pretrained"] for block in config["methods"].values()}
         self.pretrained = [model for model in self.models if model in starts]
         self.reconstructing = [m for m in self.models if self.block(m)["reconstructs"]]
         self.drifting = [m for m in self.models if self.block(m).get("frozen") == "drifting"]
         self.imported = [m for m in self.models if m in config["checkpoints"]]
-        self.trained = list(dict.fromkeys(map(settings.method, self.models)))
-        self.test_sets = settings.test_sets(config)
-        self.healthy = settings.healthy(config)
+        self.trained = list(dict.fromkeys(map(needs.method, self.models)))
+        self.test_sets = needs.test_sets(config)
+        self.healthy = needs.healthy(config)
         self.test_datasets = [*self.test_sets.values(), self.healthy]
-        self.split_datasets = settings.used_datasets(config)
-        self.patients = settings.pooled_patients(config)
+        self.split_datasets = needs.used_datasets(config)
+        self.patients = needs.pooled_patients(config)
         others = [name for name in self.split_datasets if name not in config["healthy"]]
         self.exported = [self.healthy, *others]
         self.brain_masks = {n: block["brain_mask"] for n, block in config["datasets"].items()}
 
     def block(self, model: str) -> dict:
         """Block of the configuration of a model's method."""
-        return self.config["methods"][settings.method(model)]
+        return self.config["methods"][needs.method(model)]
 
     def maps(self, row: str) -> list[str]:
         """Models and controls whose maps a row adds up."""
@@ -100,7 +99,7 @@ class Plan:
     def parts(self, dataset: str) -> list[str]:
         """Data sets that one consists of: several if it is the pool of all healthy subjects, or of
         all training patients."""
-        pools = {settings.POOLED: self.config["healthy"], settings.PATIENTS: self.patients}
+        pools = {needs.POOLED: self.config["healthy"], needs.PATIENTS: self.patients}
         return pools.get(dataset, [dataset])
 
     def role_counts(self) -> dict[str, dict[str, int]]:
@@ -119,8 +118,8 @@ class Plan:
             }
 
         found[self.healthy] = together(self.config["healthy"])
-        found[settings.SYNTHETIC] = found[self.healthy]  # made in them
-        found[settings.PATIENTS] = together(self.patients)
+        found[needs.SYNTHETIC] = found[self.healthy]  # made in them
+        found[needs.PATIENTS] = together(self.patients)
         return found
 
     def table_rows(self) -> dict[str, dict]:
@@ -152,24 +151,22 @@ class Plan:
 
     def training_code(self, wildcards: Any) -> str:
         """The same for a training: the method, its upstream method and its anomalies."""
-        method, source = settings.method(wildcards.model), wildcards.model.partition("-")[2]
+        method, source = needs.method(wildcards.model), wildcards.model.partition("-")[2]
         used = methods.sources(method, self.block(wildcards.model)["upstream"], source)
         return self.code("train_model.py", *used)
 
     def model_code(self, script: str) -> Callable:
         """The same for a script that runs the wildcard model's method after its training."""
-        return lambda wildcards: self.code(
-            script, *methods.sources(settings.method(wildcards.model))
-        )
+        return lambda wildcards: self.code(script, *methods.sources(needs.method(wildcards.model)))
 
     def reconstructing_code(self, wildcards: Any) -> str:
         """The same for the script that runs the method of the wildcard model's reconstructions."""
-        method = settings.method(self._reconstructed_by(wildcards.model))
+        method = needs.method(self._reconstructed_by(wildcards.model))
         return self.code("reconstruct.py", *methods.sources(method))
 
     def methods_code(self, script: str, models: Iterable[str]) -> str:
         """The same for a script that runs the methods of some models."""
-        used = dict.fromkeys(map(settings.method, models))
+        used = dict.fromkeys(map(needs.method, models))
         return self.code(script, *(name for method in used for name in methods.sources(method)))
 
     def dataset_code(self, script: str) -> Callable:
@@ -201,13 +198,11 @@ class Plan:
 
     def training_block(self, wildcards: Any) -> dict:
         """What of the block of the wildcard model's method decides the weights."""
-        return methods.training_params(
-            settings.method(wildcards.model), self.block(wildcards.model)
-        )
+        return methods.training_params(needs.method(wildcards.model), self.block(wildcards.model))
 
     def test_block(self, wildcards: Any) -> dict:
         """What of it only matters after training."""
-        return methods.test_params(settings.method(wildcards.model), self.block(wildcards.model))
+        return methods.test_params(needs.method(wildcards.model), self.block(wildcards.model))
 
     def synthetic(self, wildcards: Any) -> dict | None:
         """How synthetic anomalies are drawn, for a model that is trained on some."""
@@ -220,7 +215,7 @@ class Plan:
 
     def training_data(self, wildcards: Any) -> dict[str, Any]:
         """What a model trains and validates on, its upstream model, and weights it starts from."""
-        train, val = settings.training_datasets(wildcards.model, self.config)
+        train, val = needs.training_datasets(wildcards.model, self.config)
         files = {
             "train": self.paths.packed(train),
             "train_split": self.paths.split(train),
@@ -233,7 +228,7 @@ class Plan:
             if source in self.config["methods"]:
                 files[part] = self.paths.model(source, wildcards.fold)
             elif source:
-                method = settings.method(wildcards.model)
+                method = needs.method(wildcards.model)
                 files[part] = published_weights.find(source, method)
         return files
 
@@ -264,7 +259,7 @@ class Plan:
 
     def importing_code(self, wildcards: Any) -> str:
         """Digest of the code that imports it."""
-        name = settings.method(wildcards.model)
+        name = needs.method(wildcards.model)
         upstream = self.block(wildcards.model)["upstream"]
         return self.code("import_checkpoint.py", *methods.sources(name, upstream))
 
@@ -297,7 +292,7 @@ class Plan:
 
         The digest of that code decides, not its place: see `save_minutes`.
         """
-        method = settings.method(wildcards.model)
+        method = needs.method(wildcards.model)
         return methods.outside(method, self.block(wildcards.model)["upstream"])
 
     def every_outside(self, wildcards: Any, threads: int) -> dict[str, str]:
@@ -353,7 +348,7 @@ class Plan:
     def reconstructing_block(self, wildcards: Any) -> dict:
         """What of the block of its method only matters after training."""
         model = self._reconstructed_by(wildcards.model)
-        return methods.test_params(settings.method(model), self.block(model))
+        return methods.test_params(needs.method(model), self.block(model))
 
     def splits(self, datasets: Iterable[str] | None = None) -> list[str]:
         """Splits of data sets, by default of those with test subjects."""
@@ -448,7 +443,7 @@ class Plan:
 
     def models_of(self, wildcards: Any) -> list[str]:
         """The wildcard method's models."""
-        return [model for model in self.models if settings.method(model) == wildcards.method]
+        return [model for model in self.models if needs.method(model) == wildcards.method]
 
     def rows_of(self, wildcards: Any) -> list[str]:
         """Rows of Table 1 that add up a map of one of the wildcard method's models."""
@@ -522,7 +517,7 @@ class Plan:
 
     def resource(self, path: str) -> str:
         """A file that the configuration names: here, or in the workflow's own folder."""
-        return settings.resource(path, self.home)
+        return needs.resource(path, self.home)
 
     def published(self) -> str | list:
         """The table of published values; no file if there is none."""
@@ -533,7 +528,7 @@ class Plan:
     def claims(self) -> dict:
         """The paper's claims that the run judges; empty if there are none."""
         path = self.config["table"]["claims"]
-        return settings.read_claims(path) if path else {}
+        return claims.read_claims(path) if path else {}
 
     def places(self) -> list[str]:
         """Folders and files that data are expected in, whether they are there or not."""
@@ -541,7 +536,7 @@ class Plan:
         found = [*map(cohort.folder, self.datasets), cohort.atlas("head"), cohort.atlas("brain")]
         found += [cohort.demographics(of(dataset=dataset)) for dataset in self.datasets]
         found += [self.hd_bet_weights, self.released_lists.get("folder")]
-        return [*filter(None, found), *settings.weight_files(self.config).values()]
+        return [*filter(None, found), *needs.weight_files(self.config).values()]
 
     def given_files(self) -> list[str]:
         """Every file that the run reads and does not make itself."""
@@ -554,7 +549,7 @@ class Plan:
         """Files that results depend on, besides the data sets and HD-BET's weights."""
         files = [*self.cohort.other_inputs(), *filter(None, [self.published()])]
         files += [self.resource(path) for path in filter(None, [self.config["table"]["claims"]])]
-        return list(dict.fromkeys([*files, *settings.weight_files(self.config).values()]))
+        return list(dict.fromkeys([*files, *needs.weight_files(self.config).values()]))
 
     def levels(self) -> list[int]:
         """Reconstructions per volume that are kept, of each model that makes some."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from uad.plan.config import PLANTED
+from uad.plan.needs import PLANTED
 from uad.plan.plan import Plan
 
 FIRST = 4  # rows on the front page, of a table without references

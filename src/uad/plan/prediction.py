@@ -5,7 +5,7 @@ from typing import Any
 from uad.base.errors import InputError
 from uad.evaluation.controls import CONTROLS
 from uad.models import methods
-from uad.plan import config as settings
+from uad.plan import needs
 from uad.plan.plan import Plan
 from uad.predict import bundle, scans
 from uad.predict.settings import BRAIN_MASKS, PROGRAMS
@@ -142,7 +142,7 @@ class Bundling:
                 model: {
                     "reconstructs": model in plan.reconstructing,
                     "upstream": plan.block(model)["upstream"],
-                    "test": methods.test_params(settings.method(model), plan.block(model)),
+                    "test": methods.test_params(needs.method(model), plan.block(model)),
                 }
                 for model in self.models(row)
             },
@@ -160,9 +160,9 @@ class Bundling:
         """What the model card says of the data sets that were trained on."""
         used = {}
         for model in self.models(wildcards.row):
-            used |= dict.fromkeys(settings.training_datasets(model, self.plan.config))
+            used |= dict.fromkeys(needs.training_datasets(model, self.plan.config))
         cohort, parts = self.plan.cohort, self.plan.parts
-        names = [name for of in used if of != settings.SYNTHETIC for name in parts(of)]
+        names = [name for of in used if of != needs.SYNTHETIC for name in parts(of)]
         return [cohort.about(name) for name in dict.fromkeys(names)]
 
     def scoring_code(self, wildcards: Any) -> str:

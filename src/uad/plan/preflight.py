@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from uad.base import devices
 from uad.base.errors import InputError
@@ -17,6 +17,54 @@ PREPROCESSED_MB = 8
 VOXELS = 50 * 96 * 96
 
 
+class Part(NamedTuple):
+    """What is found of one thing that a run needs beside the data sets.
+
+    Attributes
+    ----------
+    name, said : str
+        What it is, and what is to be said of it.
+    good : bool
+    remedy : str or None
+        What to do, where `said` does not say it.
+    """
+
+    name: str
+    said: str
+    good: bool
+    remedy: str | None = None
+
+
+class Findings(NamedTuple):
+    """What `check` found.
+
+    Attributes
+    ----------
+    lines : sequence of mapping
+        Inventory of each data set.
+    fetched : sequence of str
+        Files and folders that `snakemake download` brings.
+    parts : list of Part
+    """
+
+    lines: Sequence[Mapping[str, Any]]
+    fetched: Sequence[str]
+    parts: list[Part]
+
+    @property
+    def good(self) -> bool:
+        """Whether everything is there."""
+        sets = all(inventory.state(line) == "ok" for line in self.lines)
+        return sets and not inventory.shared(self.lines) and all(part.good for part in self.parts)
+
+    def sentences(self) -> list[str]:
+        """As lines of text: for a log, and where there is no terminal."""
+        said = inventory.text(self.lines, self.fetched)
+        for part in self.parts:
+            said.append(f"{part.name}: {'; '.join(filter(None, [part.said, part.remedy]))}")
+        return said
+
+
 def check(
     lines: Sequence[Mapping[str, Any]],
     atlas: tuple | None,
@@ -27,7 +75,7 @@ def check(
     accelerator: str,
     results: Path | str,
     megabytes: float,
-) -> tuple[list[str], bool]:
+) -> Findings:
     """Everything that a run needs.
 
     Parameters
@@ -49,15 +97,7 @@ def check(
         Folder of results; need not exist.
     megabytes : float
         That results will take, see `disk_mb`.
-
-    Returns
-    -------
-    sentences : list of str
-        For the terminal.
-    good : bool
     """
-    sentences = inventory.text(lines, fetched)
-    good = all(inventory.state(line) == "ok" for line in lines) and not inventory.shared(lines)
     parts = [("device", devices.choose, (accelerator,), None)]
     if atlas is not None:
         parts.insert(0, ("atlas", atlases.examine, atlas, atlas[0]))
@@ -69,17 +109,18 @@ def check(
     ]
     if given:
         parts.append(("dates", host.check_dates, (given,), None))
+    told = []
     for name, function, arguments, place in parts:
         try:
             found = function(*arguments)
-            sentences.append(f"{name}: {found if name in ('device', 'atlas') else 'ok'}")
+            told.append(Part(name, str(found) if name in ("device", "atlas") else "ok", True))
         except InputError as error:
-            command = "; `snakemake download` fetches it"
             known = place is not None and inventory.is_fetched(place, fetched)
-            sentences.append(f"{name}: {error}{command if known else ''}")
-            good = False
+            remedy = "`snakemake download` fetches it" if known else None
+            told.append(Part(name, str(error), False, remedy))
     sentence, enough = disk(results, megabytes)
-    return [*sentences, f"disk: {sentence}"], good and enough
+    remedy = None if enough else "free some, or set `results` to another disk"
+    return Findings(lines, fetched, [*told, Part("disk", sentence, enough, remedy)])
 
 
 def disk_mb(n_subjects: int, levels: Sequence[int], n_folds: int) -> float:

@@ -63,7 +63,19 @@ SESSIONS = (
     "of a subject share its role"
 )
 ONLY = "subjects to use, by label, or `null` for all"
-EXCLUDE = "subjects to leave out, by label, and why; they are named in inventory and report"
+EXCLUDE = (
+    "subjects to leave out, by label, and why; or a TSV with columns `subject` and `reason`; they "
+    "are named in inventory and report"
+)
+Reason = Annotated[str, Bounds(min_length=1)]
+Exclude = Annotated[
+    dict[str, Reason] | Annotated[str, Bounds(min_length=1)],
+    Bounds(
+        custom_error_type="either",
+        custom_error_message="neither",
+        custom_error_context={"expected": "subjects with a reason each, or the path of a TSV"},
+    ),
+]
 ORIENTATION = (
     "where the voxel axes point to, such as `RAS`, in files whose headers do not say (sform and "
     "qform code 0); `null`: such subjects are excluded"
@@ -83,7 +95,7 @@ class DataSet(Block):
     sessions: list[str] = key(SESSIONS, default=["first"], min_length=1)
     demographics: str | None = key("spreadsheet with ages, or `null`", default=None)
     only: list[str] | None = key(ONLY, default=None, min_length=1)
-    exclude: dict[str, str] = key(EXCLUDE, default={})
+    exclude: Exclude = key(EXCLUDE, default={})
     assume_orientation: str | None = key(ORIENTATION, default=None)
     brain_mask: Literal["hd_bet", "deepbet", "atlas", "threshold"] = key(
         "`hd_bet`: heads, by HD-BET; `deepbet`: T1 heads, by deepbet; `atlas`: heads, mask "
@@ -111,7 +123,7 @@ class OwnDataSet(Block):
     )
     sessions: list[str] = key(SESSIONS, default=["first"], min_length=1)
     only: list[str] | None = key(ONLY, default=None, min_length=1)
-    exclude: dict[str, str] = key(EXCLUDE, default={})
+    exclude: Exclude = key(EXCLUDE, default={})
     assume_orientation: str | None = key(ORIENTATION, default=None)
 
 

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from uad.base.errors import InputError
 from uad.plan import config as settings
+from uad.plan import needs
 from uad.plan.figures import costs
 from uad.plan.overlays import with_defaults
 from uad.plan.plan import Plan
@@ -138,7 +139,7 @@ def steps(table: pd.DataFrame, under_way: Sequence[Training]) -> pd.DataFrame:
         per_job = known[0] / known[1] if known[1] else float("nan")
         mine = []
         if line["rule"] in TRAINING:
-            mine = [one for one in under_way if settings.method(one.model) == line["of"]]
+            mine = [one for one in under_way if needs.method(one.model) == line["of"]]
             whole = [one.per_epoch * one.epochs / 3600 for one in mine if one.per_epoch > 0]
             per_job = sum(whole) / len(whole) if whole else per_job
         if line["jobs_measured"]:

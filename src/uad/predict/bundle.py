@@ -15,8 +15,10 @@ Standard library only, since runs are planned with it.
 """
 
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,19 +102,27 @@ def check(path: Path | str) -> dict[str, Any]:
     return read(path)
 
 
-def unpack(path: Path | str, folder: Path | str) -> dict[str, Any]:
-    """Check a bundle and put its models into a folder; returns the manifest."""
+@contextmanager
+def unpacked(path: Path | str, folder: Path | str) -> Iterator[dict[str, Any]]:
+    """Check a bundle and put its models into a folder of their own; yields the manifest.
+
+    The folder is deleted at the end, and at the start if a killed process has left it.
+    """
     manifest = check(path)
-    with zipfile.ZipFile(path) as archive:
-        for name in model_files(manifest):
-            try:
-                content = archive.read(name)
-            except KeyError:
-                raise InputError(f"{path}: lacks {name}; please get it again") from None
-            target = Path(folder) / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-    return manifest
+    folder = Path(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in model_files(manifest):
+                try:
+                    content = archive.read(name)
+                except KeyError:
+                    raise InputError(f"{path}: lacks {name}; please get it again") from None
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(content)
+        yield manifest
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def model_files(manifest: Mapping) -> Iterator[str]:

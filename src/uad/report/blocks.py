@@ -29,7 +29,7 @@ class Context:
     leaks : str
         What the splits leak, in words (`leakage.leak_warning`); a warning at the top of Table 1.
     random_extractors : collection of str
-        Rows that get a star and a footnote (`config.random_extractors`).
+        Rows that get a star and a footnote (`uad.plan.needs.random_extractors`).
     released_threshold : bool
         Whether thresholds were tuned as by the released code; a footnote.
     undefined : list of str

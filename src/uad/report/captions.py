@@ -28,6 +28,21 @@ ORDER = {
     ],
     "Tables": ["table1", "table2", "table3", "claims", "whom", "multiverse", "departures"],
 }
+# What figures and tables are called, by the name of their file; others by that.
+NAMES = {
+    "table1": "Table 1",
+    "table2": "Table 2",
+    "table3": "Table 3",
+    "precision_recall": "precision and recall",
+    "weights": "weight of the residual map",
+    "lesion_volume": "Dice against lesion volume",
+    "comparison": "all rows",
+    "synthetic": "synthetic anomalies",
+    "training": "losses and Dice of trainings",
+    "claims": "the paper's claims",
+    "whom": "whom the rows fail",
+    "multiverse": "ranks in all combinations of choices",
+}
 INTRODUCTION = "workflow"
 SIMULATED = "**Simulated data.** "
 # Code, bold, in italics, lowered, and what to look for.
@@ -36,6 +51,20 @@ _MARKED = re.compile(
     r"|<sub>(?P<lowered>.*?)</sub>|(?P<look>\b(?:Good|Bad):)"
 )
 FRONT = ("overview", "methods_text")  # captions of pages that are about the others
+
+
+def named(stem: str) -> str:
+    """What a figure or table is called, from the name of its file without its ending.
+
+    Examples
+    --------
+    >>> named("cases_brats")
+    'cases of BRATS'
+    """
+    kind, _, of = stem.partition("_")
+    if kind == "cases":
+        return f"cases of {of.upper()}"
+    return NAMES.get(stem, stem.replace("_", " "))
 
 
 def render(

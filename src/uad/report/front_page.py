@@ -22,7 +22,7 @@ from uad.base.errors import InputError
 from uad.base.paths import Paths
 from uad.data.splits import ROLES
 from uad.evaluation import claims, statistics
-from uad.report import answer, blocks, claims_page, joined, overview, pages, plots
+from uad.report import answer, blocks, captions, claims_page, joined, overview, pages, plots
 from uad.report import costs as run_costs
 from uad.report.numbers import DASH, counted, duration, memory, number, percent
 
@@ -39,6 +39,7 @@ METRICS = {"dice_best_mean": "[DICE]", "auprc_mean": "AUPRC"}  # columns of Tabl
 STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")  # before each line of a log
 
 LOST = {
+    "by_user": "left out by the configuration",
     "left_out": "left out as incomplete or doubled",
     "unreadable": "unreadable files",
     "excluded": "excluded by preprocessing",
@@ -324,13 +325,14 @@ def _lost(paths: Paths, name: str) -> dict[str, dict[str, str] | None]:
     """
     line = _json(paths.inventory(name))
     excluded = _tsv(paths.packed_file(name, "excluded.tsv"))
-    lost = dict.fromkeys(("left_out", "unreadable", "excluded"))
+    lost = dict.fromkeys(LOST)
     if line is not None:
+        lost["by_user"] = dict(line["excluded"])
         lost["left_out"] = dict(line["left_out"])
         lost["unreadable"] = {Path(name).name: reason for name, reason in line["unreadable"]}
     if excluded is not None:
         reasons = zip(excluded["subject"], excluded["status"])
-        known = lost["left_out"] or {}
+        known = {**(lost["by_user"] or {}), **(lost["left_out"] or {})}
         lost["excluded"] = {name: reason for name, reason in reasons if name not in known}
     return lost
 
@@ -680,7 +682,7 @@ def _pictures(paths: Paths, figures: Sequence[str]) -> Iterator[dict[str, Any]]:
         yield {
             "path": shown,
             "source": source,
-            "name": _named(path),
+            "name": captions.named(path.stem),
             "large": large,
             "shows": CASES,
         }
@@ -720,28 +722,12 @@ LINKS = {
 }
 
 
-NAMES = {
-    "table1": "Table 1",
-    "table2": "Table 2",
-    "table3": "Table 3",
-    "precision_recall": "precision and recall",
-    "weights": "weight of the residual map",
-    "lesion_volume": "Dice against lesion volume",
-    "comparison": "all rows",
-    "synthetic": "synthetic anomalies",
-    "training": "losses",
-    "claims": "the paper's claims",
-    "whom": "whom the rows fail",
-    "multiverse": "ranks in all combinations of choices",
-}
-
-
 def _links(paths: Paths, run: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Paths and names of everything there is to look at, in the data's way."""
     spelt = _spelt(paths, run)
     for heading, patterns in LINKS.items():
         files = [
-            (paths.relative(path), before + (spelt.get(path) or _named(path)))
+            (paths.relative(path), before + (spelt.get(path) or captions.named(path.stem)))
             for pattern, before in patterns
             for path in sorted(Path(paths.root).glob(pattern))
             if (path.suffix != ".tsv" or heading == "Tables")
@@ -761,14 +747,6 @@ def _spelt(paths: Paths, run: Mapping[str, Any]) -> dict[Path, str]:
             method = block["maps"][0].partition("-")[0]
             found[Path(paths.method_page(method))] = block.get("label", row)
     return found
-
-
-def _named(path: Path) -> str:
-    """What a file is called in a link; `_` is before what is lowered."""
-    words = path.stem.split("_")
-    if words[0] == "cases":
-        return f"cases of {' '.join(words[1:]).upper()}"
-    return NAMES.get(path.stem, " ".join(words))
 
 
 def _json(path: str | Path) -> Any:

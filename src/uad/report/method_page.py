@@ -17,7 +17,7 @@ import pandas as pd
 
 from uad.report import canvas, joined, pages, plots
 from uad.report.costs import measured
-from uad.report.numbers import DASH, duration, memory
+from uad.report.numbers import DASH, duration, memory, percent
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,10 @@ def write(path: str | Path, method: Method, runs: Sequence[Run], simulated: bool
     pages.write(
         path,
         "method_page.html.j2",
-        title=f"Method {method.name}",
+        title=f"Method {_called(title) or method.name}",
         simulated=simulated,
         method={
+            "key": f"methods.{method.name}",
             "title": title,
             "idea": idea,
             "departures": departures,
@@ -143,6 +144,12 @@ def sections(docstring: str) -> tuple[str, list[str], list[str]]:
     title, *others = (" ".join(p.split()) for p in re.split(r"\n\s*\n", docstring.strip()))
     departures = [p for p in others if p.startswith("Differs from")]
     return title, [p for p in others if p not in departures], departures
+
+
+def _called(title: str) -> str:
+    """A method's name, which is before a colon in its docstring; empty if it has none."""
+    name, colon, _ = title.partition(": ")
+    return name if colon else ""
 
 
 def flat(block: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -184,17 +191,20 @@ def _said(about: Mapping[str, Any], key: str) -> Any:
 
 
 def _learnt(run: Run) -> list[str]:
-    """Parameters, epochs, the best one and its loss, seconds per epoch."""
+    """Parameters, epochs, steps, the best epoch with its loss and Dice, seconds per epoch."""
     n = run.about["parameters"]
     counts = f"{n['trained']:,}" + (f" + {n['frozen']:,} frozen" if n["frozen"] else "")
     if not _trained(run):
-        return [counts, "0", DASH, DASH, DASH]
+        return [counts, "0", *[DASH] * 5]
     best = plots.best_epoch(run.history)
+    steps = run.history["steps"].sum() if "steps" in run.history else 0
     return [
         counts,
         f"{len(run.history)}",
+        f"{steps:,.0f}" if steps else DASH,  # of an imported model
         f"{best['epoch']:.0f}",
         DASH if pd.isna(best["val_loss"]) else f"{best['val_loss']:.4g}",
+        percent(best.get("val_dice")),
         f"{run.history['seconds'].mean():.1f} s",
     ]
 

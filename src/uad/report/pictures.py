@@ -1,7 +1,7 @@
 """Pictures of the report: example cases, all rows side by side, synthetic anomalies.
 
 Scores are shown from black (0) over red to yellow (the highest of the volume, or a stated number),
-detections in the three colours of `DETECTION`.
+detections in the three colours of `DETECTION`, changes from blue (darker) over white to red.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from uad.base import colours
+from uad.evaluation.synthetic_cases import Example
 from uad.report import canvas
 from uad.report.numbers import number
 
 # Not predicted, false, missed, found.
 DETECTION = ListedColormap(["#000000", "#E69F00", "#56B4E9", "#FFFFFF"])
 SCORE = "inferno"
+CHANGE = "RdBu_r"  # red: brighter than before
 IN_ONE_BLOCK = 8  # rows below each other; more are put into two blocks side by side
 
 
@@ -145,19 +147,36 @@ def _case_of_rows(
         panel.set_axis_off()
 
 
-def synthetic(examples: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
-    """Synthetic anomalies (paper Fig. 4): images on top, masks below.
+def synthetic(examples: Sequence[Example]) -> Figure:
+    """Synthetic anomalies (paper Fig. 4): slices before and after, and the difference.
+
+    All slices have one grey scale, all differences one scale about zero; the mask is outlined.
 
     Parameters
     ----------
-    examples : list of (str, ndarray, ndarray)
-        From `cases.synthetic`.
+    examples : sequence of Example
+        From `synthetic_cases.collect`.
     """
-    figure, axes = canvas.grid(2, len(examples), (1.5, 1.7))
-    for (upper, lower), (subject, image, mask) in zip(axes.T, examples):
-        canvas.show(upper, image, vmin=0, vmax=1)
-        canvas.show(lower, mask, vmin=0, vmax=1)
-        upper.set_title(subject)
-    axes[0, 0].set_ylabel("image")
-    axes[1, 0].set_ylabel("mask")
+    if not examples:
+        figure, axes = canvas.grid(1, 1, (5, 1))
+        axes[0, 0].set_axis_off()
+        axes[0, 0].text(0.5, 0.5, "no test subject has an anomaly", ha="center", va="center")
+        return figure
+    # Wide enough for the heading, however few there are.
+    figure, axes = canvas.grid(3, len(examples), (max(1.7, 4.5 / len(examples)), 1.9))
+    window = canvas.window(np.stack([example.brain for example in examples]))
+    changes = [example.after - example.before for example in examples]
+    most = max(float(np.abs(change[window]).max()) for change in changes)
+    for panels, example, change in zip(axes.T, examples, changes):
+        canvas.show(panels[0], example.before[window], vmin=0, vmax=1)
+        canvas.show(panels[1], example.after[window], vmin=0, vmax=1)
+        canvas.show(panels[2], change[window], cmap=CHANGE, vmin=-most, vmax=most)
+        canvas.outline(panels[2], example.mask[window], "black", 0.6)
+        panels[0].set_title(f"{example.subject}, slice {example.z + 1}")
+    for panel, text in zip(axes[:, 0], ("before", "after", "difference")):
+        panel.set_ylabel(text)
+    bar = {"location": "bottom", "aspect": 40, "shrink": 0.6}
+    figure.colorbar(
+        axes[2, 0].images[0], ax=list(axes[2]), label="after − before, intensity", **bar
+    )
     return figure

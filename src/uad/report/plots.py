@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from uad.base import colours
 from uad.data.splits import ROLES
 from uad.report import canvas
+from uad.report.numbers import duration
 
 COLUMNS = 4  # panels side by side
 MARKERS = "os^Dv"
@@ -69,7 +70,9 @@ def _ages(panel, name, split, ages):
 def training(histories: Mapping[str, Sequence[pd.DataFrame]], folds: Sequence[int]) -> Figure:
     """Training loss (pale) and validation loss (full) per epoch, a panel per model.
 
-    The dot marks the lowest validation loss, whose weights are used.
+    The dot marks the lowest validation loss, whose weights are used. Dotted, on the right axis, is
+    the Dice of the validation slices, of models that learn masks. Headings have the steps and the
+    time of a training, mean over folds.
 
     Parameters
     ----------
@@ -78,7 +81,7 @@ def training(histories: Mapping[str, Sequence[pd.DataFrame]], folds: Sequence[in
     folds : list of int
     """
     columns = min(COLUMNS, len(histories))
-    figure, axes = canvas.grid(math.ceil(len(histories) / columns), columns, (2.6, 2.1))
+    figure, axes = canvas.grid(math.ceil(len(histories) / columns), columns, (2.75, 2.3))
     for panel in axes.ravel()[len(histories) :]:
         panel.set_axis_off()
     for panel, (model, tables) in zip(axes.ravel(), histories.items()):
@@ -94,7 +97,8 @@ def training(histories: Mapping[str, Sequence[pd.DataFrame]], folds: Sequence[in
             )
             panel.plot(best["epoch"], best["val_loss"], "o", color=colour, markersize=4)
             positive &= (history[["train_loss", "val_loss"]].min() > 0).all()
-        panel.set(title=model, xlabel="epoch")
+        panel.set(title=f"{model}\n{_effort(tables)}", xlabel="epoch")
+        _dice(panel, tables)
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if positive:
             canvas.log_scale(panel, "y")
@@ -102,6 +106,33 @@ def training(histories: Mapping[str, Sequence[pd.DataFrame]], folds: Sequence[in
         line[0].set_ylabel("loss")
     axes[0, 0].legend(frameon=False)
     return figure
+
+
+def _effort(histories: Sequence[pd.DataFrame]) -> str:
+    """Steps and time of a training, mean over folds, as far as they are known."""
+    parts = []
+    known = [table["steps"].sum() for table in histories if "steps" in table]
+    if known and min(known) > 0:  # an imported model does not tell
+        parts.append(f"{np.mean(known):,.0f} steps")
+    if all("seconds" in table for table in histories):
+        parts.append(duration(np.mean([table["seconds"].sum() for table in histories])))
+    return ", ".join(parts)
+
+
+def _dice(panel: Axes, histories: Sequence[pd.DataFrame]) -> None:
+    """Dice of the validation slices, a line per fold, on an axis of its own from 0 to 100 %."""
+    known = [
+        table.dropna(subset=["val_dice"]) if "val_dice" in table else table.iloc[:0]
+        for table in histories
+    ]
+    if not any(map(len, known)):
+        return
+    right = panel.twinx()
+    for colour, table in zip(itertools.cycle(colours.COLOURS), known):
+        if len(table):
+            right.plot(table["epoch"], 100 * table["val_dice"], ":", color=colour, linewidth=1.2)
+    right.set(ylim=(0, 100), ylabel="Dice, %")
+    right.spines["right"].set_visible(True)
 
 
 def best_epoch(history: pd.DataFrame) -> pd.Series:

@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 
 from phantoms import head
 from uad.base.errors import InputError
@@ -51,6 +52,12 @@ def test_missing_folders_are_named(tmp_path):
     touch(tmp_path / "other/B.npy")
     with pytest.raises(InputError, match="holds no map.*data sets are ixi"):
         external.find(tmp_path, 0, ["ixi"])
+
+
+def test_of_nnunets_two_files_the_probabilities_are_the_map(tmp_path):
+    for name in ("B.nii.gz", "B.npz", "B.pkl", "C.nii.gz", "dataset.json", "plans.json"):
+        touch(tmp_path / "ixi" / name)
+    assert [one.path.name for one in external.find(tmp_path, 0, ["ixi"])] == ["B.npz", "C.nii.gz"]
 
 
 def of(*subjects):
@@ -117,6 +124,34 @@ def test_other_grids_are_refused(tmp_path, grid):
             maps.read_packed(tmp_path / "own.nii", grid)
 
 
+def test_nnunets_probabilities_lie_as_its_image(tmp_path, rng, grid):
+    """nnU-Net reads with SimpleITK, whose arrays are (Z, Y, X) of what is in the file."""
+    array = rng.random(SHAPE, dtype=np.float32)
+    volumes.write(grid.like(array.transpose(1, 2, 0)), tmp_path / "image.nii.gz")
+    seen = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "image.nii.gz")))
+    np.savez_compressed(tmp_path / "a.npz", probabilities=np.stack([1 - seen, seen]))
+    np.testing.assert_array_equal(maps.read_packed(tmp_path / "a.npz", grid), array)
+    # Several labels: whatever is no background.
+    parts = np.stack([1 - seen, seen / 4, seen * 3 / 4]).astype(np.float16)
+    np.savez_compressed(tmp_path / "b.npz", probabilities=parts)
+    found = maps.read_packed(tmp_path / "b.npz", grid)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, array, atol=2e-3)
+
+
+def test_other_archives_are_refused(tmp_path, grid):
+    np.savez(tmp_path / "a.npz", softmax=np.zeros((2, 5, 6, 8)))
+    with pytest.raises(InputError, match="holds no array `probabilities`"):
+        maps.read_packed(tmp_path / "a.npz", grid)
+    (tmp_path / "b.npz").write_bytes(b"no")
+    with pytest.raises(InputError, match="holds no array `probabilities`"):
+        maps.read_packed(tmp_path / "b.npz", grid)
+    for shape in ((2, *SHAPE), (1, 5, 6, 8), (5, 6, 8)):
+        np.savez(tmp_path / "c.npz", probabilities=np.zeros(shape))
+        with pytest.raises(InputError, match=r"expected \(labels, Z, Y, X\) = \(2, 5, 6, 8\)"):
+            maps.read_packed(tmp_path / "c.npz", grid)
+
+
 # Other grids.
 
 SETTINGS = Downsampling(
@@ -173,8 +208,9 @@ def test_a_map_in_another_space_than_said_is_refused(scan, tmp_path):
     with pytest.raises(InputError, match="its grid must be that of .*native.nii"):
         maps.read_resampled(tmp_path / "map.nii.gz", files, SETTINGS)
     np.save(tmp_path / "map.npy", mask.array)
-    with pytest.raises(InputError, match="must be NIfTI"):
-        maps.read_resampled(tmp_path / "map.npy", files, SETTINGS)
+    for name in ("map.npy", "map.npz"):
+        with pytest.raises(InputError, match="must be NIfTI"):
+            maps.read_resampled(tmp_path / name, files, SETTINGS)
 
 
 # Values.

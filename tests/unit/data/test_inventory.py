@@ -38,6 +38,24 @@ def test_state(change, state):
     assert inventory.state({**LINE, **change}) == state
 
 
+@pytest.mark.parametrize(
+    ("change", "to_do"),
+    [
+        ({}, None),
+        ({"missing": "data/IXI-T1: no such folder"}, "request it at https://example.org/ixi"),
+        ({"needed": 12, "cases": None}, "lower its numbers in `splits`"),
+        ({"cases": 8}, "out of data/IXI-T1"),
+        ({"needed": 8, "unreadable": [("a.nii", "is cut off")]}, "get the unreadable files again"),
+        ({"unreadable": [("a.nii", "is cut off")]}, "get the unreadable files again"),
+        ({"contents": contents(A="1", B="1")}, "name one of each in `exclude`"),
+        ({"dated": [("a.nii", "2099-01-01 00:00:00")]}, "`touch`, or wait"),
+    ],
+)
+def test_what_to_do(change, to_do):
+    found = inventory.remedy({**LINE, **change}, [])
+    assert found is None if to_do is None else to_do in found
+
+
 def test_needed_subjects():
     assert inventory.needed({"train": 358, "val": 44, "test": 160}) == 562
     assert inventory.needed({"train": 90, "val": 10, "test": None}) == 101

@@ -8,7 +8,7 @@ import pytest
 
 from uad.base.errors import InputError
 from uad.data.datasets import Subject, person
-from uad.data.layouts import bids, label, participants, table
+from uad.data.layouts import bids, excluded, label, participants, table
 
 IMAGE, LESION, BRAIN = ["image"], ["image", "lesion"], ["image", "brain"]
 
@@ -262,6 +262,37 @@ def test_tables_that_cannot_be_read(tmp_path):
     (tmp_path / "x.tsv").write_bytes(b"subject\timage\n\xff\xfe\t\n")
     with pytest.raises(InputError, match="cannot be read as a table in UTF-8"):
         table.find("mine", tmp_path / "x.tsv", IMAGE)
+
+
+# Subjects that are left out.
+
+
+def test_a_table_of_excluded_subjects(tmp_path):
+    path = tmp_path / "excluded.tsv"
+    path.write_text("reason\tsubject\tby\nmoved a lot \tIXI012\tAB\nclipped\tIXI013\t\n")
+    assert excluded.read(path, "x") == {"IXI012": "moved a lot", "IXI013": "clipped"}
+    path.write_text("subject\treason\n")
+    assert excluded.read(path, "x") == {}
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (["subject why", "A moved"], "has no column 'reason', only subject, why"),
+        (["label reason", "A moved"], "has no column 'subject', only label, reason"),
+        (["subject reason", "A moved", "A clipped"], "line 3: subject A is in line 2 already"),
+        (["subject reason", "A n/a"], "line 2: has no reason"),
+        (["subject reason", "n/a moved"], "line 2: has no subject"),
+        (["subject reason", "A moved", "B"], "line 3: has 1 cells, but there are 2 columns"),
+    ],
+)
+def test_mistakes_in_a_table_of_excluded_subjects_are_named(scans, lines, sentence):
+    path = scans(*lines)
+    with pytest.raises(InputError, match=sentence) as error:
+        excluded.read(path, "datasets.mine.exclude")
+    assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
+    with pytest.raises(InputError, match=r"no such table \(configuration key datasets.mine.excl"):
+        excluded.read(path.with_name("no.tsv"), "datasets.mine.exclude")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_fit_is_trained_stored_and_scored(name, tmp_path):
     stored = train(tmp_path / "out", inputs, block, model=name)
     assert stored["val_loss"] is None and stored["parameters"]["trained"] == 0
     assert (tmp_path / "out/history.tsv").read_text().split() == [
-        "epoch", "train_loss", "val_loss", "skipped", "seconds",
+        "epoch", "steps", "train_loss", "val_loss", "val_dice", "skipped", "seconds",
     ]  # fmt: skip
     again = train(tmp_path / "again", inputs, block, model=name)
     for key, value in stored["network"].items():

@@ -8,9 +8,11 @@ from test_training import BLOCK
 from uad.base import seeding
 from uad.base.errors import InputError
 from uad.data import slices
+from uad.data.slices import Batch
 from uad.engine import loop
 from uad.engine.saved_state import SavedState, State
 from uad.engine.settings import Training
+from uad.models.segmentation import Segmentation
 
 
 class Scripted(torch.nn.Module):
@@ -56,6 +58,7 @@ def test_weights_of_the_best_epoch_are_kept(tmp_path, losses, best):
     assert state.best["weight"].item() == pytest.approx(best, rel=1e-4)
     assert method.network.weight.item() == pytest.approx(6, rel=1e-4)
     assert [line["val_loss"] for line in state.history if line["val_loss"]] == list(losses)
+    assert [(line["steps"], line["val_dice"]) for line in state.history] == [(1, None)] * 6
 
 
 class Overflowing(Scripted):
@@ -192,9 +195,50 @@ def test_validation_weighs_batches_by_their_slices():
             seen.append(rng.random())
             return torch.tensor(len(batch) * 1.0)
 
-    value = loop.validate(Method(), [[1, 2], [1]], seeding.generator(1, "validation"))
-    assert value == pytest.approx((2 * 2 + 1 * 1) / 3)
+    value, dice = loop.validate(Method(), [[1, 2], [1]], seeding.generator(1, "validation"))
+    assert value == pytest.approx((2 * 2 + 1 * 1) / 3) and dice is None
     assert seen == list(seeding.generator(1, "validation").random(2))
+
+
+class Masks(Segmentation):
+    """One that finds what is bright, and one random number per batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.drawn = []
+
+    def logits(self, batch, rng):
+        self.drawn.append(rng.random())
+        return batch.image - 0.5
+
+
+def mask_batch(image, lesion):
+    image, lesion = (torch.tensor(x)[None, None, None] for x in (image, lesion))
+    return Batch(image, torch.ones_like(image), lesion)
+
+
+def test_dice_of_masks_is_that_of_all_pixels_and_changes_no_loss():
+    batches = [
+        mask_batch([0.9, 0.8, 0.1], [1.0, 0.0, 0.0]),
+        mask_batch([0.7, 0.2, 0.1], [1.0, 1, 0]),
+    ]
+    method = Masks()
+    value, dice = loop.validate(method, batches, seeding.generator(1, "validation"))
+    assert dice == 2 * 2 / (3 + 3)  # the mean of both batches is the same: 2 / 3
+    assert method.drawn == list(seeding.generator(1, "validation").random(2))
+    rng = seeding.generator(1, "validation")
+    losses = torch.stack([method.loss(batch, rng).double() for batch in batches])
+    assert value == losses.mean().item()
+
+
+def test_dice_is_pooled_and_undefined_without_a_lesion():
+    large = mask_batch([0.9] * 6, [1.0] * 6)
+    missed = mask_batch([0.1] * 6, [1.0, 1.0] + [0.0] * 4)
+    nothing = mask_batch([0.1] * 6, [0.0] * 6)
+    rng = seeding.generator(1)
+    assert loop.validate(Masks(), [large, missed, nothing], rng)[1] == pytest.approx(12 / 14)
+    assert loop.validate(Masks(), [missed], rng)[1] == 0
+    assert loop.validate(Masks(), [nothing], rng)[1] is None
 
 
 def test_random_validation_sees_other_slices_every_time(tmp_path, pack):

@@ -203,18 +203,3 @@ def test_pictures_are_drawn(collected, tmp_path):
         assert figure.get_suptitle() == f"{name} (simulated data)"
         canvas.save(figure, tmp_path / f"{name}.png")
         assert 5000 < (tmp_path / f"{name}.png").stat().st_size < 500_000
-
-
-def test_synthetic_examples(tmp_path):
-    pack = write_pack(tmp_path / "packed/draem", 3, shape=SHAPE)
-    lesion = np.zeros((3, *SHAPE), np.uint8)
-    for z, area in ((2, 9), (5, 1), (7, 4)):  # the median area is 4
-        lesion[0, z, 10, 10 : 10 + area] = 1
-    lesion[2, 4, 10, 10] = 1
-    np.save(tmp_path / "packed/draem/lesion.npy", lesion)
-    pack = packed.Pack(tmp_path / "packed/draem")
-    examples = cases.synthetic(pack, ["S0", "S1", "S2"])
-    assert [subject for subject, _, _ in examples] == ["S0", "S2"]  # S1 has none
-    assert examples[0][2].sum() == 4
-    np.testing.assert_array_equal(examples[0][1], pack.image[0, 7])
-    assert pictures.synthetic(examples) is not None

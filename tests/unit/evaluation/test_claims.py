@@ -8,7 +8,7 @@ from conftest import ROOT
 from scipy import stats
 
 from uad.evaluation import claims, statistics
-from uad.plan import config
+from uad.plan.claims import read_claims
 
 FILES = {name: ROOT / f"workflow/resources/claims_{name}.yaml" for name in ("sadm", "cddpm")}
 COLUMNS = ["row", "test_set", "subject", "fold", "dice_best", "dice_val", "auprc"]
@@ -304,7 +304,7 @@ def published():
 
 def test_the_papers_own_means_bear_out_its_claims(published):
     """Every claim reads its sentence the right way round: of the published means each holds."""
-    found = config.read_claims(str(FILES["sadm"]))["claims"]
+    found = read_claims(str(FILES["sadm"]))["claims"]
     assert len(found) >= 15
     jitter = 1e-4 * np.tile([1, -1], 10)
     subjects = pd.concat(
@@ -336,7 +336,7 @@ def test_the_papers_own_means_bear_out_its_claims(published):
 
 def test_effects_that_the_paper_names_are_those_of_its_table(published):
     value = published.set_index(["row", "test_set"])
-    found = config.read_claims(str(FILES["sadm"]))["claims"]
+    found = read_claims(str(FILES["sadm"]))["claims"]
 
     def gain(row, than, test_set, metric="dice_mean"):
         return 100 * (value[metric][row, test_set] / value[metric][than, test_set] - 1)

@@ -18,7 +18,7 @@ from uad.base.errors import InputError
 from uad.base.settings import Block
 from uad.data import datasets
 from uad.models import methods
-from uad.plan import config, docs, schema
+from uad.plan import check_rows, claims, config, docs, needs, schema
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.json"
 
@@ -101,7 +101,7 @@ def test_checked_values_stay_as_they_were_written(paper_config):
     paper_config["methods"]["draem_net"]["anomalies"] = {
         name: common[name] for name in ("threshold", "operators", "texture")
     }
-    used = config.used_datasets(checked)
+    used = needs.used_datasets(checked)
     for content in (checked, paper_config):  # a fork's own need not name every key
         content["methods"] = {n: b for n, b in content["methods"].items() if "code" not in b}
     for block in ("splits", "lesion_sources"):  # a fork's own data set is not used here
@@ -537,7 +537,7 @@ def test_claims_of_the_configurations_are_valid(paper_config, overlays):
     for name in overlays:
         given = merged(given, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
     config.check(given)
-    content = config.read_claims(given["table"]["claims"])
+    content = claims.read_claims(given["table"]["claims"])
     assert all(claim["margin"] >= 0 for claim in content["claims"].values())
 
 
@@ -677,10 +677,10 @@ def test_an_overlay_may_bring_a_method_and_a_data_set(paper_config):
     }
     without = copy.deepcopy(paper_config)
     config.check(without)
-    assert "dae" not in config.models(without) and "wmh" not in without["datasets"]
+    assert "dae" not in needs.models(without) and "wmh" not in without["datasets"]
     config.check(found := merged(paper_config, brought))
-    assert "dae" in config.models(found) and "wmh" in found["datasets"]
-    assert config.test_sets(found) == {"hyperintensities": "wmh"}
+    assert "dae" in needs.models(found) and "wmh" in found["datasets"]
+    assert needs.test_sets(found) == {"hyperintensities": "wmh"}
 
 
 # Whatever key is left out, misspelt or given something else: a sentence that names it.
@@ -763,28 +763,28 @@ def test_missing_keys_are_named(paper_config, path):
 
 def test_models_come_from_the_rows(paper_config):
     config.check(paper_config)
-    models = config.models(paper_config)
+    models = needs.models(paper_config)
     assert len(models) == len(set(models))
     assert models.index("cddpm") < models.index("unet_res-draem")
     assert {"ae", "vae", "dae", "ddpm", "pii", "draem_net", "unet-brats"} < set(models)
     paper_config["rows"] = {"unet_res-atlas": paper_config["rows"]["unet_res-atlas"]}
-    assert config.models(paper_config) == ["spark", "cddpm", "unet_res-atlas"]
+    assert needs.models(paper_config) == ["spark", "cddpm", "unet_res-atlas"]
     paper_config["methods"]["cddpm"]["pretrained"] = None
-    assert config.models(paper_config) == ["cddpm", "unet_res-atlas"]
+    assert needs.models(paper_config) == ["cddpm", "unet_res-atlas"]
 
 
 def test_rows_with_random_extractors(paper_config):
     config.check(paper_config)
-    assert config.weight_files(paper_config) == {
+    assert needs.weight_files(paper_config) == {
         "fae": "data/weights/resnet18-f37072fd.pth",
         "rd": "data/weights/wide_resnet50_2-95faca4d.pth",
     }
-    assert config.random_extractors(paper_config) == []
+    assert needs.random_extractors(paper_config) == []
     paper_config["methods"]["fae"]["pretrained"] = None
     paper_config["rows"]["sum-draem"] = {
         "block": "II", "label": "S", "healthy": True, "maps": ["unet-draem", "fae"],
     }  # fmt: skip
-    assert config.random_extractors(paper_config) == ["fae", "sum-draem"]
+    assert needs.random_extractors(paper_config) == ["fae", "sum-draem"]
 
 
 @pytest.mark.parametrize(
@@ -802,9 +802,9 @@ def test_only_what_the_table_needs_is_left(paper_config, rows, test_sets, used):
     for _ in range(2):  # checking a checked one changes nothing
         config.check(paper_config)
         assert list(paper_config["rows"]) == (rows or every)
-        assert config.used_datasets(paper_config) == used
+        assert needs.used_datasets(paper_config) == used
         assert list(paper_config["datasets"]) == [name for name in used if name != "draem"]
-        assert list(config.test_sets(paper_config)) == test_sets
+        assert list(needs.test_sets(paper_config)) == test_sets
 
 
 def cddpm_protocol(paper_config, *more):
@@ -820,7 +820,7 @@ def test_the_cddpms_protocol(paper_config):
     found = cddpm_protocol(paper_config)
     config.check(found)
     assert "cddpm" in found["rows"] and "sadm-brats" not in found["rows"]
-    assert config.used_datasets(found) == ["ixi", "brats21", "atlas_v2", "mslub", "wmh"]
+    assert needs.used_datasets(found) == ["ixi", "brats21", "atlas_v2", "mslub", "wmh"]
     assert found["residual"] == {"kind": "l1", "erosion": 3}
     assert found["results"] != paper_config["results"]
 
@@ -850,7 +850,7 @@ def test_the_cddpms_protocol_on_simulated_scans(paper_config):
     ],
 )
 def test_training_data_of_a_model(paper_config, model, expected):
-    assert config.training_datasets(model, paper_config) == expected
+    assert needs.training_datasets(model, paper_config) == expected
 
 
 # Synthetic anomalies, and what drifts.
@@ -894,4 +894,4 @@ def test_only_what_the_authors_have_released_can_be_imported(paper_config, model
 def test_what_can_be_imported_is_what_names_are_known_of():
     from uad.engine import authors_checkpoints
 
-    assert tuple(authors_checkpoints.WEIGHTS) == config.IMPORTED
+    assert tuple(authors_checkpoints.WEIGHTS) == check_rows.IMPORTED

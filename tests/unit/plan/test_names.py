@@ -16,7 +16,7 @@ ABOUT = {
     "src/uad/engine/authors_checkpoints.py": "the authors' checkpoints",
     "src/uad/evaluation/settings.py": "methods whose maps are probabilities of a lesion",
     "src/uad/plan/cohort.py": "the paper's split of ATLAS v2",
-    "src/uad/plan/config.py": "which checkpoints can be imported; methods that make anomalies",
+    "src/uad/plan/check_rows.py": "which checkpoints can be imported",
     "src/uad/plan/figures.py": "IXI's spreadsheet, which has sexes",
     "src/uad/report/departures.py": "departures from paper and released code",
     "workflow/scripts/simulate_demographics.py": "IXI's spreadsheet",

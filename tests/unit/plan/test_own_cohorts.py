@@ -10,6 +10,7 @@ from conftest import ROOT
 
 from uad.base.errors import InputError
 from uad.plan import config as settings
+from uad.plan import needs
 from uad.plan.overlays import with_defaults
 from uad.plan.plan import Plan
 from uad.simulation import names as simulated
@@ -122,7 +123,8 @@ def test_several_healthy_data_sets_are_one(cohorts, tmp_path):
     assert plan.training_data(of(model="cddpm", fold="0"))["train"] == plan.paths.packed("healthy")
     assert plan.table_rows()["cddpm"]["healthy"] == "well+also_well"
     assert list(plan.cohort.subjects("also_well")) == ["P1", "P2", "P4"]
-    assert plan.cohort.left_out()[0].startswith("also_well: leaving out also_well: 7 subject(s)")
+    sentence = "also_well: leaving out P0: not named by datasets.also_well.only and 6 more"
+    assert plan.cohort.left_out()[0].startswith(sentence)
 
 
 def test_maps_made_elsewhere_of_several_healthy_data_sets(cohorts, tmp_path):
@@ -209,6 +211,14 @@ MISTAKES = {
         {"rows": {"cddpm": {"healthy": "ixi"}}},
         "rows.cddpm.healthy is 'ixi', but must be true or false",
     ),
+    "excluded without a reason": (
+        {"datasets": {"well": {"exclude": ["P1"]}}},
+        r'datasets.well.exclude is \["P1"\], but must be subjects with a reason each, or the path',
+    ),
+    "excluded with no words": (
+        {"datasets": {"ill": {"exclude": {"1": ""}}}},
+        'datasets.ill.exclude is {"1": ""}, but must be subjects with a reason each, or the path',
+    ),
     "deepbet on FLAIR": (
         {"modality": "FLAIR", "datasets": {"ill": {"brain_mask": "deepbet"}}},
         "datasets.ill.brain_mask is deepbet, which knows T1 heads only, but modality is FLAIR",
@@ -249,14 +259,38 @@ def test_chosen_subjects_must_be_there(cohorts, key):
         cohort.subjects("well")
 
 
+@pytest.mark.parametrize("name", ["well", "ill", "ixi"])
+def test_a_table_of_excluded_subjects_is_as_good_as_the_mapping(cohorts, tmp_path, name):
+    """Rules see the listing alone, so that a change of either runs the same jobs again."""
+    base = {} if name == "ixi" else cohorts
+    every = plan_of(base).cohort
+    label = list(every.subjects(name))[2]
+    path = tmp_path / "excluded.tsv"
+    path.write_text(f"subject\treason\n{label}\tmoved\n")
+    in_table, in_mapping = (
+        plan_of(merged(base, {"datasets": {name: {"exclude": value}}}))
+        for value in (str(path), {label: "moved"})
+    )
+    assert in_table.cohort.listings == in_mapping.cohort.listings
+    assert label not in in_table.cohort.subjects(name)
+    assert (label, "excluded: moved") in in_table.cohort.not_usable(of(dataset=name), 1)
+    # The run's record names the table.
+    assert set(in_table.other_inputs()) == {*in_mapping.other_inputs(), str(path)}
+    path.write_text("subject\treason\nP99\tmoved\n")
+    lost = plan_of(merged(base, {"datasets": {name: {"exclude": str(path)}}})).cohort
+    sentence = f"{path} (configuration key datasets.{name}.exclude) names P99, but there is no such"
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        lost.check()
+
+
 def test_only_is_for_known_data_sets_too():
     every = plan_of({}).cohort
     labels = list(every.subjects("ixi"))[:9]
     found = plan_of({"datasets": {"ixi": {"only": labels}}}).cohort
     assert list(found.subjects("ixi")) == labels
-    n = len(every.subjects("ixi")) - 9
-    sentence = f"{n} subject(s) that datasets.ixi.only does not name"
-    assert found.known(of(dataset="ixi"))["left_out"] == [("ixi", sentence)]
+    others = [label for label in every.subjects("ixi") if label not in labels]
+    said = [(label, "not named by datasets.ixi.only") for label in others]
+    assert others and found.known(of(dataset="ixi"))["excluded"] == said
 
 
 # What else runs is left alone.
@@ -296,7 +330,7 @@ def test_cohorts_that_are_not_used_need_not_be_there(cohorts):
 
 def test_the_paper_has_one_healthy_data_set(paper_config):
     settings.check(paper_config)
-    assert settings.healthy(paper_config) == "ixi"
+    assert needs.healthy(paper_config) == "ixi"
 
 
 def test_the_tutorials_overlay_is_valid():

@@ -8,6 +8,7 @@ from conftest import ROOT
 from test_plan import of, plan_of
 
 from uad.base.errors import InputError
+from uad.data import datasets
 from uad.plan import config as settings
 from uad.plan.overlays import with_defaults
 from uad.plan.prediction import Bundling
@@ -28,7 +29,8 @@ def test_rows_come_beside_those_of_the_paper():
     without, plan = plan_of(), extended()
     assert set(plan.config["rows"]) == {*without.config["rows"], *EXTENDED["rows"]}
     assert {*plan.models} == {
-        *without.models, "mahalanobis", "ssim_ensemble", "andi", "unet-all",
+        *without.models, "mahalanobis", "ssim_ensemble", "andi", "disyre", "anomaly_dino",
+        "unet-all",
     }  # fmt: skip
     # No other row is computed in another way.
     for name, block in without.config["rows"].items():
@@ -79,7 +81,7 @@ def test_patients_are_no_test_set_and_no_cohort():
 def test_the_model_card_names_the_data_behind_the_patients():
     data = Bundling(extended()).data(of(row="unet-all"))
     assert [one["title"] for one in data] == [
-        settings.datasets.load(name).TITLE for name in ("brats21", "atlas_v2")
+        datasets.load(name).TITLE for name in ("brats21", "atlas_v2")
     ]
 
 

@@ -25,8 +25,8 @@ def check(tmp_path, lines=(LINE,), atlas=None, **changes):
         "weights": None, "pretrained": {}, "given": [], "fetched": [], "accelerator": "cpu",
         "results": tmp_path, "megabytes": 1,
     }  # fmt: skip
-    sentences, good = preflight.check(lines, atlas, **{**arguments, **changes})
-    return "\n".join(sentences), good
+    found = preflight.check(lines, atlas, **{**arguments, **changes})
+    return "\n".join(found.sentences()), found.good
 
 
 def test_everything_is_there(tmp_path, atlas):

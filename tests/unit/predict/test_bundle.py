@@ -33,9 +33,13 @@ def test_round_trip(made, tmp_path):
     path, models = made
     assert bundle.read(path) == bundle.check(path) == {"format": bundle.FORMAT, **MANIFEST}
     assert list(bundle.read(path)) == ["format", *MANIFEST]  # in order: the first threshold counts
-    bundle.unpack(path, tmp_path / "out")
-    for name, source in models.items():
-        assert (tmp_path / "out" / name).read_bytes() == source.read_bytes()
+    folder = tmp_path / "out"
+    (folder / "left").mkdir(parents=True)  # by a killed process
+    with bundle.unpacked(path, folder) as manifest:
+        assert manifest == bundle.read(path) and not (folder / "left").exists()
+        for name, source in models.items():
+            assert (folder / name).read_bytes() == source.read_bytes()
+    assert not folder.exists()
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         assert archive.read("README.md") == b"# Card\n"

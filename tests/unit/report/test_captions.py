@@ -102,3 +102,15 @@ def test_no_mark_of_a_caption_is_left_over(settings):
         caption = captions.render(FOLDER / f"{name}.rst", settings, WILDCARDS)
         for _, text in (piece for paragraph in captions.pieces(caption) for piece in paragraph):
             assert "`" not in text and "**" not in text and "<sub>" not in text, (name, text)
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("cases_brats", "cases of BRATS"),
+        ("synthetic", "synthetic anomalies"),
+        ("cohort_atlas_v2", "cohort atlas v2"),
+    ],
+)
+def test_what_figures_are_called(stem, name):
+    assert captions.named(stem) == name

@@ -23,11 +23,11 @@ BLOCK = {
     "widths": [4, 8],
     "training": {"epochs": 4, "augment": False, "precision": "32-true"},
 }
-HISTORY = """epoch\ttrain_loss\tval_loss\tseconds
-1\t0.9\tn/a\t2
-2\t0.7\t0.5\t2
-3\t0.6\tn/a\t2
-4\t0.5\t0.25\t4
+HISTORY = """epoch\tsteps\ttrain_loss\tval_loss\tval_dice\tseconds
+1\t300\t0.9\tn/a\tn/a\t2
+2\t300\t0.7\t0.5\t0.7\t2
+3\t300\t0.6\tn/a\tn/a\t2
+4\t300\t0.5\t0.25\t0.625\t4
 """
 
 
@@ -82,7 +82,8 @@ def cells(page, table):
 def test_card_says_what_it_must(results):
     page = write(results)
     for text in (
-        "Method unet",
+        "<h1>Method Unet</h1>",
+        "<code>methods.unet</code>",
         "It learns from <code>lesions</code> &amp; slices, over two lines.",
         "unet-brats, sadm-brats",
         "0123456789abcdef",
@@ -102,12 +103,28 @@ def test_card_says_what_it_must(results):
     assert settings["<code>training.precision</code>"] == "32-true"
 
 
+def test_the_title_is_the_name_in_the_docstring_or_the_key(results, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.DOCSTRING", "U-Net <b>: finds lesions: and so on.\n\nIdea.")
+    assert "<h1>Method U-Net &lt;b&gt;</h1>" in write(results)
+    monkeypatch.setattr(f"{__name__}.DOCSTRING", "Finds lesions.")
+    assert "<h1>Method unet</h1>" in write(results)
+
+
 def test_costs_and_a_missing_benchmark(results):
     first, second = cells(write(results), "models")
-    best = ["unet-brats", "0", "1,234,567 + 89 frozen", "4", "4", "0.25", "2.5 s"]
-    assert first[:7] == best
-    assert first[7:] == ["1 h 6 min", "2.0 GiB", "1 min 15 s", "1.5 GiB", "0 s", "–"]
-    assert second[7:] == ["–"] * 6
+    best = ["unet-brats", "0", "1,234,567 + 89 frozen", "4", "1,200", "4", "0.25", "62.5", "2.5 s"]
+    assert first[:9] == best
+    assert first[9:] == ["1 h 6 min", "2.0 GiB", "1 min 15 s", "1.5 GiB", "0 s", "–"]
+    assert second[9:] == ["–"] * 6
+
+
+def test_an_imported_model_tells_neither_steps_nor_dice(results):
+    for fold in (0, 1):
+        path = results / f"models/unet-brats/fold-{fold}/history.tsv"
+        columns = "epoch\tval_loss\tsteps\ttrain_loss\tval_dice\tskipped\tseconds"
+        path.write_text(f"{columns}\n1\t0.25\tn/a\tn/a\tn/a\t0\t0.0\n")
+    first, _ = cells(write(results, epochs=1), "models")
+    assert first[3:9] == ["1", "–", "1", "0.25", "–", "0.0 s"]
 
 
 def test_a_method_without_trained_weights_has_no_curve(results):
@@ -117,7 +134,7 @@ def test_a_method_without_trained_weights_has_no_curve(results):
     page = write(results, epochs=0)
     assert "<svg" not in page and "Nothing is trained by gradient." in page
     first, _ = cells(page, "models")
-    assert first[3:7] == ["0", "–", "–", "–"] and first[7] == "1 h 6 min"
+    assert first[3:9] == ["0", *"–––––"] and first[9] == "1 h 6 min"
 
 
 @pytest.mark.parametrize("content", ["", "s\n3\n", "\n"])
@@ -148,3 +165,4 @@ def test_every_method_has_a_docstring_for_its_card():
     for name in modules.names(methods.__path__):
         title, idea, _ = method_page.sections(digests.docstring(f"uad.models.methods.{name}"))
         assert title.endswith(".") and idea, name
+        assert title.partition(": ")[0].lower().replace("-", "_") == name

@@ -1,76 +1,23 @@
 """The page on whom rows fail, from files."""
 
-from pathlib import Path
-
-import numpy as np
 import pandas as pd
 import pytest
+import small_pages
+from small_pages import FOLDS, HEALTHY, ROWS, WHOM
 
 from uad.base import tsv
 from uad.report import whom
 
-ROWS = {
-    "ae": {"block": "I", "label": "AE"},
-    "unet-brats": {"block": "III", "label": "Unet"},
-    "perfect": {"block": "control", "label": "perfect"},
-}
-FOLDS = [0, 1]
-PATIENTS = [f"P{i:02d}" for i in range(24)]
-HEALTHY = [f"IXI{i:03d}" for i in range(20)]
-VALIDATION = [f"V{i:02d}" for i in range(19)]
-ABOUT = whom.Whom(ROWS, FOLDS, ["brats"], 8, 1, True)
-
 
 @pytest.fixture
 def inputs(tmp_path):
-    """Patients of site B have half the Dice in `ae`; the last patient has no lesion."""
-    rng = np.random.default_rng(2)
-    site = np.repeat(["A", "B"], 12)
-    found = {"metrics": [], "healthy": [], "validation": [], "rates": [], "bins": []}
-
-    def put(kind, table, row, fold):
-        path = tmp_path / f"{kind}-{row}-{fold}.tsv"
-        tsv.write(table.assign(row=row, fold=fold, test_set="brats"), path, sealed=True)
-        found[kind].append(path)
-
-    for row in ROWS:
-        for fold in FOLDS:
-            dice = rng.uniform(0.5, 0.7, 24) * np.where((site == "B") & (row == "ae"), 0.5, 1)
-            lesion = np.append(rng.uniform(1, 50, 23), 0)
-            numbers = {"dice_best": dice, "lesion_ml": lesion, "n_lesions": 1}
-            put("metrics", pd.DataFrame({"subject": PATIENTS, **numbers}), row, fold)
-            scored = {"fp_ml": rng.gamma(2, size=20), "score_mean": rng.normal(size=20)}
-            put("healthy", pd.DataFrame({"subject": HEALTHY, **scored}), row, fold)
-            means = pd.DataFrame({"subject": VALIDATION, "score_mean": rng.normal(size=19)})
-            put("validation", means, row, fold)
-    split = [(s, f, "test") for f in FOLDS for s in PATIENTS]
-    tsv.write(pd.DataFrame(split, columns=["subject", "fold", "role"]), tmp_path / "b.tsv")
-    split = [(s, f, "test") for f in FOLDS for s in HEALTHY]
-    tsv.write(pd.DataFrame(split, columns=["subject", "fold", "role"]), tmp_path / "i.tsv")
-    known = {"subject": PATIENTS, "site": site, "similarity": rng.random(24), "lesion_ml": 9}
-    tsv.write(pd.DataFrame(known), tmp_path / "kb.tsv")
-    age = np.linspace(20, 79, 20)
-    tsv.write(pd.DataFrame({"subject": HEALTHY, "age": age, "lesion_ml": 0}), tmp_path / "ki.tsv")
-    side = {"subject": PATIENTS, "side": ["left"] * 24, "depth_mm": rng.uniform(1, 9, 24)}
-    tsv.write(pd.DataFrame(side), tmp_path / "pb.tsv")
-    nowhere = {"subject": HEALTHY, "side": None, "depth_mm": np.nan}
-    tsv.write(pd.DataFrame(nowhere), tmp_path / "pi.tsv")
-    return found | {
-        "known": [tmp_path / "kb.tsv", tmp_path / "ki.tsv"],
-        "places": [tmp_path / "pb.tsv", tmp_path / "pi.tsv"],
-        "demographics": [],
-        "test_splits": [tmp_path / "b.tsv", tmp_path / "i.tsv"],
-        "rates": [],
-        "bins": [],
-    }
+    return small_pages.whom_inputs(tmp_path)
 
 
-def write(inputs, folder, about=ABOUT):
-    outputs = {"page": "whom.html", "effects": "whom.tsv", "grouping": "groups.tsv"}
-    outputs = {name: folder / file for name, file in outputs.items()}
-    whom.write_all(inputs, outputs, about)
-    page = Path(outputs["page"]).read_text(encoding="utf-8")
-    return page, tsv.read(outputs["effects"]), tsv.read(outputs["grouping"])
+def write(inputs, folder, about=WHOM):
+    paths = small_pages.write_whom(inputs, folder, about)
+    page = paths["page"].read_text(encoding="utf-8")
+    return page, tsv.read(paths["effects"]), tsv.read(paths["grouping"])
 
 
 def test_the_effect_is_found_and_said(inputs, tmp_path):
@@ -80,6 +27,8 @@ def test_the_effect_is_found_and_said(inputs, tmp_path):
     line = found.iloc[0]
     assert line["level"] == "A" and line["difference"] == pytest.approx(0.3, abs=0.05)
     assert line["n"] == 12 and line["n_others"] == 11  # one has no lesion
+    measures = [page.count(f"<td>{name}</td>") for name in ("[DICE], %", "false positives, ml")]
+    assert measures == [1, 0]  # one finding, after Holm's correction
     assert "<td>Site: A</td>" in page and page.count("<svg") >= 5
     assert "What may not:" in page and "simulated" in page
     assert "perfect" not in page  # controls are no rows that fail anyone
@@ -136,5 +85,5 @@ def test_sexes_are_known_of_ixi_among_several_healthy_data_sets(inputs, tmp_path
     tsv.write(table.assign(subject=labels, dataset="ixi"), inputs["known"][1])
     tsv.write(tsv.read(inputs["places"][1]).assign(subject=labels), inputs["places"][1])
     subjects = pd.DataFrame({"test_set": [], "subject": [], "lesion_ml": [], "n_lesions": []})
-    found = whom._known(inputs | {"demographics": ["IXI.xls"]}, subjects, ABOUT)
+    found = whom._known(inputs | {"demographics": ["IXI.xls"]}, subjects, WHOM)
     assert list(found[whom.HEALTHY, "brats"]["sex"]) == list(known.values())

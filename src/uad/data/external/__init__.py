@@ -5,13 +5,15 @@ folds. A map is on one of three grids (`space`):
 
 `packed`
     what `snakemake export` writes and the networks here see: NIfTI with the affine of the exported
-    images, or `.npy`, (Z, X, Y);
+    images; or `.npy`, (Z, X, Y); or `.npz`, as nnU-Net writes probabilities of the exported images;
 `atlas`
     that of the preprocessed images, 1 mm;
 `native`
     that of the scan as it was found.
 
 Synthetic anomalies exist on the packed grid only, so their maps are always there.
+
+nnU-Net writes a segmentation beside a subject's probabilities; of the two these are the map.
 """
 
 from collections.abc import Iterable
@@ -20,7 +22,8 @@ from typing import NamedTuple
 
 from uad.base.errors import InputError
 
-ENDINGS = (".nii.gz", ".nii", ".npy")
+PROBABILITIES = ".npz"
+ENDINGS = (".nii.gz", ".nii", ".npy", PROBABILITIES)
 
 
 class Found(NamedTuple):
@@ -58,6 +61,7 @@ def find(folder: Path | str, fold: int | str, datasets: Iterable[str]) -> list[F
         for dataset in datasets
         for path in sorted((folder / dataset).glob("*"))
         if (name := _subject(path)) is not None
+        and (path.suffix == PROBABILITIES or not path.with_name(f"{name}{PROBABILITIES}").exists())
     ]
     if not found:
         raise InputError(

@@ -1,5 +1,6 @@
 """Maps made elsewhere, in the order of the subjects, checked, and on the packed grid."""
 
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import pandas as pd
 from uad.base import resumable
 from uad.base.errors import InputError
 from uad.data import splits
-from uad.data.external import Found
+from uad.data.external import PROBABILITIES, Found
 from uad.imaging import downsample, registration, volumes
 from uad.imaging.settings import Downsampling
 from uad.imaging.volumes import Volume
@@ -104,7 +105,10 @@ def read_packed(path: Path, grid: Volume) -> np.ndarray:
     InputError
         If it is on another grid.
     """
-    if not str(path).lower().endswith(".npy"):
+    path, (x, y, z) = Path(path), grid.array.shape
+    if path.suffix == PROBABILITIES:
+        return _of_nnunet(path, (z, y, x)).transpose(0, 2, 1)
+    if path.suffix.lower() != ".npy":
         found = volumes.read(path)
         _check_grid(found, grid, "that of the exported images")
         return found.array.transpose(2, 0, 1)
@@ -112,10 +116,30 @@ def read_packed(path: Path, grid: Volume) -> np.ndarray:
         array = np.load(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a NumPy array ({error})") from error
-    x, y, z = grid.array.shape
     if array.shape != (z, x, y):
         raise InputError(f"{path}: has the shape {array.shape}, expected (Z, X, Y) = {(z, x, y)}")
     return array.astype(np.float32)
+
+
+def _of_nnunet(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    """Probability of any label but the background, float32 (Z, Y, X), as SimpleITK reads images.
+
+    nnU-Net's `--save_probabilities` writes the array `probabilities`, (labels, Z, Y, X), background
+    first.
+    """
+    try:
+        with np.load(path) as file:
+            array = file["probabilities"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path}: holds no array `probabilities` as nnU-Net writes it ({error})"
+        ) from error
+    if array.ndim != 4 or len(array) < 2 or array.shape[1:] != shape:
+        raise InputError(
+            f"{path}: has the shape {array.shape}, expected (labels, Z, Y, X) = (2, {shape[0]}, "
+            f"{shape[1]}, {shape[2]})"
+        )
+    return array[1:].sum(axis=0, dtype=np.float32)
 
 
 class Preprocessed(NamedTuple):
@@ -157,7 +181,7 @@ def read_resampled(
     InputError
         If it is on another grid.
     """
-    if str(path).lower().endswith(".npy"):
+    if str(path).lower().endswith((".npy", PROBABILITIES)):
         raise InputError(f"{path}: a map outside of the packed grid must be NIfTI, with its affine")
     found, brain = volumes.read(path), volumes.read_soft_mask(files.brain)
     if files.native is None:

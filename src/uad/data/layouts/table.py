@@ -9,7 +9,6 @@ A table is the user's own word, so a mistake in it ends the run, with its line; 
 excludes its subject, as everywhere.
 """
 
-import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 from uad.base.errors import InputError
 from uad.data import datasets
 from uad.data.datasets import File, Listing
-from uad.data.layouts import ABSENT, label
+from uad.data.layouts import ABSENT, label, lines
 
 
 def find(
@@ -48,10 +47,12 @@ def find(
         If there is no such table, or it lacks a column, or names a scan twice, or a file that does
         not exist; with the line.
     """
-    lines = _read(path, ["subject", *kinds], f"datasets.{name}.table")
+    table = lines.read(path, ["subject", *kinds], f"datasets.{name}.table")
+    if not table:
+        raise InputError(f"{path}: has no line below the names of its columns")
     folder = Path(path).parent
     found, known, of = [], {}, {}
-    for number, line in lines:
+    for number, line in table:
         place = f"{path}, line {number}"
         subject, session = (line.get(key) or "" for key in ("subject", "session"))
         scan = (
@@ -81,39 +82,6 @@ def find(
     left_out: list[tuple[str, str]] = []
     found = datasets.some_sessions(found, sessions, f"datasets.{name}.sessions", left_out)
     return datasets.complete(found, kinds, modality, left_out)
-
-
-def _read(path, needed, key):
-    """Number and cells of every line; `InputError` if a column is missing."""
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such table (configuration key {key})")
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
-            columns = [column.strip() for column in table.fieldnames or []]
-            table.fieldnames = columns
-            rows = [(table.line_num, row) for row in table]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as a table in UTF-8 ({error})") from None
-    for column in needed:
-        if column not in columns:
-            raise InputError(
-                f"{path}: has no column {column!r}, only {', '.join(columns) or 'none'}; columns "
-                "are separated by tabs, and their names are in the first line"
-            )
-    twice = next((column for column in columns if columns.count(column) > 1), None)
-    if twice is not None:
-        raise InputError(f"{path}: has the column {twice!r} twice")
-    for number, row in rows:
-        if None in row or None in row.values():
-            cells = len([c for c in row if c is not None and row[c] is not None])
-            cells += len(row.get(None, ()))
-            raise InputError(
-                f"{path}, line {number}: has {cells} cells, but there are {len(columns)} columns"
-            )
-    if not rows:
-        raise InputError(f"{path}: has no line below the names of its columns")
-    return [(number, {key: cell.strip() for key, cell in row.items()}) for number, row in rows]
 
 
 def _check(folder, file, place):

@@ -5,16 +5,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from uad.models import method
-from uad.models.method import Method
 from uad.models.networks.seg_unet import SegUNet
+from uad.models.segmentation import Segmentation
 
 DRIFTING = "upstream_encoder"  # name of the upstream encoder in `network`, if it drifts
 
 
-class UnetRes(Method):
+class UnetRes(Segmentation):
     """Siamese segmentation network, and the frozen model whose residuals it sees."""
 
     def __init__(self, params, upstream):
@@ -26,15 +25,14 @@ class UnetRes(Method):
             # Part of what is in training mode in training, and stored at the best checkpoint.
             self.network.add_module(DRIFTING, upstream.network["encoder"])
 
-    def loss(self, batch: Any, rng: np.random.Generator) -> torch.Tensor:
-        """Binary cross-entropy of the logits, mean over all pixels."""
+    def logits(self, batch: Any, rng: np.random.Generator) -> torch.Tensor:
+        """Of the residual and the slices."""
         x = batch.image
         with torch.no_grad():
             reconstruction = self.upstream.reconstruct_once(
                 x, rng, training=self.drifts and self.network.training
             )
-        logits = self.network(x - reconstruction, x)
-        return F.binary_cross_entropy_with_logits(logits.float(), batch.lesion)
+        return self.network(x - reconstruction, x)
 
     def split(
         self, state: Mapping[str, torch.Tensor]
