@@ -667,7 +667,7 @@ def main():
     options = parser.parse_args()
     config = paper.read(*options.config, *(["config/demo.yaml"] if options.tiny else []))
     device = devices.choose("auto" if options.tiny else "cuda")
-    devices.set_up_networks(2 if options.tiny else min(8, os.cpu_count()))
+    devices.set_up_networks(1 if options.tiny else min(8, os.cpu_count()))
     options.out.mkdir(parents=True, exist_ok=True)
     shape, batch, calls = ((4, 64, 64), 4, 1) if options.tiny else (paper.SHAPE, paper.BATCH, 8)
     until = time.monotonic() + 60 * options.minutes

@@ -51,7 +51,7 @@ LINE = {
     "title": "IXI", "licence": "free & open", "source": "https://example.org/ixi",
     "citation": "IXI",
     "modality": "T1", "layout": "native", "folder": "data/IXI-T1", "cases": 581, "found": 9,
-    "needed": 9, "missing": None, "left_out": [], "unreadable": [], "dated": [],
+    "needed": 9, "missing": None, "excluded": [], "left_out": [], "unreadable": [], "dated": [],
     "contents": {"image": {}, "lesion": {}},
 }  # fmt: skip
 

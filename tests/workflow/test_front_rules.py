@@ -31,7 +31,8 @@ def stand_in(path):
         fold = int(path.parent.name.removeprefix("fold-"))
         write_json(ABOUT | {"model": path.parts[-3], "fold": fold}, path)
     elif path.parent.name == "inventory" and path.suffix == ".json":
-        write_json({"found": 9, "left_out": [], "unreadable": [], "sha256": "0" * 64}, path)
+        nothing = {key: [] for key in ("excluded", "left_out", "unreadable")}
+        write_json({"found": 9, **nothing, "sha256": "0" * 64}, path)
     elif path.name == "table1.csv":
         path.write_text(
             "block,method,d_unhealthy,test_set,dice_best_mean,auprc_mean,paper_dice_mean\n"

@@ -39,7 +39,7 @@ def study(checkout):
     """The folders that the example names, filled with simulated scans."""
     data, head = checkout.folder / "data", phantom.build()
     for name, image in scans.atlas(head).items():
-        save(image, data / f"sri24/{name}.nii")
+        save(image, data / f"sri24/templates/{name}.nii")
     lines = ["subject\timage\tbrain\tage\tsex\tsite"]
     for i, age in enumerate((25, 35, 45, 65)):
         scan = scans.simulate("ixi", f"V{i}", age, 1, head)
@@ -109,7 +109,7 @@ def test_scans_in_a_table_and_in_bids_come_to_rows(study):
 def test_what_the_tutorial_says_is_planned(checkout):
     """Cheap: the same on empty files, and that one more subject packs one data set only."""
     data = checkout.folder / "data"
-    for path in ("sri24/T1.nii", "sri24/T1_brain.nii"):
+    for path in ("sri24/templates/T1.nii", "sri24/templates/T1_brain.nii"):
         touch(data / path)
     lines = [f"V{i}\tV{i}.nii.gz\tB{i}.nii.gz" for i in range(4)]
     for i in range(4):

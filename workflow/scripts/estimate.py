@@ -30,6 +30,13 @@ def dry_run(params):
     return done.stdout
 
 
+def seconds_of_import(module):
+    """From the start of Python."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+    return time.monotonic() - began
+
+
 with logs.job(snakemake.log[0]) as log:
     params = snakemake.params
     config = params.config
@@ -49,8 +56,6 @@ with logs.job(snakemake.log[0]) as log:
         measured.append(model)
         return cost
 
-    began = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import uad.engine.jobs"], check=True)
     work = estimate.Work(
         config["methods"],
         counts=params.counts,
@@ -58,7 +63,8 @@ with logs.job(snakemake.log[0]) as log:
         test_datasets=params.test_datasets,
         cost_of=cost_of,
         shipped=tsv.read(params.shipped),
-        start=time.monotonic() - began,
+        start=seconds_of_import("uad.base.tsv"),
+        start_of_network=seconds_of_import("uad.engine.jobs"),
         voxels=params.shape[0] * params.shape[1] * params.shape[2],
     )
     table = estimate.table(planned, work)

@@ -214,11 +214,14 @@ def test_anomaly_map_is_finite_and_zero_outside_the_brain(case, pack, batch, vol
     method = learn(case, case.build(), pack, batch)
     image, brain = volume.image.clone(), volume.brain.copy()
     found = anomaly_map(method, volume)
-    assert isinstance(found, np.ndarray) and found.dtype == np.float32
-    assert found.shape == volume.image.shape
-    assert np.isfinite(found).all()
-    assert (found[~volume.brain] == 0).all()
-    assert found[volume.brain].std() > 0
+    kind = f"{type(found).__name__} of {getattr(found, 'dtype', 'no dtype')}"
+    told = f"anomaly_map must return a NumPy array of float32, not a {kind}"
+    assert isinstance(found, np.ndarray) and found.dtype == np.float32, told
+    told = f"anomaly_map must return a score for each voxel, {tuple(volume.image.shape)}"
+    assert found.shape == tuple(volume.image.shape), f"{told}, not {found.shape}"
+    assert np.isfinite(found).all(), "anomaly_map must return finite scores, not NaN or infinity"
+    assert (found[~volume.brain] == 0).all(), "anomaly_map must return 0 outside the brain"
+    assert found[volume.brain].std() > 0, "anomaly_map returns one score for the whole brain"
     # What it was given is as it was.
     assert torch.equal(volume.image, image) and np.array_equal(volume.brain, brain)
 

@@ -115,7 +115,7 @@ def remarks(lines: Mapping[str, Mapping[str, Any]]) -> dict[str, list[tuple[str,
     """
     found = {
         title: [
-            *map(tuple, [*one["unreadable"], *one["left_out"]]),
+            *map(tuple, [*one["unreadable"], *one["excluded"], *one["left_out"]]),
             *((path, because(f"is dated in the future, {date}")) for path, date in one["dated"]),
         ]
         for title, one in lines.items()
@@ -196,7 +196,7 @@ def text(lines: Sequence[Mapping[str, Any]], fetched: Sequence[str]) -> list[str
     for one in lines:
         cases = "-" if one["cases"] is None else one["cases"]
         counts = (cases, one["found"], one["needed"])
-        lost = (len(one["left_out"]), len(one["unreadable"]))
+        lost = (len(one["excluded"]) + len(one["left_out"]), len(one["unreadable"]))
         table.append((one["title"], *map(str, counts + lost), state(one)))
     widths = [max(len(row[i]) for row in table) for i in range(6)]
     found = [

@@ -10,7 +10,7 @@ from rich.text import Text
 from uad.data import inventory
 from uad.plan.preflight import Findings
 
-COUNTS = ("found", "needed", "excluded")
+COUNTS = ("found", "needed", "left out")
 
 
 def tell(found: Findings, stream: TextIO) -> None:
@@ -41,7 +41,7 @@ def data_sets(found: Findings) -> Table:
     shown.add_column("problems", overflow="fold", ratio=1)
     shown.add_column("what to do", overflow="fold", ratio=1)
     for line in found.lines:
-        counts = (line["found"], line["needed"], len(line["left_out"]))
+        counts = (line["found"], line["needed"], len(line["excluded"]) + len(line["left_out"]))
         state = inventory.state(line)
         to_do = inventory.remedy(line, found.fetched)
         if state == "ok" and _elsewhere(line, found.lines):

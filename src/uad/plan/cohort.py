@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from uad.base.errors import InputError, because
 from uad.base.files import from_the_future
@@ -19,12 +19,27 @@ from uad.data.layouts import LAYOUTS, bids, excluded, table
 from uad.simulation import names as simulated
 
 
+class Members(NamedTuple):
+    """Subjects of a data set by label; pairs of what is not among them, and why.
+
+    `excluded` is so by the user, `left_out` because it is incomplete, there twice, or not used.
+    """
+
+    subjects: dict
+    excluded: list
+    left_out: list
+
+    def lost(self) -> list[tuple[str, str]]:
+        """All that is not among the subjects."""
+        return [*self.excluded, *self.left_out]
+
+
 class Cohort:
     """Subjects of the data sets of a configuration.
 
     Attributes
     ----------
-    listings : dict of str to Listing or InputError
+    listings : dict of str to Members or InputError
         What was found of each data set, or why there is nothing.
     registered : list of str
         Data sets that are preprocessed here, not taken as the authors prepared them.
@@ -61,12 +76,12 @@ class Cohort:
         given = self.config["datasets"][dataset]["brain_mask"] == "given"
         return ["image", *lesion, *["brain"] * given]
 
-    def _find(self, dataset: str) -> Listing | InputError:
+    def _find(self, dataset: str) -> Members | InputError:
         block = self.config["datasets"][dataset]
         try:
             found = self._find_own(dataset) if self.is_own(dataset) else self._find_known(dataset)
             found = _there(found, self.folder(dataset))
-            return _chosen(found, dataset, block["only"], block["exclude"])
+            return _members(found, dataset, block["only"], block["exclude"])
         except InputError as error:
             return error
 
@@ -160,8 +175,8 @@ class Cohort:
         """A sentence for each data set of which something is left out."""
         sentences = []
         for dataset, listing in self.listings.items():
-            if not isinstance(listing, InputError) and listing.left_out:
-                (first, reason), *others = listing.left_out
+            if not isinstance(listing, InputError) and (lost := listing.lost()):
+                (first, reason), *others = lost
                 more = f" and {len(others)} more (`snakemake check` lists them)" if others else ""
                 sentences.append(f"{dataset}: leaving out {first}: {reason}{more}")
         return sentences
@@ -200,6 +215,7 @@ class Cohort:
             "layout": self.layout(wildcards.dataset),
             "missing": None if there else str(listing),
             "found": len(listing.subjects) if there else 0,
+            "excluded": listing.excluded if there else [],
             "left_out": listing.left_out if there else [],
         }
 
@@ -209,7 +225,7 @@ class Cohort:
         `threads`, since Snakemake leaves out parameters that ask for it when it looks for changes:
         other words, or another stray file, pack nothing again.
         """
-        return self.listings[wildcards.dataset].left_out
+        return self.listings[wildcards.dataset].lost()
 
     # Files.
 
@@ -348,10 +364,10 @@ def _there(listing: Listing, folder: str) -> Listing:
     return Listing(kept, [*listing.left_out, *broken.items()])
 
 
-def _chosen(
+def _members(
     listing: Listing, dataset: str, only: list[str] | None, exclude: dict[str, str] | str
-) -> Listing:
-    """A listing without the subjects that the user leaves out; `InputError` at an unknown one.
+) -> Members:
+    """What is left without subjects that the user leaves out; `InputError` at an unknown one.
 
     `exclude` has the reasons, or is the path of a table of them.
     """
@@ -372,8 +388,7 @@ def _chosen(
         for label, of in listing.subjects.items()
         if label not in exclude and (only is None or label in only)
     }
-    said = [(label, f"excluded: {reason}") for label, reason in exclude.items()]
-    n = len(listing.subjects) - len(kept) - len(exclude)
-    if n:
-        said.append((dataset, f"{n} subject(s) that {keys[0]} does not name"))
-    return Listing(kept, [*listing.left_out, *said])
+    said = {label: f"excluded: {reason}" for label, reason in exclude.items()}
+    others = [label for label in listing.subjects if label not in kept and label not in said]
+    said |= dict.fromkeys(others, f"not named by {keys[0]}")
+    return Members(kept, [*said.items()], listing.left_out)

@@ -80,7 +80,7 @@ def jobs(output: str) -> list[Planned]:
     return found
 
 
-def finished(log: str, of: str | None) -> list[float]:
+def finished(log: str, of: str = "", name: str = "*") -> list[float]:
     """Seconds of jobs of the same rule that are done, by the logs beside a job's.
 
     Parameters
@@ -89,11 +89,13 @@ def finished(log: str, of: str | None) -> list[float]:
         Of the job.
     of : str, optional
         Folder below that of the rule, if jobs differ by it: model, row or data set.
+    name : str, optional
+        Of their logs, without the ending; a pattern.
     """
     parts = Path(log).parts
     folder = Path(*parts[: parts.index("logs") + 2]) if "logs" in parts else Path(log)
     seconds = []
-    for path in sorted((folder / of if of else folder).rglob("*.log")):
+    for path in sorted((folder / of).rglob(f"{name}.log")):
         found = re.search(
             r"finished after ([\d.]+) s$", path.read_text(encoding="utf-8"), flags=re.M
         )
@@ -117,8 +119,9 @@ class Work:
         From a model to its `Cost`; called once, and only for models that this run has no job of.
     shipped : DataFrame
         `workflow/resources/seconds.tsv`: `rule`, `seconds`, `per` (job or volume).
-    start : float
-        Seconds from a job's beginning until its script works: imports.
+    start, start_of_network : float
+        Seconds from a job's beginning until its script works: imports. Of most jobs, and of those
+        that run a network and import torch.
     voxels : int
         Of a packed volume.
     """
@@ -132,30 +135,45 @@ class Work:
         cost_of: Callable[[str], Cost],
         shipped: pd.DataFrame,
         start: float,
+        start_of_network: float,
         voxels: int,
     ):
         self.blocks, self.counts, self._cost_of = blocks, counts, cache(cost_of)
-        self.shipped, self.start, self.voxels = shipped.set_index("rule"), start, voxels
+        self.shipped, self.voxels = shipped.set_index("rule"), voxels
+        self.start, self.start_of_network = start, start_of_network
         self.learned_from, self.test_datasets = learned_from, test_datasets
-        self._done: dict[tuple[str, str], list[float]] = {}
+        self._done: dict[tuple[str, str, str], list[float]] = {}
 
     def seconds(self, job: Planned) -> tuple[float, str]:
         """Seconds of a job, and what they are from.
 
         ``"this run"``, ``"here"`` or ``"shipped"``; or ``"unknown"``, with NaN.
         """
-        of = next((job.wildcards[k] for k in ("model", "row", "dataset") if k in job.wildcards), "")
-        if (job.rule, of) not in self._done:
-            self._done[job.rule, of] = finished(job.log, of)
-        if done := self._done[job.rule, of]:
-            return median(done) + self.start, "this run"
+        start = self.start_of_network if job.rule in NETWORKS else self.start
+        if done := self._finished(job):
+            return median(done) + start, "this run"
         if job.rule in NETWORKS:
-            return self._of_network(job) + self.start, "here"
+            return self._of_network(job) + start, "here"
         if job.rule not in self.shipped.index:
             return math.nan, "unknown"
         line = self.shipped.loc[job.rule]
         units = self.voxels / VOXELS * self._evaluated() if line["per"] == "volume" else 1
-        return float(line["seconds"]) * units + self.start, "shipped"
+        return float(line["seconds"]) * units + start, "shipped"
+
+    def _finished(self, job):
+        """Seconds of jobs of the same kind: model or row, else data set.
+
+        Those of a network depend on the model, and a reconstruction's on the data set, whose
+        volumes it counts. Of other rules those of another row or data set are better than none.
+        """
+        of = next((job.wildcards[k] for k in ("model", "row", "dataset") if k in job.wildcards), "")
+        name = job.wildcards["dataset"] if job.rule == "reconstruct" else "*"
+        if (job.rule, of, name) not in self._done:
+            done = finished(job.log, of, name)
+            self._done[job.rule, of, name] = (
+                done if done or job.rule in NETWORKS else finished(job.log)
+            )
+        return self._done[job.rule, of, name]
 
     def _of_network(self, job):
         model = job.wildcards["model"]

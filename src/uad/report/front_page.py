@@ -39,6 +39,7 @@ METRICS = {"dice_best_mean": "[DICE]", "auprc_mean": "AUPRC"}  # columns of Tabl
 STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")  # before each line of a log
 
 LOST = {
+    "by_user": "left out by the configuration",
     "left_out": "left out as incomplete or doubled",
     "unreadable": "unreadable files",
     "excluded": "excluded by preprocessing",
@@ -324,13 +325,14 @@ def _lost(paths: Paths, name: str) -> dict[str, dict[str, str] | None]:
     """
     line = _json(paths.inventory(name))
     excluded = _tsv(paths.packed_file(name, "excluded.tsv"))
-    lost = dict.fromkeys(("left_out", "unreadable", "excluded"))
+    lost = dict.fromkeys(LOST)
     if line is not None:
+        lost["by_user"] = dict(line["excluded"])
         lost["left_out"] = dict(line["left_out"])
         lost["unreadable"] = {Path(name).name: reason for name, reason in line["unreadable"]}
     if excluded is not None:
         reasons = zip(excluded["subject"], excluded["status"])
-        known = lost["left_out"] or {}
+        known = {**(lost["by_user"] or {}), **(lost["left_out"] or {})}
         lost["excluded"] = {name: reason for name, reason in reasons if name not in known}
     return lost
 

@@ -16,7 +16,7 @@ FOUND = Findings(
         {**LINE, "title": "BraTS21", "missing": "data/BraTS21: no such folder", "found": 0,
          "needed": 126, "folder": "data/BraTS21"},
         {**LINE, "title": "ATLAS v2.0 [R1]", "unreadable": [(FILE, "is cut off")], "found": 12,
-         "left_out": [("r002", "occurs twice")]},
+         "excluded": [("r003", "excluded: moved")], "left_out": [("r002", "occurs twice")]},
         {**LINE, "title": "WMH", "contents": {"image": {"A": "1"}, "lesion": {}}},
         {**LINE, "title": "MSLUB", "contents": {"image": {"B": "1"}, "lesion": {}}},
     ],
@@ -69,7 +69,7 @@ def test_a_terminal_gets_tables_of_its_width(told):
     text = told()
     table, _, remarks = plain(text).partition("  ATLAS")
     assert max(map(len, table.splitlines())) <= 80
-    assert words(text, "data set") == "data set found needed excluded problems what to do"
+    assert words(text, "data set") == "data set found needed left out problems what to do"
     assert words(text, "IXI") == "IXI 9 9 0 ok"
     assert words(text, "WMH").startswith("WMH 9 9 0 has scans or masks name them in")
     assert words(text, "device") == "device cpu"

@@ -497,7 +497,8 @@ def test_excluded_subjects_are_left_out_with_the_reason():
     label = next(iter(every.subjects("ixi")))
     found = plan_of(datasets={"ixi": {"exclude": {label: "moved"}}}).cohort
     assert list(found.subjects("ixi")) == list(every.subjects("ixi"))[1:]
-    assert found.known(of(dataset="ixi"))["left_out"] == [(label, "excluded: moved")]
+    assert found.known(of(dataset="ixi"))["excluded"] == [(label, "excluded: moved")]
+    assert found.known(of(dataset="ixi"))["left_out"] == []
     assert found.not_usable(of(dataset="ixi"), 1) == [(label, "excluded: moved")]
     assert found.left_out() == [f"ixi: leaving out {label}: excluded: moved"]
 

@@ -1,11 +1,14 @@
 """Pages of rows and subjects: what they say, where they lead, what a wrong file does."""
 
+import base64
+import io
 import json
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from uad.base.errors import InputError
 from uad.data.packed import PackedVolume
@@ -41,8 +44,8 @@ def metrics():
     lines = [
         {"row": row, "test_set": "brats", "subject": subject, "fold": fold,
          "dice_best": 0.1 * (k + 1) + 0.02 * fold, "dice_val": 0.05, "auprc": 0.2,
-         "threshold": 0.25, "lesion_ml": 0.0 if subject == "A3" else 3.25, "hd95_mm": np.nan,
-         "lesion_recall": 0.5, "lesion_precision": 1.0}
+         "threshold": 0.25 + 0.5 * fold, "lesion_ml": 0.0 if subject == "A3" else 3.25,
+         "hd95_mm": np.nan, "lesion_recall": 0.5, "lesion_precision": 1.0}
         for row in ROWS for fold in (0, 1) for k, subject in enumerate(SUBJECTS)
     ]  # fmt: skip
     return pd.DataFrame(lines)
@@ -84,7 +87,7 @@ def page(metrics, kept, tmp_path):
     return text, json.loads(data)
 
 
-def test_page_of_a_subject(page):
+def test_page_of_a_subject(page, tmp_path):
     text, _ = page
     links = re.findall(r'href="(?!#)([^"]*)"', text)
     assert links[:5] == [
@@ -96,6 +99,8 @@ def test_page_of_a_subject(page):
     # Mean over folds; with the lesion-free subject, which is higher, it is the second of three.
     assert '<td class="n">21.0</td>' in text and '<td class="n">2 of 3</td>' in text
     assert '<td class="n">–</td>' in text  # no HD95
+    best = (tmp_path / "A3.html").read_text(encoding="utf-8")
+    assert '<td class="n">1 of 3</td>' in best and '<td class="n">3 of 3</td>' not in best
     assert not re.search(r"""(?:src|href)=["'](?:http|/)""", text)
 
 
@@ -180,9 +185,46 @@ def test_page_of_a_control_has_no_examples_and_no_training(metrics, kept, tmp_pa
     assert "<img" not in text and "Nothing of it is trained by gradient." in text
 
 
+class LargeLesion:
+    """In the place of a packed data set: a lesion of five by five voxels in one slice."""
+
+    def volume(self, subject):
+        brain = np.ones((4, 12, 10), bool)
+        lesion = np.zeros_like(brain)
+        lesion[2, 3:8, 2:7] = True
+        return PackedVolume(subject, np.full(brain.shape, 0.5, np.float32), brain, lesion, brain)
+
+
+class NoScores:
+    """In the place of the kept maps: a score of zero everywhere."""
+
+    def about(self, test_set, subject):
+        return MapPicture([12, 10, 4], 1.0, None)
+
+    def picture(self, test_set, subject):
+        return mosaic.encode(np.zeros((12, 10, 4), np.uint8), "PNG")
+
+
+def test_an_example_is_the_slice_with_the_lesion_which_is_outlined():
+    url = row_page.example(NoScores(), "brats", "A1", LargeLesion())
+    data = base64.b64decode(url.partition(",")[2])
+    rgb = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), int)
+    assert rgb.shape == (20, 2 * 24, 3)  # both halves, twice as large
+    scan, score = rgb[:, :24], rgb[:, 24:]
+
+    def at(picture, x, y):
+        return picture[2 * y, 2 * x]
+
+    red, _, blue = at(scan, 3, 4)
+    assert red - blue > 80  # on the outline
+    assert abs(at(scan, 5, 4) - 128).max() < 40 and abs(at(scan, 10, 9) - 128).max() < 40
+    assert at(score, 3, 4).min() > 150 and at(score, 5, 4).max() < 90
+
+
 def test_strips_show_where_a_value_is():
     found = details.strip([0.0, 0.5, 1.0, np.nan], 0.5, 1.0)
     assert found.here == found.middle == details.WIDTH / 2
     assert details.MARGIN <= found.low < found.left < found.middle < found.right < found.high
+    assert details.strip([0.5], 3.0, 1.0).here == details.WIDTH - details.MARGIN
     nothing = details.strip([np.nan], np.nan, 1.0)
     assert set(nothing) == {None}

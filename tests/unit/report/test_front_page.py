@@ -62,7 +62,7 @@ def root(tmp_path):
     """A small finished run."""
     for name in RUN["datasets"]:
         (tmp_path / "inventory").mkdir(exist_ok=True)
-        line = {"found": 9, "left_out": [], "unreadable": []}
+        line = {"found": 9, "excluded": [], "left_out": [], "unreadable": []}
         write_json(line, tmp_path / f"inventory/{name}.json")
         text_file(tmp_path / f"packed/{name}/excluded.tsv", "subject\tstatus\n")
         split = "subject\tfold\trole\nA\t0\ttrain\nB\t0\tval\nC\t0\ttest\nD\t0\ttest\nA\t1\ttest\n"
@@ -131,7 +131,7 @@ def test_a_run_that_worked(root):
     assert [number for number, _ in tiles] == ["✓", "6 / 6", "50.0", "70.0", "0 s"]
     assert tiles[2][1] == "[DICE] of cDDPM: BRATS"
     ixi = re.search(r"<tr><td>ixi</td>(.*?)</tr>", text)[1]
-    assert re.findall(r">(\w+)</td>", ixi) == ["9", "0", "0", "0", "1", "1", "2"]
+    assert re.findall(r">(\w+)</td>", ixi) == ["9", "0", "0", "0", "0", "1", "1", "2"]
     assert '1 of 1</td><td class="n">2 h 0 min</td><td class="n">1 h 0 min' in text
     assert (
         "All 5 folds of this configuration: about <b>10 h 0 min</b>, from 1 measured of 5" in text
@@ -301,17 +301,22 @@ def test_excluded_left_out_and_unreadable(root):
     names = [f"IXI{k:03}" for k in range(7)]
     lines = "".join(f"{name}\tlow similarity\n" for name in names)
     text_file(root / "packed/ixi/excluded.tsv", f"subject\tstatus\n{lines}")
-    line = {"found": 3, "left_out": [["<x>", "no lesion"]], "unreadable": [["raw/f.nii", "cut"]]}
+    line = {
+        "found": 3, "excluded": [["P3", "excluded: moved"]], "left_out": [["<x>", "no lesion"]],
+        "unreadable": [["raw/f.nii", "cut"]],
+    }  # fmt: skip
     write_json(line, root / "inventory/brats21.json")
     # The table of the excluded repeats what was left out.
-    text_file(root / "packed/brats21/excluded.tsv", "subject\tstatus\n<x>\tno lesion\nB\tlow\n")
+    lines = "<x>\tno lesion\nP3\texcluded: moved\nB\tlow\n"
+    text_file(root / "packed/brats21/excluded.tsv", f"subject\tstatus\n{lines}")
     text = page(root)
     words = [re.sub("</?code>", "", words) for state, words in checks(text) if state == "look"]
     assert words[0] == (
         "ixi: 7 excluded by preprocessing: IXI000 (low similarity); IXI001 (low similarity); "
         "IXI002 (low similarity); IXI003 (low similarity); IXI004 (low similarity); … and 2 more."
     )
-    assert words[1:4] == [
+    assert words[1:5] == [
+        "brats21: 1 left out by the configuration: P3 (excluded: moved).",
         "brats21: 1 left out as incomplete or doubled: &lt;x&gt; (no lesion).",
         "brats21: 1 unreadable files: f.nii (cut).",
         "brats21: 1 excluded by preprocessing: B (low).",

@@ -27,6 +27,8 @@ def test_the_effect_is_found_and_said(inputs, tmp_path):
     line = found.iloc[0]
     assert line["level"] == "A" and line["difference"] == pytest.approx(0.3, abs=0.05)
     assert line["n"] == 12 and line["n_others"] == 11  # one has no lesion
+    measures = [page.count(f"<td>{name}</td>") for name in ("[DICE], %", "false positives, ml")]
+    assert measures == [1, 0]  # one finding, after Holm's correction
     assert "<td>Site: A</td>" in page and page.count("<svg") >= 5
     assert "What may not:" in page and "simulated" in page
     assert "perfect" not in page  # controls are no rows that fail anyone
