@@ -188,7 +188,8 @@ def summary(found, runs):
     """A line per run."""
     header = [
         "Departure", "Base", "Turned", "Models trained anew", "Rows with a clear change, of 22",
-        "Largest change of [DICE]", "Its rank", "Mean change of Dice_val", "τ", "Processor minutes",
+        "Largest change of [DICE]", "Its rank", "Mean size of changes of [DICE]",
+        "Mean change of Dice_val", "τ", "Processor minutes",
     ]  # fmt: skip
     lines = []
     for name, table in found.items():
@@ -214,6 +215,7 @@ def summary(found, runs):
                 ),
                 largest,
                 rank,
+                per_set(f"{in_points(part['change'].abs().mean()):.1f}" for part in dice.values()),
                 per_set(f"{in_points(part['change'].mean()):+.1f}" for part in tuned.values()),
                 per_set(f"{tau:.2f}" for tau in taus),
                 f"{runs[name].minutes:.1f}",

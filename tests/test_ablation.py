@@ -276,10 +276,12 @@ def test_page(tmp_path, monkeypatch, rng, subjects):
     assert cells[1:4] == ["evaluation mode", "batch statistics drift, drop path active", "3"]
     assert cells[4] == ("– / – / –" if subjects == 3 else "0 / 1 / 0")
     assert cells[5] == "unet_res-brats on ATLAS: +12.3 [12.3, 12.3]" and cells[-1] == "2.3"
+    assert cells[7] == "0.0 / 0.6 / 0.0"  # 12.3 in one of 22 rows
     both = re.findall(r"^\| Search for the threshold of Dice_val \| .*$", page, flags=re.M)
     assert len(both) == 2  # of the demo and of the study
     for line in both:
-        assert line.strip("| ").split(" | ")[5:8] == ["none", "–", "+0.0 / -0.2 / +0.0"]
+        cells = line.strip("| ").split(" | ")
+        assert cells[5:9] == ["none", "–", "0.0 / 0.0 / 0.0", "+0.0 / -0.2 / +0.0"]
     assert page.count("interval search on all voxels pooled (Dice_val; 1 row)</summary>") == 2
     assert "**Dice_val without lesion and without prediction: left out of the mean**: no" in page
     assert f"| BRATS | {subjects} | 1.50 [1.50, 1.50] |" in page

@@ -12,7 +12,7 @@ from test_plan import plan_of
 from uad.engine import calibration
 from uad.engine.calibration import Cost
 from uad.plan import config as settings
-from uad.plan import estimate
+from uad.plan import estimate, needs
 from uad.plan.estimate import Planned
 from uad.plan.overlays import with_defaults
 
@@ -202,7 +202,7 @@ def test_time_left_of_a_recorded_demo(tmp_path, share):
     work = estimate.Work(
         plan.config["methods"],
         counts=plan.role_counts(),
-        learned_from={m: settings.training_datasets(m, plan.config) for m in plan.models},
+        learned_from={m: needs.training_datasets(m, plan.config) for m in plan.models},
         test_datasets=plan.test_datasets,
         cost_of=lambda model: Cost(**costs.loc[model]),
         shipped=pd.read_csv(ROOT / "workflow/resources/seconds.tsv", sep="\t"),

@@ -8,7 +8,7 @@ from conftest import ROOT
 from test_plan import of, plan_of
 
 from uad.base.errors import InputError
-from uad.data import datasets
+from uad.data import datasets, downloads
 from uad.plan import config as settings
 from uad.plan.overlays import with_defaults
 from uad.plan.prediction import Bundling
@@ -90,3 +90,9 @@ def test_ways_to_score_stand_on_models_of_the_table():
     for model, upstream in (("mahalanobis", "cddpm"), ("ssim_ensemble", "cddpm"), ("andi", "ddpm")):
         assert plan.block(model)["upstream"] == upstream
         assert model not in plan.learning
+
+
+def test_download_fetches_the_weights_of_the_memory_bank():
+    items = downloads.read_items(ROOT / "workflow/resources/downloads.yaml")
+    assert "dinov2_vits14" in downloads.wanted(items, extended().places())
+    assert "dinov2_vits14" not in downloads.wanted(items, plan_of().places())
