@@ -12,9 +12,10 @@ from plan import job_counts
 from scipy import ndimage
 
 from uad.base import tsv
+from uad.data.layouts import bids
 from uad.simulation import phantom, scans
 
-EXAMPLE = ROOT / "docs/examples/own_cohort.yaml"
+EXAMPLE, PAGE = ROOT / "docs/examples/own_cohort.yaml", ROOT / "docs/own_cohort.md"
 CONFIGS = ["config/demo.yaml", EXAMPLE]
 PATIENTS, CONTROLS = ("01", "02", "03", "04"), ("11", "12", "13")
 
@@ -106,28 +107,42 @@ def test_scans_in_a_table_and_in_bids_come_to_rows(study):
     assert len(list((exported / "imagesTs").glob("*.nii.gz"))) == 7
 
 
-def test_what_the_tutorial_says_is_planned(checkout):
-    """Cheap: the same on empty files, and that one more subject packs one data set only."""
-    data = checkout.folder / "data"
-    for path in ("sri24/templates/T1.nii", "sri24/templates/T1_brain.nii"):
-        touch(data / path)
+def blocks_of_the_page():
+    """Its blocks of a configuration."""
+    page = PAGE.read_text()
+    return [yaml.safe_load(block.partition("```")[0]) for block in page.split("```yaml\n")[1:]]
+
+
+def on(contrast, checkout):
+    """The page's block for T2, with a contrast in its place, as an overlay."""
+    (block,) = (block for block in blocks_of_the_page() if "modality" in block)
+    return checkout.overlay(**yaml.safe_load(yaml.safe_dump(block).replace("T2", contrast)))
+
+
+@pytest.mark.parametrize("contrast", ["T1", "T2", "FLAIR"])
+def test_what_the_tutorial_says_is_planned(checkout, contrast):
+    """Cheap: the same on empty files, also of other contrasts, with their templates."""
+    data, suffix = checkout.folder / "data", bids.SUFFIX[contrast]
+    for name in (contrast, f"{contrast}_brain"):
+        touch(data / f"sri24/templates/{name}.nii")
     lines = [f"V{i}\tV{i}.nii.gz\tB{i}.nii.gz" for i in range(4)]
     for i in range(4):
         touch(data / f"volunteers/V{i}.nii.gz")
         touch(data / f"volunteers/B{i}.nii.gz")
     (data / "volunteers/scans.tsv").write_text("\n".join(["subject\timage\tbrain", *lines, ""]))
     for label in (*PATIENTS, *CONTROLS):
-        touch(data / f"study/sub-{label}/anat/sub-{label}_T1w.nii.gz")
+        touch(data / f"study/sub-{label}/anat/sub-{label}_{suffix}.nii.gz")
     for label in PATIENTS:
         folder = data / f"study/derivatives/lesions/sub-{label}/anat"
         touch(folder / f"sub-{label}_label-lesion_mask.nii.gz")
-    done = checkout.snakemake("-n", "--quiet", "rules", configfiles=CONFIGS)
+    overlays = [] if contrast == "T1" else [on(contrast, checkout)]
+    done = checkout.snakemake("-n", "--quiet", "rules", configfiles=[*CONFIGS, *overlays])
     assert done.returncode == 0, done.stdout + done.stderr
     jobs = job_counts(done.stdout)
     assert jobs["register_to_sri24"] == 10 and jobs["strip_skull_given"] == 4
     assert jobs["pool_healthy"] == jobs["synthesize"] == 1 and jobs["pack"] == 3
     assert jobs["train_model"] == 2 and jobs["evaluate"] == 5
-    assert "clinic: leaving out 11: the lesion mask is missing" in done.stdout + done.stderr
+    assert "clinic: leaving out 03: excluded: moved and 3 more (" in done.stdout + done.stderr
 
 
 def touch(path):
@@ -138,8 +153,7 @@ def touch(path):
 def test_the_page_shows_the_example():
     """The blocks of the page are those of the file that the test above runs."""
     example = yaml.safe_load(EXAMPLE.read_text())
-    page = (ROOT / "docs/own_cohort.md").read_text()
-    shown = [yaml.safe_load(block.partition("```")[0]) for block in page.split("```yaml\n")[1:]]
+    shown = [block for block in blocks_of_the_page() if "modality" not in block]
     assert len(shown) >= 2
     for block in shown:
         for key, value in block.items():
