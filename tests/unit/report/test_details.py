@@ -228,3 +228,10 @@ def test_strips_show_where_a_value_is():
     assert details.strip([0.5], 3.0, 1.0).here == details.WIDTH - details.MARGIN
     nothing = details.strip([np.nan], np.nan, 1.0)
     assert set(nothing) == {None}
+
+
+@pytest.mark.parametrize(
+    ("dice", "top"), [([0.05, 0.31], 0.31), ([0.05, np.nan], 0.1), ([np.nan], 1)]
+)
+def test_axes_reach_the_highest_value_and_a_tenth_at_least(dice, top):
+    assert details.top_of(pd.DataFrame({"dice_best": dice})) == top
