@@ -19,14 +19,15 @@ from conftest import ROOT
 
 from uad.base import tsv
 
-# In namespaces of its own: a read-only root, no network, the files of the image and the user's
-# folder below /mnt, and nothing of the environment.
+# In namespaces of its own: a read-only root, no network, the files of the image, the packages and
+# the user's folder below /mnt, since they may be in /tmp, and nothing of the environment.
 CLOSED = """
 set -e
 mount --make-rprivate /
 mount -t tmpfs tmpfs /mnt
-mkdir /mnt/image /mnt/work
+mkdir /mnt/image /mnt/venv /mnt/work
 mount --bind {image} /mnt/image
+mount --bind {venv} /mnt/venv
 mount -o remount,bind,ro /mnt/image
 mount --bind {work} /mnt/work
 mount -t tmpfs tmpfs /tmp
@@ -119,6 +120,7 @@ def test_packages_are_those_of_a_clone(image):
 
 def isolated(script, **places):
     """Run shell commands in namespaces of their own, see `CLOSED`."""
+    places["venv"] = Path(sys.prefix).resolve()
     words = {name: shlex.quote(str(place)) for name, place in places.items()}
     return subprocess.run(
         ["unshare", "--mount", "--net", "sh", "-c", CLOSED.format(command=script, **words)],
@@ -134,7 +136,7 @@ def test_predicts_without_a_network_on_a_read_only_root(image, tmp_path):
         pytest.skip(f"namespaces are not permitted: {possible and possible.stderr}")
     small_bundle.write(work)
     small_bundle.write_scan(work / "scans/s.nii.gz")
-    python = Path(sys.executable).parent
+    python = "/mnt/venv/bin"
     connect = 'import socket; socket.create_connection(("127.0.0.1", 9))'
     closed = isolated(
         f"touch /usr/new || touch /mnt/image/new || {python}/python -c {shlex.quote(connect)}",
@@ -144,7 +146,7 @@ def test_predicts_without_a_network_on_a_read_only_root(image, tmp_path):
     assert closed.returncode and "Network is unreachable" in closed.stderr
 
     found = dockerfile()
-    environment = [line.replace("/opt/uad/.venv/bin", str(python)) for line in found["environment"]]
+    environment = [line.replace("/opt/uad/.venv/bin", python) for line in found["environment"]]
     entry = [word.replace("/opt/uad", "/mnt/image") for word in found["entry"]]
     words = "scans maps --bundle small.zip --atlas atlas --cores 1"
     exports = "".join(f"export {line}\n" for line in environment)

@@ -28,7 +28,6 @@ from uad.engine import extras
 from uad.engine.saved_state import Cursor, SavedState, State
 from uad.engine.settings import Training
 from uad.models.method import Method
-from uad.models.segmentation import Segmentation, overlap
 
 # Steps without finite gradients, one after the other, that end a training: what went wrong once may
 # not again, but a network whose weights are too large stays as it is. In half precision as many
@@ -200,21 +199,15 @@ def validate(
     -------
     loss : float
     dice : float or None
-        Of all pixels together; of what is no `Segmentation`, and without a lesion, None.
+        Of all pixels together; None of a method that learns no masks, and without a lesion.
     """
     method.network.eval()
-    found, overlaps = [], []
-    for batch in batches:
-        if isinstance(method, Segmentation):
-            logits = method.logits(batch, rng)
-            found.append(method.loss_of(logits, batch).double())
-            overlaps.append(overlap(logits, batch.lesion))
-        else:
-            found.append(method.loss(batch, rng).double())
-    losses = torch.stack(found)  # (batches,)
+    found, overlaps = zip(*(method.loss_and_overlap(batch, rng) for batch in batches))
+    losses = torch.stack(found).double()  # (batches,)
     sizes = torch.tensor([len(batch) for batch in batches], device=losses.device)
     loss = float((losses * sizes).sum() / sizes.sum())
-    both, pixels = torch.stack(overlaps).sum(dim=0).tolist() if overlaps else (0, 0)
+    known = [overlap for overlap in overlaps if overlap is not None]
+    both, pixels = torch.stack(known).sum(dim=0).tolist() if known else (0, 0)
     return loss, both / pixels if pixels else None
 
 

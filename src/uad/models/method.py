@@ -52,6 +52,16 @@ class Method(nn.Module):
         """
         raise NotImplementedError
 
+    def loss_and_overlap(
+        self, batch: Any, rng: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The loss of a validation batch and, of a method that learns masks, what Dice is made of.
+
+        The second is a tensor of float64, shape (2,), to be summed over batches: numerator and
+        denominator (`uad.models.segmentation`).
+        """
+        return self.loss(batch, rng), None
+
     def fit(self, data: Sequence[Any], rng: np.random.Generator) -> None:
         """Learn from the training volumes without gradients, after the epochs of `loss`, if any.
 

@@ -21,12 +21,18 @@ class Segmentation(Method):
 
     def loss(self, batch: Any, rng: np.random.Generator) -> torch.Tensor:
         """Binary cross-entropy of the logits, mean over all pixels."""
-        return self.loss_of(self.logits(batch, rng), batch)
+        return _cross_entropy(self.logits(batch, rng), batch)
 
-    @staticmethod
-    def loss_of(logits: torch.Tensor, batch: Any) -> torch.Tensor:
-        """The loss of logits that are there already."""
-        return F.binary_cross_entropy_with_logits(logits.float(), batch.lesion)
+    def loss_and_overlap(
+        self, batch: Any, rng: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss, and `overlap` of the same logits."""
+        logits = self.logits(batch, rng)
+        return _cross_entropy(logits, batch), overlap(logits, batch.lesion)
+
+
+def _cross_entropy(logits, batch):
+    return F.binary_cross_entropy_with_logits(logits.float(), batch.lesion)
 
 
 def overlap(logits: torch.Tensor, lesion: torch.Tensor) -> torch.Tensor:

@@ -12,10 +12,11 @@ from uad.data.slices import Batch
 from uad.engine import loop
 from uad.engine.saved_state import SavedState, State
 from uad.engine.settings import Training
+from uad.models.method import Method
 from uad.models.segmentation import Segmentation
 
 
-class Scripted(torch.nn.Module):
+class Scripted(Method):
     """A method whose validation losses are given; its one weight counts the epochs."""
 
     def __init__(self, losses):
@@ -187,15 +188,13 @@ def test_weight_decay_is_decoupled_from_the_gradient(tmp_path):
 def test_validation_weighs_batches_by_their_slices():
     seen = []
 
-    class Method(torch.nn.Module):
-        network = torch.nn.Linear(1, 1)
-
+    class Drawing(Method):
         def loss(self, batch, rng):
             assert not self.network.training
             seen.append(rng.random())
             return torch.tensor(len(batch) * 1.0)
 
-    value, dice = loop.validate(Method(), [[1, 2], [1]], seeding.generator(1, "validation"))
+    value, dice = loop.validate(Drawing(), [[1, 2], [1]], seeding.generator(1, "validation"))
     assert value == pytest.approx((2 * 2 + 1 * 1) / 3) and dice is None
     assert seen == list(seeding.generator(1, "validation").random(2))
 
