@@ -154,7 +154,7 @@ def write_failed(
 def _write(path, root, run, measured, finished):
     paths, part, name = Paths(str(root)), _Parts(finished), Path(root).resolve().name
     failed = part("logs", [], failures, root)
-    unknown = [DASH] * (1 + len(LOST) + len(ROLES))
+    unknown = [DASH] * (4 + len(ROLES))  # as `_data`
     stopped = "The run stopped with an error; tables and figures may be from an earlier run."
     values = {
         "terms": part("what was run", {}, _what, paths, run),
@@ -434,9 +434,12 @@ def _what(paths: Paths, run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _data(paths: Paths, run: Mapping[str, Any], name: str) -> list[str]:
-    """Numbers of a data set: found, not used by kind, and subjects per role."""
+    """Numbers of a data set: found, left out, unreadable, excluded, and subjects per role."""
     counts = [(_json(paths.inventory(name)) or {}).get("found")]
-    counts += [None if names is None else len(names) for names in _lost(paths, name).values()]
+    lost = _lost(paths, name)
+    left_out = None if lost["left_out"] is None else {**lost["by_user"], **lost["left_out"]}
+    kinds = (left_out, lost["unreadable"], lost["excluded"])
+    counts += [None if names is None else len(names) for names in kinds]
     texts = [DASH if n is None else str(n) for n in counts]
     split = _tsv(paths.split(name))
     for role in ROLES:
