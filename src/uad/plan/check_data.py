@@ -1,6 +1,7 @@
 """Checks of the configuration: what the keys about data have to do with each other."""
 
 import re
+from typing import Any
 
 from uad.base import modules
 from uad.base.errors import InputError
@@ -23,18 +24,18 @@ def check(config: dict) -> None:
     _check_folds(config)
 
 
-def known_datasets():
+def known_datasets() -> list[str]:
     """Data sets that the project has a module of."""
     return modules.names(datasets.__path__)
 
 
-def is_own(block):
+def is_own(block: Any) -> bool:
     """Whether a block of `datasets` is that of a cohort of the user's own."""
     return isinstance(block, dict) and block.get("layout") in LAYOUTS
 
 
-def data_set(name, block):
-    """A block of `datasets`, checked by its layout."""
+def data_set(name: str, block: Any) -> dict:
+    """A block of `datasets` with its defaults, checked by its layout."""
     known = known_datasets()
     if not is_own(block):
         if name not in known:
@@ -132,8 +133,8 @@ def _check_folds(config):
         )
 
 
-def check_used(config):
-    """Everything that the used data sets need is there."""
+def check_used(config: dict) -> None:
+    """Raise `InputError` unless everything that the used data sets need is there."""
     blocks = {"datasets": config["datasets"], "splits": config["splits"]}
     used = needs.used_datasets(config)
     if config["simulation"]:
@@ -182,7 +183,8 @@ def _check_simulated(subjects):
             )
 
 
-def check_brain_masks(config):
+def check_brain_masks(config: dict) -> None:
+    """Raise `InputError` where a data set's stripper does not know the run's modality."""
     for name, block in config["datasets"].items():
         prepared = block["layout"] == "prepared"
         if not prepared and block["brain_mask"] == "deepbet" and config["modality"] != "T1":

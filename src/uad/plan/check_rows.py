@@ -161,8 +161,8 @@ def _check_checkpoints(config):
             )
 
 
-def check_pretraining(config):
-    """Encoders must be those that they are pretrained for, and slices divide into patches."""
+def check_pretraining(config: dict) -> None:
+    """Raise `InputError` unless encoders are pretrained as they are, and patches tile the slices."""
     for name in map(needs.method, needs.models(config)):
         source = config["methods"][name]["pretrained"]
         if source not in PRETRAINING:

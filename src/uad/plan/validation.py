@@ -159,11 +159,13 @@ def keys(cls: Any, loc: tuple) -> list[str]:
 
 
 def unknown(where: str, key: str, known: Iterable[str]) -> str:
+    """What is said of an unknown key, with the known one that it may have been meant for."""
     where = where if where.isprintable() else repr(where)
     close = difflib.get_close_matches(key, known, n=1)
     return f"unknown key {where}" + (f" (did you mean {close[0]}?)" if close else "")
 
 
-def check_known(name, known, place):
+def check_known(name: str, known: Iterable[str], place: str) -> None:
+    """Raise `InputError` unless a key of the block `place` is a known one."""
     if name not in known:
         raise InputError(f"configuration: {unknown(f'{place}.{name}', name, known)}")

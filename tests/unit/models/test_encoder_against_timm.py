@@ -1,26 +1,11 @@
 """The encoder is timm's ResNet-50: the same weights, the same output, statistics and depth."""
 
-import sys
-from unittest import mock
-
 import numpy as np
 import pytest
 import torch
+from timm_oracles import resnet
 
 from uad.models.networks.encoder import Encoder
-
-# timm imports torchvision for what it does to images. PyPI's build of that does not load beside a
-# CPU build of torch, so it is not installed; networks do not use it.
-_UNUSED = [
-    f"torchvision{part}"
-    for part in ("", ".datasets", ".ops", ".ops.misc", ".transforms", ".transforms.functional")
-]
-_absent = [name for name in _UNUSED if name not in sys.modules]
-sys.modules.update({name: mock.MagicMock() for name in _absent})
-from timm.models import resnet  # noqa: E402
-
-for _name in _absent:
-    del sys.modules[_name]
 
 PAPER = dict(width=64, blocks=(3, 4, 6, 3), features=512)
 

@@ -1,24 +1,10 @@
 """The vision transformer is timm's ViT of DINOv2: the same names, weights and output."""
 
-import sys
-from unittest import mock
-
 import pytest
 import torch
+from timm_oracles import vision_transformer
 
 from uad.models.networks.vit import VisionTransformer
-
-# timm imports torchvision for what it does to images; see test_encoder_against_timm.py.
-_UNUSED = [
-    f"torchvision{part}"
-    for part in ("", ".datasets", ".ops", ".ops.misc", ".transforms", ".transforms.functional")
-]
-_absent = [name for name in _UNUSED if name not in sys.modules]
-sys.modules.update({name: mock.MagicMock() for name in _absent})
-from timm.models import vision_transformer  # noqa: E402
-
-for _name in _absent:
-    del sys.modules[_name]
 
 SMALL = {"width": 24, "depth": 2, "heads": 3, "patch": 14, "grid": 4}
 VITS14 = {"width": 384, "depth": 12, "heads": 6, "patch": 14, "grid": 37}
