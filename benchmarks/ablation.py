@@ -7,9 +7,10 @@
 
 Departures (`benchmarks/ablation.yaml`) are turned in one fold of the demo, and those that only
 score again in the study, too (`config/ablation.yaml`, `config/ablation_study.yaml`). A base starts
-from what `make demo` or `make study` has left, if anything. Each departure starts from hard links to the base's results,
-in a working directory of its own, with one thing turned: Snakemake finds what that reruns. What is
-finished is not run again, what was stopped goes on. `ablation_page.py` compares.
+from what `make demo` or `make study` has left, if anything. Each departure starts from hard links
+to the base's results, in a working directory of its own, with one thing turned: Snakemake finds
+what that reruns. What is finished is not run again, what was stopped goes on. `ablation_page.py`
+compares.
 """
 
 import argparse

@@ -162,7 +162,7 @@ def _check_checkpoints(config):
 
 
 def check_pretraining(config: dict) -> None:
-    """Raise `InputError` unless encoders are pretrained as they are, and patches tile the slices."""
+    """Raise `InputError` unless encoders are pretrained as they are and patches tile slices."""
     for name in map(needs.method, needs.models(config)):
         source = config["methods"][name]["pretrained"]
         if source not in PRETRAINING:
