@@ -40,7 +40,7 @@ SEED = 2026  # not the demo's
 # How many of each kind; a rate of 1 % needs 99 reference scans.
 COUNTS = {
     "reference": 99, "new": 300, "lesions": 40,
-    "T2-like": 12, "FLAIR-like": 12, "inverted": 12, "cropped": 12, "phantom": 12, "knee": 12,
+    "T2": 12, "FLAIR": 12, "inverted": 12, "cropped": 12, "phantom": 12, "knee": 12,
     "noise": 12,
 }  # fmt: skip
 MISFITS = tuple(COUNTS)[3:]
@@ -51,11 +51,13 @@ ALPHA = 0.05
 # Scans.
 
 
-def healthy(index: int, head: phantom.Phantom) -> tuple[nib.Nifti1Image, dict]:
+def healthy(
+    index: int, head: phantom.Phantom, contrast: str = "T1"
+) -> tuple[nib.Nifti1Image, dict]:
     """A simulated healthy head, and its site and age."""
     name = names.scans("ixi", COUNTS["reference"] + COUNTS["new"], SEED)[index]
     age = names.age(name, SEED)
-    image = scans.simulate("ixi", name, age, SEED, head).image
+    image = scans.simulate("ixi", name, age, SEED, head, contrast).image
     return image, {"site": name.split("-")[1], "age": age}
 
 
@@ -67,20 +69,15 @@ def with_lesion(index: int, head: phantom.Phantom) -> tuple[nib.Nifti1Image, dic
     return scans.simulate(dataset, name, age, SEED, head).image, {"dataset": dataset}
 
 
-def remapped(image, signals):
-    """A head with other intensities: pairs of T1 signal, white matter being 1, and new signal."""
-    unit = scans.NATIVE["ixi"].unit
-    old, new = np.array(signals).T
+def inverted(image, within):
+    """A head whose dark is bright and whose bright is dark, as no scanner has it.
+
+    `within` the head alone, or with its background.
+    """
+    unit = scans.native_of("ixi").unit
+    old, new = ((0, 0.08, 0.1, 1.3), (0, 0, 1.2, 0)) if within else ((0, 1.3), (1.3, 0))
     values = unit * np.interp(image.get_fdata() / unit, old, new)
     return nib.Nifti1Image(values.astype(np.int16), image.affine, image.header)
-
-
-# Bone, fluid, muscle, grey matter, white matter, fat. Where a voxel holds several, and where fluid
-# and bone are alike on T1, such an image is not what a scanner would give.
-T2 = ((0, 0), (0.06, 0.05), (0.16, 1), (0.42, 0.6), (0.64, 0.55), (1, 0.4), (1.15, 0.6))
-FLAIR = ((0, 0), (0.06, 0.05), (0.16, 0.1), (0.42, 0.6), (0.64, 0.9), (1, 0.7), (1.15, 0.9))
-INVERTED = ((0, 1.3), (1.3, 0))
-INVERTED_IN_THE_HEAD = ((0, 0), (0.08, 0), (0.1, 1.2), (1.3, 0))
 
 
 def cropped(image, rng):
@@ -161,11 +158,10 @@ def misfit(kind: str, index: int, head: phantom.Phantom) -> nib.Nifti1Image:
     made = {"phantom": phantom_of_physicists, "knee": knee, "noise": noise}
     if kind in made:
         return made[kind](rng)
+    if kind in ("T2", "FLAIR"):
+        return healthy(index, head, kind)[0]
     image, _ = healthy(index, head)
-    if kind == "cropped":
-        return cropped(image, rng)
-    inverted = INVERTED if index % 2 else INVERTED_IN_THE_HEAD
-    return remapped(image, {"T2-like": T2, "FLAIR-like": FLAIR, "inverted": inverted}[kind])
+    return cropped(image, rng) if kind == "cropped" else inverted(image, within=index % 2 == 0)
 
 
 # Measuring.
@@ -273,8 +269,8 @@ LABELS = {
     "reference": "healthy T1 heads, for comparison",
     "new": "healthy T1 heads, new",
     "lesions": "T1 heads with lesions, as ATLAS v2, WMH and MSLUB",
-    "T2-like": "T2-like heads",
-    "FLAIR-like": "FLAIR-like heads",
+    "T2": "T2 heads",
+    "FLAIR": "FLAIR heads",
     "inverted": "inverted heads",
     "cropped": "heads cut in half, more or less",
     "phantom": "balls and cylinders with inserts",

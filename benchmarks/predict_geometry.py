@@ -16,6 +16,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import nibabel as nib
 import numpy as np
@@ -97,11 +98,12 @@ def simulate(case, head):
     if case["neck"] == "no neck":
         low[2] = WITHOUT_NECK_MM
     shape = np.ceil((HIGH_MM - low) / spacing).astype(int)
-    scans.NATIVE["tumour"] = replace(
-        scans.NATIVE["ixi"], shape=tuple(map(int, shape)), lesion="glioma", dtype=np.float32,
+    grid = replace(
+        scans.native_of("ixi"), shape=tuple(map(int, shape)), lesion="glioma", dtype=np.float32,
         affine=from_matvec(np.diag(spacing), low + spacing / 2),
     )  # fmt: skip
-    return scans.simulate("tumour", "head", 50.0, SEED, head).image
+    with mock.patch.object(scans, "native_of", return_value=grid):
+        return scans.simulate("tumour", "head", 50.0, SEED, head).image
 
 
 def store(image, case, folder):

@@ -6,12 +6,16 @@ import subprocess
 import sys
 
 import brain_masks
+import nibabel as nib
 import numpy as np
 import paper
 import predict_calibration
+import predict_geometry
 import pytest
 import run
 from conftest import ROOT
+
+from uad.simulation import phantom
 
 CONFIG = {
     "folds": [0, 1],
@@ -168,3 +172,32 @@ def test_misfits_are_made_again_alike(monkeypatch):
         one, other = (predict_calibration.misfit(kind, 3, None).get_fdata() for _ in range(2))
         assert np.array_equal(one, other) and one.std() > 0
         assert not np.array_equal(one, predict_calibration.misfit(kind, 4, None).get_fdata())
+
+
+@pytest.fixture(scope="module")
+def head():
+    return phantom.build()
+
+
+@pytest.mark.parametrize("kind", predict_calibration.MISFITS)
+def test_misfits_are_scans_and_no_two_are_alike(kind, head):
+    one, other = (predict_calibration.misfit(kind, i, head) for i in (0, 1))
+    for image in (one, other):
+        array = np.asarray(image.dataobj)
+        assert array.ndim == 3 and array.std() > 0
+    same = one.shape == other.shape and np.array_equal(one.dataobj, other.dataobj)
+    assert not same
+
+
+def test_a_head_is_the_same_however_it_is_stored(head, tmp_path):
+    case = {**predict_geometry.PLAIN, "resolution": "2 mm", "neck": "no neck"}
+    image = predict_geometry.simulate(case, head)
+    turned = case | {"orientation": "PSL", "file": ".nii.gz", "numbers": "scl_slope"}
+    found = []
+    for one in (case, turned):
+        stored = nib.load(predict_geometry.store(image, one, tmp_path))
+        found.append(nib.as_closest_canonical(stored))
+    assert nib.aff2axcodes(stored.affine) == tuple("PSL")
+    np.testing.assert_allclose(found[1].affine, found[0].affine)
+    off = np.abs(found[1].get_fdata() - found[0].get_fdata())
+    assert 0 < off.max() <= predict_geometry.STEPS["scl_slope"] / 2 + 1e-3

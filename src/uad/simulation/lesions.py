@@ -1,7 +1,7 @@
 """Simulated lesions with exactly known extent: gliomas, strokes, white matter lesions.
 
 A lesion is a smooth scalar field over the phantom, its *depth*: positive inside, 0 on the boundary,
-1 at the centre. The image is darkened by it and the ground truth is `depth > 0` of the same field,
+1 at the centre. The image takes its signal from it and the ground truth is `depth > 0` of the same field,
 carried through the same warp and sampled at the same native voxels, so the mask is exact at any
 resolution.
 """
@@ -24,10 +24,13 @@ RADIUS_MM = {
     "white matter": WHITE_MATTER_RADIUS_MM,
 }
 
-# Signal on T1, 1 = white matter, from the boundary inwards.
-GLIOMA_SIGNAL = {"oedema": 0.62, "tumour": 0.42, "necrosis": 0.24}
-STROKE_SIGNAL = {"rim": 0.45, "cavity": 0.20}
-WHITE_MATTER_SIGNAL = {"rim": 0.70, "core": 0.55}
+# Signal by contrast, 1 = white matter, from the boundary inwards: oedema, tumour and necrosis; rim and
+# cavity; rim and core.
+SIGNAL = {
+    "T1": {"glioma": (0.62, 0.42, 0.24), "stroke": (0.45, 0.20), "white matter": (0.70, 0.55)},
+    "T2": {"glioma": (2.00, 1.80, 2.50), "stroke": (1.90, 2.70), "white matter": (1.50, 1.90)},
+    "FLAIR": {"glioma": (1.70, 1.50, 0.70), "stroke": (1.60, 0.40), "white matter": (1.40, 1.70)},
+}
 
 # BraTS label values and the depth at which each begins.
 GLIOMA_LABELS = {2: 0.0, 4: 0.35, 1: 0.62}
@@ -110,19 +113,18 @@ def depth(lesion: Lesion, phantom: Phantom, rng: np.random.Generator) -> np.ndar
     return field
 
 
-def paint(signal: np.ndarray, field: np.ndarray, lesion: Lesion) -> None:
+def paint(signal: np.ndarray, field: np.ndarray, lesion: Lesion, contrast: str = "T1") -> None:
     """Replace tissue signal by lesion signal where `field` is positive, in place."""
     inside = field > 0
     depths = field[inside]
+    levels = SIGNAL[contrast][lesion.kind]
     if lesion.kind == "glioma":
-        levels = list(GLIOMA_SIGNAL.values())
         value = np.interp(
             depths, [0.25, 0.4, 0.55, 0.7], [levels[0], levels[1], levels[1], levels[2]]
         )
         weight = lesion.opacity * np.interp(depths, [0.0, 0.15], [0.5, 1.0])
     else:
-        levels = STROKE_SIGNAL if lesion.kind == "stroke" else WHITE_MATTER_SIGNAL
-        value = np.interp(depths, [0.0, 0.25], list(levels.values()))
+        value = np.interp(depths, [0.0, 0.25], levels)
         weight = lesion.opacity * np.interp(depths, [0.0, 0.1], [0.6, 1.0])
     signal[inside] += weight * (value - signal[inside])
 

@@ -81,7 +81,9 @@ class Scan:
     lesion: nib.Nifti1Image | None
 
 
-def simulate(dataset: str, scan: str, age: float, seed: int, head: phantom.Phantom) -> Scan:
+def simulate(
+    dataset: str, scan: str, age: float, seed: int, head: phantom.Phantom, contrast: str = "T1"
+) -> Scan:
     """One subject's raw scan.
 
     Parameters
@@ -94,13 +96,15 @@ def simulate(dataset: str, scan: str, age: float, seed: int, head: phantom.Phant
         Years; ventricles and sulci widen with it.
     seed : int
     head : phantom.Phantom
+    contrast : {"T1", "T2", "FLAIR"}
+        The same anatomy, pose and scanner in each.
 
     Returns
     -------
     Scan
     """
     native = native_of(dataset)
-    rng, fields, signal, warp = _draw(dataset, scan, age, seed, head)
+    rng, fields, signal, warp = _draw(dataset, scan, age, seed, head, contrast)
     coordinates = _phantom_coordinates(native, warp, pose(dataset, scan, seed))
 
     image = ndimage.map_coordinates(signal, coordinates, order=1, cval=0.0)
@@ -117,13 +121,13 @@ def simulate(dataset: str, scan: str, age: float, seed: int, head: phantom.Phant
     return Scan(_nifti(image.astype(native.dtype), native.affine), mask)
 
 
-def _draw(dataset, scan, age, seed, head):
+def _draw(dataset, scan, age, seed, head, contrast="T1"):
     """What is particular to a subject: generator for the scanner, lesion fields, signal, warp."""
     rng = seeding.generator(seed, "simulation", dataset, scan)
     lesion = native_of(dataset).lesion
     found = lesions.draw(lesion, head, rng) if lesion else []
     fields = [lesions.depth(one, head, rng) for one in found]
-    signal = _signal(head, age, found, fields, rng)
+    signal = _signal(head, age, found, fields, rng, contrast)
     return rng, fields, signal, _warp(head, age, found, rng)
 
 
@@ -149,23 +153,24 @@ def true_affine(
     return nib.affines.from_matvec(solution[:3].T, solution[3])
 
 
-def atlas(head: phantom.Phantom) -> dict[str, nib.Nifti1Image]:
+def atlas(head: phantom.Phantom, contrast: str = "T1") -> dict[str, nib.Nifti1Image]:
     """The simulated atlas: head and brain on an SRI24-like grid, without warp, bias or noise.
 
     Returns
     -------
     dict of str to Nifti1Image
-        ``"T1"`` and ``"T1_brain"``, white matter at 1000, named as in the SRI24 archive.
+        ``"T1"`` and ``"T1_brain"`` or those of another contrast, white matter at 1000, named as in
+        the SRI24 archive.
     """
-    signal = _signal(head, age=45.0, found=[], fields=[], rng=None)
+    signal = _signal(head, age=45.0, found=[], fields=[], rng=None, contrast=contrast)
     grid = SimpleNamespace(shape=sri24.SHAPE, affine=SRI24_AFFINE)
     coordinates = _phantom_coordinates(grid, None, SRI24_FROM_MNI)
     image = 1000 * ndimage.map_coordinates(signal, coordinates, order=1)
     in_box = coordinates - head.low[:, None, None, None].astype(np.float32)
     brain = ndimage.map_coordinates(head.brain.astype(np.float32), in_box, order=1) > 0.5
     return {
-        "T1": _nifti(np.rint(image).astype(np.int16), grid.affine),
-        "T1_brain": _nifti(np.rint(image * brain).astype(np.int16), grid.affine),
+        contrast: _nifti(np.rint(image).astype(np.int16), grid.affine),
+        f"{contrast}_brain": _nifti(np.rint(image * brain).astype(np.int16), grid.affine),
     }
 
 
@@ -190,13 +195,14 @@ def _rotation(angles):
     return about_z @ about_y @ about_x
 
 
-def _signal(head, age, found, fields, rng):
-    """T1-weighted signal on the phantom's grid, white matter near 1."""
+def _signal(head, age, found, fields, rng, contrast):
+    """Signal on the phantom's grid, white matter near 1."""
     jitter = (
         (lambda spread: float(rng.normal(0, spread))) if rng is not None else lambda spread: 0.0
     )
-    levels = {"white": 1.0, "grey": 0.64 + jitter(0.03), "fluid": 0.16 + jitter(0.02)}
-    outside = [phantom.SIGNAL[name] * (1 + jitter(0.08)) for name in phantom.TISSUES]
+    known, on_t1 = phantom.SIGNAL[contrast], phantom.SIGNAL["T1"]
+    levels = (known["white"], known["grey"] + jitter(0.03), known["csf"] + jitter(0.02))
+    outside = [known[name] * (1 + jitter(0.08)) for name in phantom.TISSUES]
     signal = np.asarray(outside, np.float32)[head.tissue]
 
     # The template averages 152 brains, which blurs the cortex; raising the fractions to a power
@@ -208,13 +214,15 @@ def _signal(head, age, found, fields, rng):
         for part in (head.white, head.grey, fluid)
     ]
     total = sum(shares)
-    brain = sum(level * share for level, share in zip(levels.values(), shares)) / total
-    brain += 0.7 * head.detail
+    brain = sum(level * share for level, share in zip(levels, shares)) / total
+    # The detail was seen on T1, as a step from white towards grey matter or back.
+    step = (known["grey"] - known["white"]) / (on_t1["grey"] - on_t1["white"])
+    brain += 0.7 * step * head.detail
     if rng is not None:
         texture = rng.standard_normal(brain.shape, dtype=np.float32)
         brain *= 1 + 0.08 * ndimage.gaussian_filter(texture, 1.0)
     for lesion, field in zip(found, fields):
-        lesions.paint(brain, field, lesion)
+        lesions.paint(brain, field, lesion, contrast)
     box = signal[head.box]
     box[head.brain] = np.maximum(brain, 0.02)[head.brain]
     return signal
