@@ -2,7 +2,7 @@
 
     python benchmarks/registration.py measure OUT --atlas T1.nii T1_brain.nii --heads FILE ...
         --brains FILE ... --misfits FILE ...   real scans: heads, stripped brains, what is no T1
-    python benchmarks/registration.py measure OUT --simulated 12
+    python benchmarks/registration.py measure OUT --simulated 12 [--contrast T2]
     python benchmarks/registration.py exact OUT --simulated 4       searches against the truth
     python benchmarks/registration.py report OUT   tables and figure of docs/registration.md
 
@@ -205,7 +205,7 @@ def measure_real(args):
             )
 
 
-def simulated(n):
+def simulated(n, contrast="T1"):
     """Name, data set, volume, truth, and templates (target, brain) of simulated scans."""
     from uad.simulation import names, phantom, scans
 
@@ -213,7 +213,7 @@ def simulated(n):
         return Volume(*volumes._reorient(np.asarray(image.dataobj, np.float32), image.affine))
 
     head = phantom.build()
-    whole, brain = (volume(image) for image in scans.atlas(head).values())
+    whole, brain = (volume(image) for image in scans.atlas(head, contrast).values())
     for i in range(n):
         dataset = list(STUDY)[i % len(STUDY)]
         listed = names.scans(dataset, STUDY[dataset], SEED)
@@ -223,7 +223,7 @@ def simulated(n):
         target = brain if scans.native_of(dataset).brain_only else whole
 
         def made(about=about):
-            return volume(scans.simulate(*about).image), scans.true_affine(*about)
+            return volume(scans.simulate(*about, contrast).image), scans.true_affine(*about)
 
         yield scan, dataset, made, target, brain
 
@@ -231,13 +231,14 @@ def simulated(n):
 def measure_simulated(args):
     """Poses of simulated scans, whose truth is known."""
     settings = settings_of()
-    for scan, dataset, made, target, brain in simulated(args.simulated):
+    origin = "simulated" if args.contrast == "T1" else args.contrast
+    for scan, dataset, made, target, brain in simulated(args.simulated, args.contrast):
 
         def measure(made=made, target=target, brain=brain):
             image, truth = made()
             return poses(image, target, brain, settings, truth)
 
-        once(args.out / f"simulated-{dataset}-{scan}.json", measure)
+        once(args.out / f"{origin}-{dataset}-{scan}.json", measure)
 
 
 # Searches against the truth.
@@ -289,12 +290,12 @@ def exact(args):
 # Report.
 
 
-def read_all(folder):
+def read_all(folder, origins=("real", "simulated")):
     """Measured poses as dicts with `kind`, `scan`, `half` and whether the pose is `right`."""
     rows = []
     for path in sorted(folder.glob("*.json")):
         origin, kind, scan = path.stem.split("-", 2)
-        if origin not in ("real", "simulated"):
+        if origin not in origins:
             continue
         content = json.loads(path.read_text(encoding="utf-8"))
         for row in content["rows"]:
@@ -363,6 +364,36 @@ def of_scans(rows):
     return table(header, lines)
 
 
+def of_contrasts(folder):
+    """Similarities of simulated scans by contrast, each with a template of its own."""
+    lines = []
+    for origin, contrast in {"simulated": "T1", "T2": "T2", "FLAIR": "FLAIR"}.items():
+        rows = read_all(folder, [origin])
+        for kind in STUDY:
+            mine = [r for r in rows if r["kind"] == kind]
+            found = [r for r in mine if r["pose"] == "found"]
+            if not found:
+                continue
+            searched = [r for r in mine if r["pose"].startswith("searched") and not r["right"]]
+            wrong = max((r for r in mine if not r["right"]), key=lambda r: r["similarity"])
+            lines.append(
+                [contrast, kind, len(found), f"{max(r['apart_mm'] for r in found):.1f}",
+                 _range(r["similarity"] for r in found),
+                 f"{wrong['similarity']:.3f} ({wrong['pose']})",
+                 f"{max(r['similarity'] for r in searched):.3f}" if searched else "none"]
+            )  # fmt: skip
+    header = [
+        "Contrast", "data set", "scans", "furthest from the truth, mm", "similarity found",
+        "greatest of a wrong pose", "of one that a search ended at",
+    ]  # fmt: skip
+    return table(header, lines)
+
+
+def _range(values):
+    values = sorted(values)
+    return f"{values[0]:.3f}-{values[-1]:.3f}"
+
+
 def errors(folder):
     """Mean error and time of every search against the truth."""
     by_way = {}
@@ -379,7 +410,8 @@ def errors(folder):
 def report(args):
     """Put the tables of poses into the page, draw both distributions, print the errors."""
     rows = read_all(args.out)
-    docs.fill_in(PAGE, {"gate": separation(rows), "scans": of_scans(rows)})
+    tables = {"gate": separation(rows), "scans": of_scans(rows)}
+    docs.fill_in(PAGE, tables | {"contrasts": of_contrasts(args.out)})
     print(errors(args.out))
     from matplotlib.figure import Figure
 
@@ -405,6 +437,7 @@ def main():
     for kind in ("heads", "brains", "misfits", "ways"):
         parser.add_argument(f"--{kind}", nargs="*", default=[])
     parser.add_argument("--simulated", type=int, default=0)
+    parser.add_argument("--contrast", default="T1", choices=["T1", "T2", "FLAIR"])
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     registration.set_up(3141)

@@ -38,31 +38,38 @@ def brain_of(name, scan, age, head):
 @pytest.fixture
 def study(checkout):
     """The folders that the example names, filled with simulated scans."""
-    data, head = checkout.folder / "data", phantom.build()
-    for name, image in scans.atlas(head).items():
+    fill(checkout.folder / "data", "T1", PATIENTS, CONTROLS)
+    return checkout
+
+
+def fill(data, contrast, patients, controls):
+    """Write what the example names, on a contrast."""
+    head = phantom.build()
+    for name, image in scans.atlas(head, contrast).items():
         save(image, data / f"sri24/templates/{name}.nii")
     lines = ["subject\timage\tbrain\tage\tsex\tsite"]
     for i, age in enumerate((25, 35, 45, 65)):
-        scan = scans.simulate("ixi", f"V{i}", age, 1, head)
+        scan = scans.simulate("ixi", f"V{i}", age, 1, head, contrast)
         save(scan.image, data / f"volunteers/images/V{i}.nii.gz")
         save(brain_of("ixi", f"V{i}", age, head), data / f"volunteers/brains/V{i}.nii.gz")
         lines.append(f"V_{i}\timages/V{i}.nii.gz\tbrains/V{i}.nii.gz\t{age}\tF\tOslo")
     (data / "volunteers/scans.tsv").write_text("\n".join([*lines, ""]))
-    for label in PATIENTS:
-        scan = scans.simulate("brats21", f"sub-{label}", 50.0, 1, head)
-        save(scan.image, data / f"study/sub-{label}/anat/sub-{label}_T1w.nii.gz")
+    name = f"{{}}_{bids.SUFFIX[contrast]}.nii.gz"
+    for label in patients:
+        scan = scans.simulate("brats21", f"sub-{label}", 50.0, 1, head, contrast)
+        save(scan.image, data / f"study/sub-{label}/anat" / name.format(f"sub-{label}"))
         folder = data / f"study/derivatives/lesions/sub-{label}/anat"
         save(scan.lesion, folder / f"sub-{label}_label-lesion_mask.nii.gz")
-    for label in CONTROLS:
-        save(brain_image(label, head), data / f"study/sub-{label}/anat/sub-{label}_T1w.nii.gz")
+    for label in controls:
+        image = brain_image(label, head, contrast)
+        save(image, data / f"study/sub-{label}/anat" / name.format(f"sub-{label}"))
     participants = "participant_id\tage\nsub-01\t61\nsub-02\t72\n"
     (data / "study/participants.tsv").write_text(participants)
-    return checkout
 
 
-def brain_image(label, head):
+def brain_image(label, head, contrast):
     """A simulated head without its skull."""
-    scan = scans.simulate("ixi", f"C{label}", 50.0, 1, head).image
+    scan = scans.simulate("ixi", f"C{label}", 50.0, 1, head, contrast).image
     brain = np.asarray(brain_of("ixi", f"C{label}", 50.0, head).dataobj)
     return nib.Nifti1Image(np.asarray(scan.dataobj) * brain.astype(np.int16), scan.affine)
 
@@ -105,6 +112,25 @@ def test_scans_in_a_table_and_in_bids_come_to_rows(study):
     assert lines[0]["licence"] == "CC0" and lines[0]["cases"] is None and lines[0]["found"] == 4
     exported = results / "export/nnunet/Dataset501_healthy"
     assert len(list((exported / "imagesTs").glob("*.nii.gz"))) == 7
+    check_a_table_of_exclusions(study, results)
+
+
+def check_a_table_of_exclusions(study, results):
+    """The same exclusions in a table run nothing again; one more what depends on that subject."""
+    excluded = study.folder / "data/excluded.tsv"
+    excluded.write_text("subject\treason\n03\tmoved\n")
+    configs = [*CONFIGS, study.overlay(datasets={"clinic": {"exclude": "data/excluded.tsv"}})]
+    same = study.snakemake("table1", "-n", "--quiet", "rules", configfiles=configs)
+    assert same.returncode == 0 and "Nothing to be done" in same.stdout + same.stderr, same.stdout
+    image = results / "preprocessed/clinic/sub-01"
+    before = {path: path.stat().st_mtime_ns for path in image.iterdir()}
+    excluded.write_text("subject\treason\n03\tmoved\n04\tclipped\n")
+    done = study.snakemake("results/own/packed/clinic/subjects.tsv", configfiles=configs)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert list(tsv.read(results / "packed/clinic/subjects.tsv")["subject"]) == ["01", "02"]
+    left = tsv.read(results / "packed/clinic/excluded.tsv").set_index("subject")["status"]
+    assert left["04"] == "excluded: clipped"
+    assert {path: path.stat().st_mtime_ns for path in image.iterdir()} == before
 
 
 def blocks_of_the_page():
@@ -113,10 +139,41 @@ def blocks_of_the_page():
     return [yaml.safe_load(block.partition("```")[0]) for block in page.split("```yaml\n")[1:]]
 
 
-def on(contrast, checkout):
+def on(contrast, checkout, **changes):
     """The page's block for T2, with a contrast in its place, as an overlay."""
     (block,) = (block for block in blocks_of_the_page() if "modality" in block)
-    return checkout.overlay(**yaml.safe_load(yaml.safe_dump(block).replace("T2", contrast)))
+    block = yaml.safe_load(yaml.safe_dump(block).replace("T2", contrast))
+    return checkout.overlay(**block, **changes)
+
+
+@pytest.mark.tutorials
+@pytest.mark.parametrize("contrast", ["T2", "FLAIR"])
+def test_scans_of_another_contrast_come_to_rows(checkout, contrast):
+    """By `modality` and a template alone: heads with masks, and stripped brains with tumours."""
+    fill(checkout.folder / "data", contrast, PATIENTS, ())
+    overlay = on(
+        contrast,
+        checkout,
+        healthy=["volunteers"],
+        table={"rows": ["ae", "perfect"], "test_sets": ["gliomas"]},
+    )
+    wanted = ("table1", *(f"results/own/qc/{name}.html" for name in ("volunteers", "clinic")))
+    done = checkout.snakemake(*wanted, configfiles=[*CONFIGS, overlay], timeout=7200)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    results = checkout.folder / "results/own"
+    for name, n in (("volunteers", 4), ("clinic", 3)):
+        quality = tsv.read(results / f"qc/{name}.tsv")
+        assert len(quality) == n and quality["excluded"].isna().all()
+    # In these contrasts lesions are brighter than the tissue around them.
+    packed = results / "packed/clinic"
+    image, brain, lesion = (
+        np.load(packed / f"{kind}.npy") for kind in ("image", "brain", "lesion")
+    )
+    for one, inside, sick in zip(image, brain > 0, lesion > 0):
+        assert one[sick].mean() > 1.2 * np.median(one[inside & ~sick])
+    table = pd.read_csv(results / "tables/table1.csv").set_index("method")
+    assert table.loc["perfect", "dice_best_mean"] == 1
+    assert 0 < table.loc["ae", "auprc_mean"] < 1
 
 
 @pytest.mark.parametrize("contrast", ["T1", "T2", "FLAIR"])

@@ -1,9 +1,9 @@
 """Simulated lesions with exactly known extent: gliomas, strokes, white matter lesions.
 
 A lesion is a smooth scalar field over the phantom, its *depth*: positive inside, 0 on the boundary,
-1 at the centre. The image takes its signal from it and the ground truth is `depth > 0` of the same field,
-carried through the same warp and sampled at the same native voxels, so the mask is exact at any
-resolution.
+1 at the centre. The image takes its signal from it and the ground truth is `depth > 0` of the same
+field, carried through the same warp and sampled at the same native voxels, so the mask is exact at
+any resolution.
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ RADIUS_MM = {
     "white matter": WHITE_MATTER_RADIUS_MM,
 }
 
-# Signal by contrast, 1 = white matter, from the boundary inwards: oedema, tumour and necrosis; rim and
-# cavity; rim and core.
+# Signal by contrast, 1 = white matter, from the boundary inwards: oedema, tumour and necrosis; rim
+# and cavity; rim and core.
 SIGNAL = {
     "T1": {"glioma": (0.62, 0.42, 0.24), "stroke": (0.45, 0.20), "white matter": (0.70, 0.55)},
     "T2": {"glioma": (2.00, 1.80, 2.50), "stroke": (1.90, 2.70), "white matter": (1.50, 1.90)},

@@ -19,6 +19,7 @@ from uad.simulation import lesions, names, phantom, sri24
 SRI24_AFFINE, SRI24_FROM_MNI = np.array(sri24.AFFINE), np.array(sri24.FROM_MNI)
 
 WARP_SPACING_MM = 4.0
+RIM_MM = 4.0  # over which fluid at the brain's surface becomes that of its sulci and ventricles
 FLOAT_STEP = 1 / 64  # between stored intensities that are not integers; a power of two, so exact
 
 
@@ -201,7 +202,11 @@ def _signal(head, age, found, fields, rng, contrast):
         (lambda spread: float(rng.normal(0, spread))) if rng is not None else lambda spread: 0.0
     )
     known, on_t1 = phantom.SIGNAL[contrast], phantom.SIGNAL["T1"]
-    levels = (known["white"], known["grey"] + jitter(0.03), known["csf"] + jitter(0.02))
+    levels = [known["white"], known["grey"] + jitter(0.03), known["csf"] + jitter(0.02)]
+    if known["rim"] != known["csf"]:
+        depth_mm = ndimage.distance_transform_edt(head.brain)
+        inward = np.clip((depth_mm - 1) / RIM_MM, 0, 1).astype(np.float32)
+        levels[2] = known["rim"] + (levels[2] - known["rim"]) * inward
     outside = [known[name] * (1 + jitter(0.08)) for name in phantom.TISSUES]
     signal = np.asarray(outside, np.float32)[head.tissue]
 

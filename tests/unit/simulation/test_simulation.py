@@ -120,6 +120,40 @@ def test_lesions_are_darker_than_their_surroundings(simulated, name):
     assert image[inside if inside.any() else lesion].mean() < 0.8 * image[around].mean()
 
 
+def test_contrasts_are_of_one_anatomy(head):
+    """On T2 fluid is brightest and white matter darkest, on FLAIR only fluid is dark."""
+    found = {c: scans.simulate("brats21", "brats21-1", 50.0, 1, head, c) for c in phantom.SIGNAL}
+    t1 = found["T1"]
+    lesion, image = np.asarray(t1.lesion.dataobj) > 0, np.asarray(t1.image.dataobj)
+    deep = ndimage.binary_erosion(image > 0, iterations=12) & ~ndimage.binary_dilation(lesion)
+    low, high = np.quantile(image[deep], (0.01, 0.6))
+    medians = {}
+    for contrast, scan in found.items():
+        array = np.asarray(scan.image.dataobj)
+        np.testing.assert_array_equal(
+            np.asarray(scan.lesion.dataobj), np.asarray(t1.lesion.dataobj)
+        )
+        np.testing.assert_array_equal(array > 0, image > 0)
+        fluid, white = (np.median(array[deep & inside]) for inside in (image < low, image > high))
+        medians[contrast] = fluid / white, np.median(array[lesion]) / white
+    fluid, sick = zip(*(medians[c] for c in ("T1", "T2", "FLAIR")))
+    assert fluid[0] < 0.5 and fluid[1] > 1.5 and fluid[2] < 0.7
+    assert sick[0] < 0.8 and sick[1] > 1.4 and sick[2] > 1.2
+
+
+def test_fluid_at_the_surface_is_no_brighter_than_the_brain_on_t2(head):
+    """As two real gliomas have it: 1.0 and 1.15 of the median in the outermost millimetre."""
+    for scan in (scans.atlas(head, "T2")["T2_brain"], simulated_t2(head)):
+        array = np.asarray(scan.dataobj).astype(float)
+        depth = ndimage.distance_transform_edt(ndimage.binary_fill_holes(array > 0))
+        rim = array[(depth > 0) & (depth <= 1)].mean() / np.median(array[depth > 8])
+        assert 0.9 < rim < 1.3
+
+
+def simulated_t2(head):
+    return scans.simulate("brats21", "brats21-1", 50.0, 1, head, "T2").image
+
+
 def test_mask_is_exact(head):
     # Without pose, warp and noise the native mask is the depth field's own support.
     rng = np.random.default_rng(0)
@@ -163,6 +197,7 @@ def test_ventricles_widen_with_age(head):
 
 def test_atlas_is_the_phantom_on_an_sri24_like_grid(head):
     templates = scans.atlas(head)
+    assert list(scans.atlas(head, "FLAIR")) == ["FLAIR", "FLAIR_brain"]
     whole, brain = (np.asarray(templates[name].dataobj) for name in ("T1", "T1_brain"))
     assert whole.shape == (240, 240, 155)
     assert (brain > 0).sum() / 1000 == pytest.approx(head.brain.sum() / 1000 * 0.93**3, rel=0.02)
