@@ -375,13 +375,28 @@ def test_jobs_that_ask_for_a_gpu_go_where_one_is_and_no_others():
 def test_memory_and_time_are_enough_for_a_cluster_job_and_grow():
     profile = yaml.safe_load((ROOT / "slurm/config.yaml").read_text())
     for name, text in rule_texts():
-        asked = re.search(r"\*\*growing\(mem_mb=\(?(\d+)(?:, \d+\))?, runtime=(\d+)\)", text)
-        assert asked, name
+        asked = re.search(r"\*\*growing\(\s*mem_mb=(?:of_training)?\(*(\d+)", text)
+        assert asked and re.search(r",\s*runtime=(?:of_training\()?\d+", text), name
         assert int(asked[1]) >= 500, name  # Snakemake itself needs much of that
     groups = {
         group for _, text in rule_texts() for group in re.findall(r'group:\n        "(\w+)"', text)
     }
     assert groups == set(profile["group-components"])
+
+
+def test_what_learns_without_epochs_asks_for_less(checkout):
+    """A voxelwise atlas is one pass over the scans; the autoencoder beside it is a training."""
+    overlays = ["config/demo.yaml", "config/try.yaml", ROOT / "examples/methods/voxel_atlas.yaml"]
+    copied = checkout.folder / "examples/methods/voxel_atlas.py"
+    copied.parent.mkdir(parents=True)
+    shutil.copy2(ROOT / "examples/methods/voxel_atlas.py", copied)
+    rows = "table={rows: [voxel_atlas, ae]}"
+    done = checkout.snakemake("table1", "-n", "--config", rows, configfiles=overlays)
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = re.findall(r"^rule train_model:\n(?:    .*\n)+", done.stdout + done.stderr, flags=re.M)
+    asked = [re.search(r"model=(\w+), fold=0\n +resources: (.*)", job).groups() for job in jobs]
+    minutes = {model: re.search(r"runtime=(\d+)", what)[1] for model, what in asked}
+    assert minutes["voxel_atlas"] == "120" and minutes["ae"] == "720"
 
 
 def test_every_rule_says_what_it_needs():

@@ -1,6 +1,11 @@
 """One training job per model and fold, or the import of a checkpoint in its place."""
 
 
+def of_training(amount, at_once):
+    """What a training asks for; `at_once` if nothing is learned by gradient."""
+    return lambda wildcards: amount if plan.epochs[wildcards.model] else at_once
+
+
 rule train_model:
     input:
         unpack(plan.training_data),
@@ -18,7 +23,10 @@ rule train_model:
         plan.environment("../../envs/torch.yaml")
     threads: config["threads"]["train"]
     resources:
-        **growing(mem_mb=(16000, 32000), runtime=720),
+        **growing(
+            mem_mb=of_training((16000, 32000), at_once=(8000, 16000)),
+            runtime=of_training(720, at_once=120),
+        ),
         gpu=gpus,
     params:
         block=plan.training_block,

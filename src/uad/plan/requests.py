@@ -20,16 +20,19 @@ class Requests:
         self.on_cpu = config["accelerator"] == "cpu"
         self._local_gpus = config["local_gpus"]
 
-    def growing(self, **amounts: int | tuple[int, int]) -> dict[str, Callable]:
+    def growing(self, **amounts: int | tuple[int, int] | Callable) -> dict[str, Callable]:
         """Resources that grow with each attempt, if a cluster is told to retry.
 
-        A pair holds the amount, and the one where the configuration keeps to the CPU.
+        A pair holds the amount, and the one where the configuration keeps to the CPU. A function
+        of the wildcards returns a number or a pair.
         """
 
         def of(amount):
-            if isinstance(amount, tuple):
-                amount = amount[self.on_cpu]
-            return lambda wildcards, attempt: amount * attempt
+            def request(wildcards, attempt):
+                first = amount(wildcards) if callable(amount) else amount
+                return (first[self.on_cpu] if isinstance(first, tuple) else first) * attempt
+
+            return request
 
         return {name: of(amount) for name, amount in amounts.items()}
 

@@ -155,7 +155,14 @@ def _write(path, root, run, measured, finished):
     paths, part, name = Paths(str(root)), _Parts(finished), Path(root).resolve().name
     failed = part("logs", [], failures, root)
     unknown = [DASH] * (4 + len(ROLES))  # as `_data`
-    stopped = "The run stopped with an error; tables and figures may be from an earlier run."
+    stopped = "The run stopped with an error."
+    table = Path(paths.table("table1.csv"))
+    if table.exists():
+        when = datetime.fromtimestamp(table.stat().st_mtime)
+        stopped += (
+            f" Table 1 is as of {when:%Y-%m-%d %H:%M}, before that: what failed has its earlier values"
+            " in it and in the figures."
+        )
     values = {
         "terms": part("what was run", {}, _what, paths, run),
         "datasets": [

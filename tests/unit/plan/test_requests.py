@@ -21,6 +21,12 @@ def test_a_cpu_may_need_more_and_asks_for_no_gpu():
     assert Requests({"accelerator": "auto", "local_gpus": 1}).gpus(None) == 1
 
 
+def test_an_amount_may_depend_on_the_job():
+    requests = Requests({"accelerator": "cpu", "local_gpus": 2})
+    asked = requests.growing(runtime=lambda model: {"ae": 720, "atlas": (60, 120)}[model])
+    assert asked["runtime"]("ae", 2) == 1440 and asked["runtime"]("atlas", 1) == 120
+
+
 class Planner:
     """Something that is asked while jobs are planned."""
 

@@ -190,6 +190,9 @@ def test_a_failing_control(root):
         f"Controls and tables: {sentence.replace('<S>', '&lt;S&gt;')}",
     )
     assert "have their expected values" not in text and "the run is not finished" in text
+    assert re.search(
+        r"Table 1 is as of 20[\d: -]{14}, before that: what failed has its earlier", text
+    )
     assert "No job failed" not in text
 
 
@@ -407,7 +410,7 @@ def test_gpu_hours_only_where_there_was_a_gpu(root):
 def test_an_empty_folder_has_a_page_too(tmp_path):
     text = page(tmp_path, finished=False)
     assert "Nothing was measured" in text and "no log says why" in text
-    assert "ixi: not preprocessed yet" in text
+    assert "ixi: not preprocessed yet" in text and "Table 1 is as of" not in text
 
 
 def test_what_was_never_measured_is_named_not_guessed(root):
