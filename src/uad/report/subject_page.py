@@ -75,7 +75,7 @@ def write(
             reasons=_reasons(run, chosen[subject]),
             before=names[position - 1] if position else "",
             after=names[position + 1] if position + 1 < len(names) else "",
-            viewer=viewer(run, test_set, volume, kept, thresholds),
+            viewer=viewer(run, test_set, volume, kept, thresholds, _best(by_row, subject, kept)),
             columns=[heading for heading, _ in COLUMNS.values()],
             rows=[_row(run, row, by_row[row], subject, top) for row in run.rows],
             top=percent(top, 0),
@@ -91,6 +91,12 @@ def _reasons(run: Run, reasons: Sequence[tuple[str, str]]) -> list[dict[str, Any
         rows = [] if kind == "flagged" else [(row, run.label(row)) for row in about]
         found.append({"kind": kind, "rows": rows, "text": about[0] if not rows else ""})
     return found
+
+
+def _best(by_row, subject, kept):
+    """The row with a map that does best on a subject: what one wants to see first."""
+    dice = pd.Series({row: by_row[row].loc[subject, "dice_best"] for row in kept})
+    return next(iter(kept)) if dice.isna().all() else dice.idxmax()
 
 
 def _row(run, row, values, subject, top):
@@ -113,6 +119,7 @@ def viewer(
     volume: PackedVolume,
     kept: Mapping[str, Kept],
     thresholds: pd.DataFrame,
+    first: str,
 ) -> dict[str, Any]:
     """What `viewer.html.j2` shows of a subject.
 
@@ -123,6 +130,8 @@ def viewer(
     volume : PackedVolume
     thresholds : DataFrame
         `threshold` and `dice_val` by row and subject, of the fold whose maps are shown.
+    first : str
+        Row whose map the page begins with.
     """
     subject = volume.subject
     scan, lesion = (
@@ -169,6 +178,7 @@ def viewer(
             for name, (label, picture) in pictures.items()
         },
         "maps": maps,
+        "chosen": list(kept).index(first),
         "lesion": mosaic.url(outline) if outline else None,
     }
 

@@ -104,6 +104,17 @@ def test_page_of_a_subject(page, tmp_path):
     assert not re.search(r"""(?:src|href)=["'](?:http|/)""", text)
 
 
+def test_the_page_of_a_subject_begins_with_the_row_that_does_best_on_it(metrics, kept, tmp_path):
+    per_subject = chosen.means(metrics)
+    worse = per_subject.copy()
+    worse.loc[("cddpm", "brats", "A2"), "dice_best"] = 0.01
+    for values, label in ((per_subject, "cDDPM"), (worse, "SADM_res · BRATS")):
+        names = dict.fromkeys(SUBJECTS, [])
+        subject_page.write(tmp_path, RUN, "brats", values, names, kept, Scans(), metrics)
+        text = (tmp_path / "A2.html").read_text(encoding="utf-8")
+        assert re.findall(r"<option [^>]*selected>(.*?)</option>", text) == [label]
+
+
 def test_viewer_of_a_subject(page):
     _, viewer = page
     volume = Scans().volume("A2")
@@ -123,7 +134,7 @@ def test_viewer_of_a_subject(page):
 def test_a_subject_without_a_lesion(metrics, kept):
     of_fold = metrics[metrics["fold"] == 0].set_index(["row", "subject"])
     found = subject_page.viewer(
-        RUN, "brats", Scans().volume("A3"), kept, of_fold[["threshold", "dice_val"]]
+        RUN, "brats", Scans().volume("A3"), kept, of_fold[["threshold", "dice_val"]], "cddpm"
     )
     assert found["lesion"] is None and found["maps"][0]["dice"] is None
     assert [cut["name"] for cut in found["maps"][0]["cuts"]] == ["validation threshold"]
@@ -134,7 +145,7 @@ def test_a_map_of_another_shape_ends_the_job(metrics, kept, tmp_path):
     of_fold = metrics[metrics["fold"] == 0].set_index(["row", "subject"])
     with pytest.raises(InputError, match="The map of cddpm for brats A2 has the shape"):
         subject_page.viewer(
-            RUN, "brats", Scans().volume("A2"), wrong, of_fold[["threshold", "dice_val"]]
+            RUN, "brats", Scans().volume("A2"), wrong, of_fold[["threshold", "dice_val"]], "cddpm"
         )
 
 
@@ -235,3 +246,8 @@ def test_strips_show_where_a_value_is():
 )
 def test_axes_reach_the_highest_value_and_a_tenth_at_least(dice, top):
     assert details.top_of(pd.DataFrame({"dice_best": dice})) == top
+
+
+def test_names_are_lowered_in_the_heading_not_in_the_title(metrics, kept, tmp_path):
+    text = row_of(metrics, kept, tmp_path, row="sadm_res-brats")
+    assert "<h1>SADM<sub>res</sub> · BRATS</h1>" in text and "<title>SADM_res · BRATS" in text
