@@ -160,8 +160,8 @@ def _write(path, root, run, measured, finished):
     if table.exists():
         when = datetime.fromtimestamp(table.stat().st_mtime)
         stopped += (
-            f" Table 1 is as of {when:%Y-%m-%d %H:%M}, before that: what failed has its earlier values"
-            " in it and in the figures."
+            f" Table 1 is as of {when:%Y-%m-%d %H:%M}, before that: what failed has its earlier "
+            "values in it and in the figures."
         )
     values = {
         "terms": part("what was run", {}, _what, paths, run),

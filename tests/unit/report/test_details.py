@@ -109,7 +109,7 @@ def test_the_page_of_a_subject_begins_with_the_row_that_does_best_on_it(metrics,
     worse = per_subject.copy()
     worse.loc[("cddpm", "brats", "A2"), "dice_best"] = 0.01
     for values, label in ((per_subject, "cDDPM"), (worse, "SADM_res · BRATS")):
-        names = dict.fromkeys(SUBJECTS, [])
+        names = {subject: [] for subject in SUBJECTS}
         subject_page.write(tmp_path, RUN, "brats", values, names, kept, Scans(), metrics)
         text = (tmp_path / "A2.html").read_text(encoding="utf-8")
         assert re.findall(r"<option [^>]*selected>(.*?)</option>", text) == [label]
