@@ -7,7 +7,6 @@ failed one names it and shows the rest.
 
 import base64
 import io
-import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -17,63 +16,29 @@ from typing import Any, NamedTuple
 import matplotlib.image
 import pandas as pd
 
-from uad.base import logs, tsv
+from uad.base import tsv
 from uad.base.errors import InputError
 from uad.base.paths import Paths
 from uad.data.splits import ROLES
 from uad.evaluation import claims, statistics
-from uad.report import answer, blocks, captions, claims_page, joined, overview, pages, plots
+from uad.report import answer, captions, claims_page, front_checks, overview, pages, stored
 from uad.report import costs as run_costs
+from uad.report.front_checks import BAD, GOOD, LOOK, MARKS, Check
 from uad.report.numbers import DASH, counted, duration, memory, number, percent
 
-TABLES_LOG = "compare.log"
-NO_RESULT = ("check", "fetch", "front_page")  # rules whose logs say nothing about results
-SHOWN = 5  # of failed jobs, and of excluded subjects per data set
 DETAILS = {"table1": "with their spread", "table2": "intervals and tests"}  # tables, and of what
 THUMBNAIL, LARGE = 420, 900  # pixels
 CASES = "each subject's scan, reconstruction, maps of both branches, their sum, lesion"
 
-SYNTHETIC = "draem"  # test set without real lesions
-METRICS = {"dice_best_mean": "[DICE]", "auprc_mean": "AUPRC"}  # columns of Table 1
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")  # before each line of a log
-
-LOST = {
-    "by_user": "left out by the configuration",
-    "left_out": "left out as incomplete or doubled",
-    "unreadable": "unreadable files",
-    "excluded": "excluded by preprocessing",
-}
-GOOD, LOOK, BAD = "good", "look", "bad"
-MARKS = {GOOD: "✓", LOOK: "!", BAD: "✗"}
-
-
-class Check(NamedTuple):
-    """Something that was checked, and a sentence about it.
-
-    Attributes
-    ----------
-    state : str
-        `GOOD`, `LOOK` or `BAD`.
-    text : str
-        The sentence; without its full stop if `named` follows.
-    named : list of (str, str)
-        Rows or files that it concerns, and what is said about each.
-    n_more : int
-        How many of them are not shown.
-    """
-
-    state: str
-    text: str
-    named: Sequence[tuple[str, str]] = ()
-    n_more: int = 0
 
 
 def measure(
     root: str | Path, plan: Sequence[Mapping[str, Any]], run: Mapping[str, Any]
 ) -> pd.DataFrame:
     """`costs.table` of a run; for its parameters see `write`."""
-    abouts = [_json(path) for path in Path(root).glob("models/*/fold-*/about.json")]
+    abouts = [stored.json_file(path) for path in Path(root).glob("models/*/fold-*/about.json")]
     devices = {about.get("device") for about in abouts if about}
     on_gpu = run["accelerator"] == "cuda" or (run["accelerator"] == "auto" and "cuda" in devices)
     return run_costs.table(root, plan, on_gpu)
@@ -132,8 +97,8 @@ def write(
     """
     checks = _write(path, root, run, lambda: costs, finished=True)
     paths = Paths(str(root))
-    claims = _tsv(paths.table("claims.tsv")) if run["judges_claims"] else None
-    return answer.lines(run, _table1(paths), [check.state for check in checks], claims)
+    claims = stored.tsv_file(paths.table("claims.tsv")) if run["judges_claims"] else None
+    return answer.lines(run, stored.table1(paths), [check.state for check in checks], claims)
 
 
 def write_failed(
@@ -153,7 +118,7 @@ def write_failed(
 
 def _write(path, root, run, measured, finished):
     paths, part, name = Paths(str(root)), _Parts(finished), Path(root).resolve().name
-    failed = part("logs", [], failures, root)
+    failed = part("logs", [], front_checks.failures, root)
     unknown = [DASH] * (4 + len(ROLES))  # as `_data`
     stopped = "The run stopped with an error."
     table = Path(paths.table("table1.csv"))
@@ -184,15 +149,15 @@ def _write(path, root, run, measured, finished):
     }
     nothing: list[Check] = []
     checks = [
-        *part("controls", nothing, _controls, paths, run, failed),
-        *_failures(failed, finished),
-        *part("exclusions", nothing, _exclusions, paths, run),
-        *part("missing values", nothing, _undefined, paths),
-        *part("what was learned", nothing, _learned, paths, run),
-        *part("maps made elsewhere", nothing, _remarks, paths, run),
-        *part("leaks", nothing, _leaks, paths),
-        *part("trainings", nothing, _trainings, paths, run),
-        *part("benchmarks", nothing, _benchmarks, root),
+        *part("controls", nothing, front_checks.controls, paths, run, failed),
+        *front_checks.of_failures(failed, finished),
+        *part("exclusions", nothing, front_checks.exclusions, paths, run),
+        *part("missing values", nothing, front_checks.undefined, paths),
+        *part("what was learned", nothing, front_checks.learned, paths, run),
+        *part("maps made elsewhere", nothing, front_checks.remarks, paths, run),
+        *part("leaks", nothing, front_checks.leaks, paths),
+        *part("trainings", nothing, front_checks.trainings, paths, run),
+        *part("benchmarks", nothing, front_checks.benchmarks, root),
     ]
     tiles = part("what to see first", [], _tiles, paths, run, checks, failed, finished)
     checks = [*part.checks(), *checks]
@@ -211,212 +176,9 @@ def _write(path, root, run, measured, finished):
     return checks
 
 
-def failures(root: str | Path) -> list[tuple[str, str]]:
-    """Jobs that did not finish: pairs of their log's path below `logs` and the reason."""
-    folder = Path(root) / "logs"
-    found = []
-    for path in sorted(folder.rglob("*.log")):
-        name = path.relative_to(folder)
-        if Path(name.parts[0]).stem not in NO_RESULT and (reason := logs.failure(path)):
-            found.append((name.as_posix(), reason))
-    return found
-
-
-def _controls(
-    paths: Paths, run: Mapping[str, Any], failed: Sequence[tuple[str, str]]
-) -> Iterator[Check]:
-    """Whether rows of known result have it; `check_controls.check` decides, in rule compare."""
-    broken = [reason for name, reason in failed if name == TABLES_LOG]
-    names = {row: run["rows"][row]["maps"] for row in run["rows"]}
-    checked = [row for row, maps in names.items() if maps in (["perfect"], ["chance"])]
-    table = None if broken else _table1(paths)
-    if broken:
-        yield Check(BAD, f"Controls and tables: {broken[0]}")
-    elif not checked:
-        yield Check(LOOK, "Controls: the table has none, so nothing vouches for the evaluation.")
-    elif table is None:
-        yield Check(LOOK, "Controls: not checked yet, since there is no Table 1.")
-    else:
-        named = []
-        for row in checked:
-            column, metric = ("dice_best_mean", "[DICE]"), ("auprc_mean", "AUPRC")
-            key, name = column if names[row] == ["perfect"] else metric
-            lines = table[(table["method"] == row) & (table["block"] == "control")]
-            lines = lines.dropna(subset=[key])
-            values = [f"{percent(v)} ({of})" for of, v in zip(lines["test_set"], lines[key])]
-            if values:
-                named.append((row, f" has {name} {', '.join(values)}"))
-        if named:
-            yield Check(GOOD, "Control rows have their expected values", named)
-        else:
-            yield Check(LOOK, "Controls: none has a value, so nothing vouches for the evaluation.")
-
-
-def _undefined(paths: Paths) -> Iterator[Check]:
-    """Test sets on which no row has a value of some kind; Table 1 says of single folds, too."""
-    table = _table1(paths)
-    if table is None:
-        return
-    for test_set, lines in table.groupby("test_set", sort=False):
-        there = lines.notna().any()
-        if not there["dice_best_mean"]:
-            why = "no test subject has a lesion"
-        elif not there.get("dice_val_mean", True):
-            why = "no validation subject has a lesion, so that there is no threshold for Dice_val"
-        else:
-            continue
-        yield Check(LOOK, f"Values on {test_set} are missing: {why}.")
-
-
-def _learned(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
-    """Rows that are not above the controls that know nothing, on test sets with real lesions.
-
-    Means decide, without a test: it is something to look at.
-    """
-    table = _table1(paths)
-    names = overview.knowing_nothing(run["rows"])
-    if table is None:
-        return
-    if not names:
-        told = "the table has neither chance nor intensity"
-        yield Check(LOOK, f"Whether anything was learned cannot be told: {told}.")
-        return
-    defined = table["dice_best_mean"].notna()  # without lesions nothing tells
-    trained = table[(table["block"] != "control") & (table["test_set"] != SYNTHETIC) & defined]
-    controls = table[table["method"].isin(names)].set_index("method")
-    found = False
-    for (test_set, lines), (key, metric) in itertools.product(
-        trained.groupby("test_set", sort=False), METRICS.items()
-    ):
-        floors = controls.loc[controls["test_set"] == test_set, key]
-        named = [
-            (blocks.row_name(line["method"], line["d_unhealthy"]), f" {percent(line[key])}")
-            for _, line in lines.iterrows()
-            if line[key] <= floors.max()
-        ]
-        if named:
-            found = True
-            known = " and ".join(f"{name} ({percent(floor)})" for name, floor in floors.items())
-            several = counted(len(lines), "row")
-            yield Check(
-                LOOK, f"{metric} on {test_set}: {len(named)} of {several} not above {known}", named
-            )
-    if len(trained) and not found:
-        known = " and ".join(names)
-        yield Check(GOOD, f"Every row is above {known} on every test set with real lesions.")
-
-
-def _failures(failed: Sequence[tuple[str, str]], finished: bool) -> Iterator[Check]:
-    """Jobs that failed, with their reasons; a failure of the tables is reported with the controls.
-
-    Jobs that failed earlier, in a run that came to its end, were not needed.
-    """
-    named = [(f"logs/{name}", f": {reason}") for name, reason in failed if name != TABLES_LOG]
-    shown = named[:SHOWN], max(len(named) - SHOWN, 0)
-    if named and finished:
-        yield Check(
-            LOOK, f"{len(named)} job(s) failed earlier but are not needed by this run", *shown
-        )
-    elif named:
-        yield Check(BAD, f"{len(named)} job(s) failed", *shown)
-    elif finished:
-        yield Check(GOOD, "No job failed.")
-    elif not failed:
-        yield Check(BAD, "The run stopped, but no log says why; see the terminal output.")
-
-
-def _lost(paths: Paths, name: str) -> dict[str, dict[str, str] | None]:
-    """What of a data set is not used, with the reasons, by kind; None where it is not known yet.
-
-    `excluded.tsv` repeats what was left out before registration.
-    """
-    line = _json(paths.inventory(name))
-    excluded = _tsv(paths.packed_file(name, "excluded.tsv"))
-    lost = dict.fromkeys(LOST)
-    if line is not None:
-        lost["by_user"] = dict(line["excluded"])
-        lost["left_out"] = dict(line["left_out"])
-        lost["unreadable"] = {Path(name).name: reason for name, reason in line["unreadable"]}
-    if excluded is not None:
-        reasons = zip(excluded["subject"], excluded["status"])
-        known = {**(lost["by_user"] or {}), **(lost["left_out"] or {})}
-        lost["excluded"] = {name: reason for name, reason in reasons if name not in known}
-    return lost
-
-
-def _exclusions(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
-    """What is not in the numbers of each data set."""
-    found = {name: _lost(paths, name) for name in run["datasets"]}
-    for name, lost in found.items():
-        if lost["excluded"] is None:
-            yield Check(LOOK, f"{name}: not preprocessed yet.")
-        for kind, reasons in lost.items():
-            if reasons:
-                named = [(lost_one, f" ({reason})") for lost_one, reason in reasons.items()]
-                text = f"{name}: {len(reasons)} {LOST[kind]}"
-                yield Check(LOOK, text, named[:SHOWN], max(len(named) - SHOWN, 0))
-    if all(reasons == {} for lost in found.values() for reasons in lost.values()):
-        yield Check(GOOD, "Every subject that was found is used.")
-
-
-def _remarks(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
-    """What was noticed about anomaly maps made elsewhere."""
-    names = {name for block in run["rows"].values() for name in block["maps"]}
-    for path in sorted(Path(paths.root).glob("scores/*/fold-*/remarks.txt")):
-        name, fold = path.parts[-3], path.parts[-2].partition("-")[2]
-        lines = path.read_text(encoding="utf-8").splitlines()
-        if lines and name in names and fold in map(str, run["folds"]):
-            yield Check(LOOK, f"Maps of {name}, fold {fold}: {'; '.join(lines)}.")
-
-
-def _leaks(paths: Paths) -> Iterator[Check]:
-    """Subjects with two roles in a fold, and listed ones without any, from the leak report."""
-    audit = _tsv(paths.leaks("tsv"))
-    if audit is None:
-        return
-    used = audit[audit["stage"] == "used"]
-    shared = int(used[["train_test", "train_val", "val_test"]].to_numpy().sum())
-    if shared:
-        yield Check(BAD, f"Splits leak: {shared} times a subject has two roles in a fold.")
-    else:
-        yield Check(GOOD, "No subject has two roles in a fold.")
-    for name, lines in audit[audit["absent"] > 0].groupby("dataset", sort=False):
-        absent = sorted({one for names in lines["absent_subjects"] for one in names.split()})
-        text = f"{name}: {counted(len(absent), 'subject')} of the released lists not used"
-        named = [(one, "") for one in absent[:SHOWN]]
-        yield Check(LOOK, text, named, max(len(absent) - SHOWN, 0))
-
-
-def _trainings(paths: Paths, run: Mapping[str, Any]) -> Iterator[Check]:
-    """How many trainings were still improving when they ended."""
-    histories = [
-        joined.history(path, epochs)
-        for model, epochs in run["epochs"].items()
-        if epochs
-        for fold in run["folds"]
-        if (path := Path(paths.model(model, fold, "history.tsv"))).exists()
-    ]
-    if not histories:
-        return
-    late = sum(plots.best_epoch(h)["epoch"] == h["epoch"].iloc[-1] for h in histories)
-    text = f"{late} of {len(histories)} trainings are best at their last epoch"
-    if late > len(histories) / 2:
-        yield Check(LOOK, f"{text}: more epochs may help.")
-    else:
-        yield Check(GOOD, f"{text}.")
-
-
-def _benchmarks(root: str | Path) -> Iterator[Check]:
-    """Benchmark files that count as not measured, since they cannot be read."""
-    named = [(f"benchmarks/{name}", "") for name in run_costs.unreadable(root)]
-    if named:
-        shown = named[:SHOWN], max(len(named) - SHOWN, 0)
-        yield Check(LOOK, f"{counted(len(named), 'benchmark file')} cannot be read", *shown)
-
-
 def _what(paths: Paths, run: Mapping[str, Any]) -> dict[str, Any]:
     """What was run, as terms and their texts."""
-    record = _json(paths.provenance) or {}
+    record = stored.json_file(paths.provenance) or {}
     packages = dict(record.get("packages", {}))
     for versions in record.get("packages_of_training", []):
         packages |= versions
@@ -442,13 +204,13 @@ def _what(paths: Paths, run: Mapping[str, Any]) -> dict[str, Any]:
 
 def _data(paths: Paths, run: Mapping[str, Any], name: str) -> list[str]:
     """Numbers of a data set: found, left out, unreadable, excluded, and subjects per role."""
-    counts = [(_json(paths.inventory(name)) or {}).get("found")]
-    lost = _lost(paths, name)
+    counts = [(stored.json_file(paths.inventory(name)) or {}).get("found")]
+    lost = front_checks.not_used(paths, name)
     left_out = None if lost["left_out"] is None else {**lost["by_user"], **lost["left_out"]}
     kinds = (left_out, lost["unreadable"], lost["excluded"])
     counts += [None if names is None else len(names) for names in kinds]
     texts = [DASH if n is None else str(n) for n in counts]
-    split = _tsv(paths.split(name))
+    split = stored.tsv_file(paths.split(name))
     for role in ROLES:
         if split is None:
             texts.append(DASH)
@@ -465,7 +227,7 @@ def _paper(paths: Paths, run: Mapping[str, Any]) -> list[str]:
 
     None of simulated scans: the published values say nothing about them.
     """
-    agreement = _tsv(paths.table("agreement.tsv"))
+    agreement = stored.tsv_file(paths.table("agreement.tsv"))
     if run["simulated"] or agreement is None:
         return []
     return [
@@ -491,7 +253,7 @@ def _agreeing(agreement: pd.DataFrame, test_set: str, metric: str) -> str:
 
 def _heat_maps(paths: Paths, run: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Table 1 per metric; empty without one."""
-    table = _table1(paths)
+    table = stored.table1(paths)
     if table is None:
         return []
     there = [path.stem for path in Path(paths.root).glob("rows/*.html")]
@@ -500,7 +262,7 @@ def _heat_maps(paths: Paths, run: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _forests(paths: Paths, run: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every row's mean, interval and subjects; empty as long as something of it is missing."""
-    table, intervals = _table1(paths), _tsv(paths.table("statistics.tsv"))
+    table, intervals = stored.table1(paths), stored.tsv_file(paths.table("statistics.tsv"))
     if table is None or intervals is None:
         return []
     read = [
@@ -525,7 +287,11 @@ class Tile(NamedTuple):
 
 
 def _tiles(
-    paths: Paths, run: Mapping[str, Any], checks: Sequence[Check], failed: Sequence, finished: bool
+    paths: Paths,
+    run: Mapping[str, Any],
+    checks: Sequence[Check],
+    failed: Sequence,
+    finished: bool,
 ) -> Iterator[Tile]:
     """Whether it worked, and the answer, in a few numbers."""
     if finished:
@@ -542,7 +308,7 @@ def _tiles(
         + (f", {states.count(LOOK)} to look at" if LOOK in states else "")
         + (f", {states.count(BAD)} bad" if BAD in states else ""),
     )
-    table = _table1(paths)
+    table = stored.table1(paths)
     for method, title in _references(run).items():
         if table is None:
             break
@@ -554,7 +320,7 @@ def _tiles(
                 paper = [DASH if f is None else percent(f.get("paper_dice_mean")) for f in found]
                 text += f"; paper {' / '.join(paper)}"
             yield Tile("", " / ".join(ours), text)
-    verdicts = _tsv(paths.table("claims.tsv")) if run["judges_claims"] else None
+    verdicts = stored.tsv_file(paths.table("claims.tsv")) if run["judges_claims"] else None
     if verdicts is not None:
         judged = verdicts["verdict"].isin([claims.HOLDS, claims.FAILS, claims.UNDECIDED])
         if judged.any():
@@ -607,7 +373,7 @@ def _of_row(table: pd.DataFrame, method: str, test_set: str) -> pd.Series | None
 
 def _claims(paths: Paths) -> dict[str, Any]:
     """The verdicts on the paper's claims: how many of each, and a line per claim."""
-    verdicts = _tsv(paths.table("claims.tsv"))
+    verdicts = stored.tsv_file(paths.table("claims.tsv"))
     if verdicts is None:
         return {"counts": "", "lines": []}
     return {
@@ -757,19 +523,3 @@ def _spelt(paths: Paths, run: Mapping[str, Any]) -> dict[Path, str]:
             method = block["maps"][0].partition("-")[0]
             found[Path(paths.method_page(method))] = block.get("label", row)
     return found
-
-
-def _json(path: str | Path) -> Any:
-    return joined.record(path) if Path(path).exists() else None
-
-
-def _tsv(path: str | Path) -> pd.DataFrame | None:
-    return tsv.read(path) if Path(path).exists() else None
-
-
-def _table1(paths: Paths) -> pd.DataFrame | None:
-    path = Path(paths.table("table1.csv"))
-    try:
-        return pd.read_csv(path) if path.exists() else None
-    except ValueError as error:  # not text, or no table
-        raise InputError(f"{path}: is damaged ({error}); delete it and run again") from error
