@@ -27,7 +27,15 @@ def check(split: "pd.DataFrame") -> None:
 
 
 def subjects(split: "pd.DataFrame", fold: int, role: str) -> list[str]:
-    """Subjects with a role in a fold, in the order of the table."""
+    """Subjects with a role in a fold, in the order of the table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> lines = [("A", 0, "train"), ("B", 0, "test"), ("A", 1, "test")]
+    >>> subjects(pd.DataFrame(lines, columns=COLUMNS), 0, "test")
+    ['B']
+    """
     return list(split.query("fold == @fold and role == @role")["subject"])
 
 
@@ -36,6 +44,13 @@ def evaluated(split: "pd.DataFrame", fold: int, with_training: bool = False) -> 
 
     Each subject appears once, even with both roles (released lists). Training subjects
     come last, and only if thresholds are tuned on them too (`evaluation.threshold: released`).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> lines = [("A", 0, "train"), ("B", 0, "test"), ("C", 0, "val")]
+    >>> evaluated(pd.DataFrame(lines, columns=COLUMNS), 0)
+    ['C', 'B']
     """
     roles = ("val", "test", "train") if with_training else ("val", "test")
     return list(dict.fromkeys(s for role in roles for s in subjects(split, fold, role)))

@@ -69,6 +69,15 @@ def count(score: np.ndarray, lesion: np.ndarray) -> Counts:
         Higher means more abnormal; zero outside the brain.
     lesion : ndarray of bool
         Same shape.
+
+    Examples
+    --------
+    >>> score = np.array([0.9, 0.8, 0.3, 0.0])
+    >>> counts = count(score, np.array([True, False, True, False]))
+    >>> counts.thresholds, counts.true_positives, counts.predicted
+    (array([0.9, 0.3]), array([1, 2]), array([1, 3]))
+    >>> counts.dice.round(2)
+    array([0.67, 0.8 ])
     """
     positive = score > 0
     every = np.sort(score[positive])
@@ -98,6 +107,14 @@ def best_dice(counts: Counts) -> tuple[float, float]:
     dice : float
     threshold : float
         The largest number below the deciding score, for use with `score > threshold`.
+
+    Examples
+    --------
+    >>> score = np.array([0.9, 0.8, 0.3, 0.0])
+    >>> lesion = np.array([True, False, True, False])
+    >>> found, threshold = best_dice(count(score, lesion))
+    >>> found, float(dice(score > threshold, lesion))
+    (0.8, 0.8)
     """
     usable = counts.thresholds > 0
     if not usable.any():
@@ -157,6 +174,12 @@ def average_precision(counts: Counts) -> float:
     """Average precision: sum over thresholds of (recall step) * precision.
 
     Not defined, and returned as NaN, without lesion voxels.
+
+    Examples
+    --------
+    >>> lesion = np.array([True, False, True, False])
+    >>> round(average_precision(count(np.array([0.9, 0.8, 0.3, 0.0]), lesion)), 4)
+    0.8333
     """
     if counts.positives == 0:
         return float("nan")
@@ -168,6 +191,11 @@ def auroc(counts: Counts) -> float:
     """Area under the ROC curve: how often a lesion voxel scores higher than another, ties half.
 
     NaN if all voxels, or none, are lesion.
+
+    Examples
+    --------
+    >>> auroc(count(np.array([0.9, 0.8, 0.3, 0.0]), np.array([True, False, True, False])))
+    0.75
     """
     negatives = counts.total - counts.positives
     if counts.positives == 0 or negatives == 0:
@@ -179,7 +207,13 @@ def auroc(counts: Counts) -> float:
 
 
 def dice(prediction: np.ndarray, lesion: np.ndarray) -> float:
-    """Dice of two boolean arrays, 2 |P and L| / (|P| + |L|); 0 if both are empty."""
+    """Dice of two boolean arrays, 2 |P and L| / (|P| + |L|); 0 if both are empty.
+
+    Examples
+    --------
+    >>> round(float(dice(np.array([True, True, False]), np.array([True, False, False]))), 4)
+    0.6667
+    """
     total = np.count_nonzero(prediction) + np.count_nonzero(lesion)
     return 2 * np.count_nonzero(prediction & lesion) / total if total else 0.0
 
@@ -201,6 +235,14 @@ def lesion_wise(prediction: np.ndarray, lesion: np.ndarray) -> tuple[int, float,
         Found / all lesions; NaN without lesions.
     precision : float
         True / (true + false) components; NaN without either.
+
+    Examples
+    --------
+    >>> lesion = np.zeros((1, 5, 9), bool)
+    >>> lesion[0, 1, 1] = lesion[0, 3, 7] = True
+    >>> n_lesions, recall, precision = lesion_wise(lesion & (np.arange(9) < 4), lesion)
+    >>> n_lesions, recall, float(precision)
+    (2, 0.5, 1.0)
     """
     n_lesions, found, _ = _touched(lesion, prediction)
     n_components, true, sizes = _touched(prediction, lesion)
@@ -236,6 +278,13 @@ def hd95(prediction: np.ndarray, lesion: np.ndarray, spacing_mm: float | Sequenc
     -------
     float
         NaN if either mask is empty.
+
+    Examples
+    --------
+    >>> first, second = np.zeros((2, 1, 9, 9), bool)
+    >>> first[0, 2, 2] = second[0, 2, 5] = True
+    >>> hd95(first, second, spacing_mm=2)
+    6.0
     """
     if not prediction.any() or not lesion.any():
         return float("nan")
@@ -262,6 +311,11 @@ def drop_small(mask: np.ndarray, size: int) -> np.ndarray:
 
     The cDDPM's code measures components with their holes filled. That makes no difference up to 26
     voxels, the fewest that enclose one.
+
+    Examples
+    --------
+    >>> drop_small(np.array([[[True, True, False, True]]]), 2)
+    array([[[ True,  True, False, False]]])
     """
     if size < 2:
         return mask

@@ -286,7 +286,13 @@ def wilcoxon(difference: np.ndarray) -> float:
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
-    """P values corrected by Holm's step-down method, in the given order; NaN stays NaN."""
+    """P values corrected by Holm's step-down method, in the given order; NaN stays NaN.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, float("nan"), 0.03])
+    array([0.03, 0.06,  nan, 0.06])
+    """
     p = np.asarray(p, float)
     corrected = np.full(p.shape, np.nan)
     order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # NaN sorts last

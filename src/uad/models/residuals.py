@@ -29,6 +29,12 @@ def ssim(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     -------
     Tensor of float64, shape (D, H, W)
         At most 1; 1 where both agree.
+
+    Examples
+    --------
+    >>> x = torch.rand(9, 9, 9)
+    >>> bool(torch.allclose(ssim(x, x), torch.ones(9, 9, 9, dtype=torch.float64)))
+    True
     """
     x, y = x.double(), y.double()
     data_range = torch.maximum(x.max() - x.min(), y.max() - y.min())
@@ -61,6 +67,14 @@ def anomaly_map(
     -------
     ndarray of float32, shape (Z, X, Y)
         Zero outside the (eroded) brain.
+
+    Examples
+    --------
+    >>> image, healthy = torch.zeros(7, 9, 9), torch.zeros(7, 9, 9)
+    >>> image[2:5, 2:7, 2:7] = 1  # is not in the reconstruction
+    >>> score = anomaly_map(image, healthy, np.ones(image.shape, bool), kind="l1")
+    >>> float(score[3, 4, 4]), float(score[0, 0, 0])
+    (1.0, 0.0)
     """
     x, y = image, reconstruction
     residual = 1 - ssim(x, y) if kind == "ssim" else (x - y).abs()

@@ -30,6 +30,12 @@ def p_value(values: Mapping[int, float], healthy: Sequence[tuple[int, float]]) -
     -------
     float
         Above 0, at most 1.
+
+    Examples
+    --------
+    >>> healthy = [(0, 1.2), (0, 0.3), (1, 4.0)]  # of folds 0 and 1
+    >>> p_value({0: 2.0, 1: 3.5}, healthy)
+    0.5
     """
     as_much = sum(bool(value >= values[fold]) for fold, value in healthy)
     return (1 + as_much) / (1 + len(healthy))
@@ -43,11 +49,23 @@ def percentile(values: Mapping[int, float], healthy: Sequence[tuple[int, float]]
 
 
 def supported(rate: float, n: int) -> bool:
-    """Whether `n` healthy scans suffice for a rate: some p-value must be as small."""
+    """Whether `n` healthy scans suffice for a rate: some p-value must be as small.
+
+    Examples
+    --------
+    >>> supported(0.05, 19), supported(0.05, 18)
+    (True, False)
+    """
     return 1 / (n + 1) <= rate * (1 + 1e-9)
 
 
 def exceeds(p: float, n: int) -> dict[float, bool | None]:
     """For each of `RATES`, whether a scan exceeds what that share of healthy ones may; None if `n`
-    healthy scans are too few to say so."""
+    healthy scans are too few to say so.
+
+    Examples
+    --------
+    >>> exceeds(0.04, 30)
+    {0.01: None, 0.05: True, 0.1: True}
+    """
     return {rate: p <= rate if supported(rate, n) else None for rate in RATES}
