@@ -179,8 +179,14 @@ class Bench:
         block = self.manifest["preprocessing"]["registration"]
         self.search = settings.build(Registration, block, f"{path}: registration")
 
-    def predict(self, scan: str) -> tuple:
+    def predict(self, scan: str, how: str | None = None) -> tuple:
         """What the steps of the rules make of a scan; `InputError` if it is refused.
+
+        Parameters
+        ----------
+        scan : str
+        how : str, optional
+            How its brain is found, if not as the bundle says.
 
         Returns
         -------
@@ -192,12 +198,14 @@ class Bench:
         quality : dict
         """
         found = prepare.register(
-            scan, self.manifest["modality"], self.head, self.brain, self.search
-        )
-        mask = prepare.find_brain(found.image, self.brain, self.manifest["brain_mask"])
+            scan, self.manifest["modality"], self.brain if how == "threshold" else self.head,
+            self.brain, self.search,
+        )  # fmt: skip
+        how = how or self.manifest["brain_mask"]
+        mask = prepare.find_brain(found.image, self.brain, how)
         prepared, numbers = prepare.prepare(
             found.image, mask, self.brain, self.manifest["preprocessing"],
-            self.manifest["modality"], stripped=False,
+            self.manifest["modality"], stripped=how == "threshold",
         )  # fmt: skip
         image, brain = (v.array.transpose(2, 0, 1) for v in (prepared.image, prepared.brain))
         with tempfile.TemporaryDirectory() as folder, bundle.unpacked(self.path, folder):

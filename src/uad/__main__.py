@@ -16,6 +16,7 @@ from snakemake.cli import main as snakemake
 
 from uad.base import locks
 from uad.base.errors import InputError
+from uad.predict import bundle
 from uad.predict.settings import BRAIN_MASKS
 
 # Laid out alike in a checkout and where the package is installed.
@@ -60,7 +61,10 @@ def predict() -> None:
         choices=BRAIN_MASKS,
         help="how brains are found; threshold for scans without a skull (default: as the bundle's)",
     )
-    command.add_argument("--atlas", help="folder with T1.nii and T1_brain.nii of the atlas")
+    command.add_argument(
+        "--atlas",
+        help="folder with T1.nii and T1_brain.nii of the atlas, or T2.nii …, as the bundle",
+    )
     command.add_argument("--cores", default="all", help="default: all")
     command = commands.add_parser(
         "compare", help="runs of several labs side by side, or as one (docs/compare.md)"
@@ -113,10 +117,18 @@ def words(arguments: argparse.Namespace) -> list[str]:
     block = {key: value for key, value in block.items() if value is not None}
     blocks = [f"predict={json.dumps(block, ensure_ascii=False)}"]
     if arguments.atlas:
-        folder = Path(arguments.atlas)
-        atlas = {"head": str(folder / "T1.nii"), "brain": str(folder / "T1_brain.nii")}
+        stem = str(Path(arguments.atlas, _modality(arguments.bundle)))
+        atlas = {"head": f"{stem}.nii", "brain": f"{stem}_brain.nii"}
         blocks.append(f"atlas={json.dumps(atlas, ensure_ascii=False)}")
     return ["predict", "--cores", arguments.cores, "--config", *blocks]
+
+
+def _modality(path):
+    """Contrast of a bundle's scans; what is wrong with one is said when the run is planned."""
+    try:
+        return bundle.read(path)["modality"]
+    except InputError:
+        return "T1"
 
 
 if __name__ == "__main__":

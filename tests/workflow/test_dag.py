@@ -456,8 +456,18 @@ def test_missing_modality_is_named(checkout):
     done = checkout.snakemake(
         "-n", configfiles=["config/demo.yaml", checkout.overlay(modality="T2")]
     )
-    assert done.returncode != 0
-    assert "modality is T2, but only T1 scans are simulated" in done.stdout + done.stderr
+    assert done.returncode != 0 and "ATLAS v2" in done.stdout + done.stderr
+    assert "T2" in (done.stdout + done.stderr).partition("ATLAS v2")[2].splitlines()[0]
+
+
+def test_the_t2_protocol_on_simulated_scans(checkout):
+    overlays = [f"config/{name}.yaml" for name in ("demo", "cddpm", "cddpm_t2")]
+    target = "results/cddpm-t2/tables/table1.html"
+    done = checkout.snakemake(target, "-n", configfiles=overlays)
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = job_counts(done.stdout)
+    assert jobs["register_to_sri24"] == 10 + 8 + 5 and "simulate_atlas_v2" not in jobs
+    assert "atlas/T2_brain.nii" in done.stdout and "-T1.nii.gz" not in done.stdout
 
 
 def write(path, text):

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from types import SimpleNamespace
 
 import nibabel as nib
@@ -13,6 +14,7 @@ import torch
 from conftest import ROOT
 from plan import job_counts
 
+from uad.__main__ import words
 from uad.base import tsv
 from uad.base.paths import Paths
 from uad.data import splits
@@ -94,6 +96,15 @@ def test_command_says_the_same(folder):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert job_counts(done.stdout)["write_prediction"] == 2
+
+
+def test_templates_are_of_the_contrast_of_the_bundle(folder):
+    make_bundle(folder / "b.zip", modality="T2")
+    given = Namespace(scans="s", bundle=folder / "b.zip", out="o", brain_mask=None, cores="all")
+    for path, contrast in ((folder / "b.zip", "T2"), (folder / "none.zip", "T1")):
+        given.bundle, given.atlas = str(path), "atlas"
+        block = json.loads(words(given)[-1].removeprefix("atlas="))
+        assert block == {"head": f"atlas/{contrast}.nii", "brain": f"atlas/{contrast}_brain.nii"}
 
 
 @pytest.mark.parametrize(

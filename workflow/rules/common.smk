@@ -92,6 +92,11 @@ def shown(script, *templates):
     return {"simulated": simulated, "code": plan.page_code(script, *templates)}
 
 
+def of_training(amount, at_once):
+    """What a training asks for; `at_once` if nothing is learned by gradient."""
+    return lambda wildcards: amount if plan.epochs[wildcards.model] else at_once
+
+
 def run_facts(wildcards=None):
     """What the front page says of the run that is not in its results."""
     overlays = [Path(os.path.relpath(path)).as_posix() for path in workflow.overwrite_configfiles]

@@ -4,8 +4,8 @@
 rule simulate_atlas:
     output:
         phantom=paths.atlas("phantom.npz"),
-        head=paths.atlas("T1.nii"),
-        brain=paths.atlas("T1_brain.nii"),
+        head=paths.atlas(f"{config['modality']}.nii"),
+        brain=paths.atlas(f"{config['modality']}_brain.nii"),
     log:
         paths.log("simulate_atlas"),
     conda:
@@ -14,6 +14,7 @@ rule simulate_atlas:
     resources:
         **growing(mem_mb=4000, runtime=10),
     params:
+        contrast=config["modality"],
         code=plan.code("simulate_atlas.py"),
     script:
         "../scripts/simulate_atlas.py"
@@ -33,6 +34,7 @@ rule simulate_ixi:
         **growing(mem_mb=2000, runtime=10),
     params:
         dataset="ixi",
+        contrast=config["modality"],
         seed=config["simulation"] and config["simulation"]["seed"],
         code=plan.code("simulate_scan.py", "uad.simulation.counterparts.ixi"),
     script:
@@ -46,6 +48,7 @@ use rule simulate_ixi as simulate_brats21 with:
         paths.log("simulate/brats21/{scan}"),
     params:
         dataset="brats21",
+        contrast=config["modality"],
         seed=config["simulation"] and config["simulation"]["seed"],
         code=plan.code("simulate_scan.py", "uad.simulation.counterparts.brats21"),
 
@@ -57,6 +60,7 @@ use rule simulate_ixi as simulate_atlas_v2 with:
         paths.log("simulate/atlas_v2/{site}/{scan}"),
     params:
         dataset="atlas_v2",
+        contrast=config["modality"],
         seed=config["simulation"] and config["simulation"]["seed"],
         code=plan.code("simulate_scan.py", "uad.simulation.counterparts.atlas_v2"),
 
@@ -70,6 +74,7 @@ use rule simulate_ixi as simulate_mslub with:
         **growing(mem_mb=6000, runtime=20),
     params:
         dataset="mslub",
+        contrast=config["modality"],
         seed=config["simulation"] and config["simulation"]["seed"],
         code=plan.code("simulate_scan.py", "uad.simulation.counterparts.mslub"),
 
@@ -81,6 +86,7 @@ use rule simulate_ixi as simulate_wmh with:
         paths.log("simulate/wmh/{scan}"),
     params:
         dataset="wmh",
+        contrast=config["modality"],
         seed=config["simulation"] and config["simulation"]["seed"],
         code=plan.code("simulate_scan.py", "uad.simulation.counterparts.wmh"),
 

@@ -1,11 +1,6 @@
 """One training job per model and fold, or the import of a checkpoint in its place."""
 
 
-def of_training(amount, at_once):
-    """What a training asks for; `at_once` if nothing is learned by gradient."""
-    return lambda wildcards: amount if plan.epochs[wildcards.model] else at_once
-
-
 rule train_model:
     input:
         unpack(plan.training_data),

@@ -10,7 +10,7 @@ from uad.simulation import phantom, scans
 
 with logs.job(snakemake.log[0]):
     head = phantom.build()
-    for name, image in scans.atlas(head).items():
+    for name, image in scans.atlas(head, snakemake.params.contrast).items():
         with replacing(Path(snakemake.output.head).with_name(f"{name}.nii")) as temporary:
             nib.save(image, temporary)
     with replacing(snakemake.output.phantom) as temporary:

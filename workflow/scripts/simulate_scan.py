@@ -15,6 +15,7 @@ with logs.job(snakemake.log[0]):
         age=names.age(scan, seed),
         seed=seed,
         head=phantom.Phantom.load(snakemake.input.phantom),
+        contrast=snakemake.params.contrast,
     )
     for image, path in zip((result.image, result.lesion), snakemake.output):
         with replacing(path) as temporary:

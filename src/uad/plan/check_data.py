@@ -140,10 +140,6 @@ def check_used(config: dict) -> None:
     if config["simulation"]:
         _check_simulated(config["simulation"]["subjects"])
         blocks["simulation.subjects"] = config["simulation"]["subjects"]
-        if config["modality"] != "T1":
-            raise InputError(
-                f"configuration: modality is {config['modality']}, but only T1 scans are simulated"
-            )
         for name in used:
             if is_own(config["datasets"].get(name)):
                 raise InputError(

@@ -90,7 +90,10 @@ class Cohort:
         if simulation:
             n = simulation["subjects"][dataset]
             scans = simulated.scans(dataset, n, simulation["seed"])
-            files = [file for scan in scans for file in simulated.files(dataset, scan)]
+            contrast = self.config["modality"]
+            files = [
+                file for scan in scans for file in simulated.files(dataset, scan, None, contrast)
+            ]
         else:
             files = datasets.list_files(self.folder(dataset), f"datasets.{dataset}.folder")
         return datasets.find(
@@ -277,7 +280,7 @@ class Cohort:
 
     def simulated_files(self, dataset: str) -> dict[str, str]:
         """Native files of the wildcard scan, by kind, for the rule that simulates it."""
-        found = simulated.files(dataset, "{scan}", site="{site}")
+        found = simulated.files(dataset, "{scan}", "{site}", self.config["modality"])
         return {
             k: f"{self.paths.raw(dataset)}/{path}" for k, path in zip(("image", "lesion"), found)
         }
@@ -298,7 +301,8 @@ class Cohort:
     def atlas(self, kind: str) -> str:
         """Path of an atlas template, `head` or `brain`."""
         if self.config["simulation"]:
-            return self.paths.atlas({"head": "T1.nii", "brain": "T1_brain.nii"}[kind])
+            ending = {"head": "", "brain": "_brain"}[kind]
+            return self.paths.atlas(f"{self.config['modality']}{ending}.nii")
         return self.config["atlas"][kind]
 
     def demographics(self, wildcards: Any) -> str | list:

@@ -55,9 +55,9 @@ def sex(scan: str, seed: int) -> int:
     return random.Random(f"{seed} sex {scan}").randint(1, 2)
 
 
-def files(dataset: str, scan: str, site: str | None = None) -> list[str]:
+def files(dataset: str, scan: str, site: str | None = None, contrast: str = "T1") -> list[str]:
     """Native paths of a scan in its data set's folder: the image, then the lesion mask.
 
     `site` is the folder of a site that the scan is in, by default the one in its name.
     """
-    return load(dataset).files(scan, site)
+    return load(dataset).files(scan, site, contrast)

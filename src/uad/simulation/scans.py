@@ -25,7 +25,7 @@ FLOAT_STEP = 1 / 64  # between stored intensities that are not integers; a power
 
 @dataclass(frozen=True)
 class Native:
-    """How a data set's T1 volumes are stored.
+    """How a data set's volumes are stored.
 
     Attributes
     ----------

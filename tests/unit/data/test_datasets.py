@@ -317,10 +317,11 @@ def test_listing_is_relative(tmp_path):
 @pytest.mark.parametrize("name", ["ixi", "brats21", "atlas_v2", "mslub", "wmh"])
 def test_simulated_files_have_native_names(name):
     scans = names.scans(name, 30, seed=1)
-    files = [path for scan in scans for path in names.files(name, scan)]
-    found, left_out = datasets.find(name, files, "simulated")
-    assert len(found) == 30 and left_out == []
-    assert all(label.isalnum() for label in found)
+    for contrast in datasets.load(name).IMAGE:
+        files = [path for scan in scans for path in names.files(name, scan, contrast=contrast)]
+        found, left_out = datasets.find(name, files, "simulated", contrast)
+        assert len(found) == 30 and left_out == []
+        assert all(label.isalnum() for label in found)
     assert names.scans(name, 30, seed=1) == scans != names.scans(name, 30, seed=2)
 
 

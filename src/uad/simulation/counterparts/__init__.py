@@ -8,13 +8,13 @@ A module has
     most subjects that the names allow,
 `scan(i, number, site, serial)`
     native name of a scan: `i` counts from 1, `number` grows with gaps, `serial` has no order,
-`files(scan, site)`
-    native paths in the data set's folder: the image, then the lesion mask; `site` is the folder
-    of a site, by default the one in the name,
+`files(scan, site, contrast)`
+    native paths in the data set's folder: the image of a contrast, then the lesion mask; `site` is
+    the folder of a site, by default the one in the name,
 `AGES`
     whether the data set has a spreadsheet of ages,
 `GEOMETRY`
-    how its T1 volumes are stored: fields of `uad.simulation.scans.Native`, in plain values.
+    how its volumes are stored: fields of `uad.simulation.scans.Native`, in plain values.
 
 Standard library only, since runs are planned with the names.
 """

@@ -26,8 +26,8 @@ def scan(i: int, number: int, site: str, serial: int) -> str:
     return f"sub-r{site}s{i:03d}"
 
 
-def files(scan: str, site: str | None = None) -> list[str]:
+def files(scan: str, site: str | None = None, contrast: str = "T1") -> list[str]:
     """The image and the lesion mask, in the folder of a site."""
     folder = f"Training/{site or 'R' + scan[5:8]}/{scan}/ses-1/anat"
     stem = f"{folder}/{scan}_ses-1_space-MNI152NLin2009aSym"
-    return [f"{stem}_T1w.nii.gz", f"{stem}_label-L_desc-T1lesion_mask.nii.gz"]
+    return [f"{stem}_{contrast}w.nii.gz", f"{stem}_label-L_desc-T1lesion_mask.nii.gz"]

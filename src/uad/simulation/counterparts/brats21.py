@@ -26,6 +26,6 @@ def scan(i: int, number: int, site: str, serial: int) -> str:
     return f"BraTS2021_{number:05d}"
 
 
-def files(scan: str, site: str | None = None) -> list[str]:
+def files(scan: str, site: str | None = None, contrast: str = "T1") -> list[str]:
     """The image and the lesion mask."""
-    return [f"{scan}/{scan}_t1.nii.gz", f"{scan}/{scan}_seg.nii.gz"]
+    return [f"{scan}/{scan}_{contrast.lower()}.nii.gz", f"{scan}/{scan}_seg.nii.gz"]

@@ -32,6 +32,6 @@ def scan(i: int, number: int, site: str, serial: int) -> str:
     return f"IXI{number:03d}-{site}-{serial:04d}"
 
 
-def files(scan: str, site: str | None = None) -> list[str]:
+def files(scan: str, site: str | None = None, contrast: str = "T1") -> list[str]:
     """The image."""
-    return [f"{scan}-T1.nii.gz"]
+    return [f"{scan}-{contrast}.nii.gz"]

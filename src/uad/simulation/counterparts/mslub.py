@@ -26,6 +26,7 @@ def scan(i: int, number: int, site: str, serial: int) -> str:
     return f"patient{number:02d}"
 
 
-def files(scan: str, site: str | None = None) -> list[str]:
+def files(scan: str, site: str | None = None, contrast: str = "T1") -> list[str]:
     """The image and the lesion mask."""
-    return [f"{scan}/{scan}_T1W.nii.gz", f"{scan}/{scan}_consensus_gt.nii.gz"]
+    image = contrast if contrast == "FLAIR" else f"{contrast}W"
+    return [f"{scan}/{scan}_{image}.nii.gz", f"{scan}/{scan}_consensus_gt.nii.gz"]

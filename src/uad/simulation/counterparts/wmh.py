@@ -26,6 +26,6 @@ def scan(i: int, number: int, site: str, serial: int) -> str:
     return f"{site}/{number}"
 
 
-def files(scan: str, site: str | None = None) -> list[str]:
+def files(scan: str, site: str | None = None, contrast: str = "T1") -> list[str]:
     """The image and the lesion mask."""
-    return [f"{scan}/pre/T1.nii.gz", f"{scan}/wmh.nii.gz"]
+    return [f"{scan}/pre/{contrast}.nii.gz", f"{scan}/wmh.nii.gz"]
