@@ -164,13 +164,14 @@ def test_scans_of_another_contrast_come_to_rows(checkout, contrast):
     for name, n in (("volunteers", 4), ("clinic", 3)):
         quality = tsv.read(results / f"qc/{name}.tsv")
         assert len(quality) == n and quality["excluded"].isna().all()
-    # In these contrasts lesions are brighter than the tissue around them.
+    # In these contrasts lesions are brighter than other tissue, on FLAIR by little: packed images are
+    # clipped, and what is dead in a tumour is dark.
     packed = results / "packed/clinic"
     image, brain, lesion = (
         np.load(packed / f"{kind}.npy") for kind in ("image", "brain", "lesion")
     )
     for one, inside, sick in zip(image, brain > 0, lesion > 0):
-        assert one[sick].mean() > 1.2 * np.median(one[inside & ~sick])
+        assert one[sick].mean() > 1.05 * np.median(one[inside & ~sick])
     table = pd.read_csv(results / "tables/table1.csv").set_index("method")
     assert table.loc["perfect", "dice_best_mean"] == 1
     assert 0 < table.loc["ae", "auprc_mean"] < 1
