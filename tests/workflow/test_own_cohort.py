@@ -164,8 +164,8 @@ def test_scans_of_another_contrast_come_to_rows(checkout, contrast):
     for name, n in (("volunteers", 4), ("clinic", 3)):
         quality = tsv.read(results / f"qc/{name}.tsv")
         assert len(quality) == n and quality["excluded"].isna().all()
-    # In these contrasts lesions are brighter than other tissue, on FLAIR by little: packed images are
-    # clipped, and what is dead in a tumour is dark.
+    # In these contrasts lesions are brighter than other tissue, on FLAIR by little: packed images
+    # are clipped, and what is dead in a tumour is dark.
     packed = results / "packed/clinic"
     image, brain, lesion = (
         np.load(packed / f"{kind}.npy") for kind in ("image", "brain", "lesion")
