@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from uad.base import devices, resumable
-from uad.data import packed
+from uad.base import devices, resumable, tsv
+from uad.data import outputs, packed
 from uad.engine import checkpoints
 from uad.engine.jobs import Evaluated, Job
 
@@ -32,12 +32,19 @@ def score(
         As for `reconstruction.reconstruct`.
     reconstruction_path : path-like or None
         Of the upstream method, if there is one.
+
+    Raises
+    ------
+    InputError
+        If the reconstructions are damaged, or of other subjects or voxels than the data.
     """
     devices.set_up_networks(job.threads)
     pack, subjects = packed.of_files(data.files), data.subjects(job.fold)
     method = checkpoints.load(model_path, job.device, test=test)
-    # (subjects, levels, Z, X, Y)
-    stored = np.load(reconstruction_path, mmap_mode="r") if reconstruction_path else None
+    stored = None
+    if reconstruction_path:  # (subjects, levels, Z, X, Y)
+        split, voxels = tsv.read(data.split), pack.image.shape[1:]
+        stored = outputs.stored(reconstruction_path, split, job.fold, data.with_training, voxels)
 
     def compute(i: int) -> np.ndarray:
         volume = pack.volume(subjects[i])

@@ -13,7 +13,7 @@ import numpy as np
 from uad.base import seeding, tsv
 from uad.base.errors import InputError
 from uad.base.paths import PACKED
-from uad.data import packed, splits
+from uad.data import outputs, packed, splits
 from uad.data.packed import PackedVolume
 from uad.evaluation.complete import AGAIN
 from uad.evaluation.controls import CONTROLS, load
@@ -91,8 +91,7 @@ class Cohort:
         self._split = tsv.read(stored.split)
         order = splits.evaluated(self._split, fold, with_training)
         self._position = {subject: i for i, subject in enumerate(order)}
-        # Training subjects come last in a file, so that nothing else than thresholds minds them.
-        self._counts = {len(order), len(splits.evaluated(self._split, fold, True))}
+        self._with_training = with_training
         self.voxel_ml = float(self._pack.subjects["voxel_ml"].iloc[0])
 
     def volume(self, subject: str) -> PackedVolume:
@@ -117,17 +116,8 @@ class Cohort:
             At once if the file is damaged or of other subjects or voxels, later if a value is not
             finite.
         """
-        try:
-            array = np.load(path, mmap_mode="r")
-        except (OSError, ValueError) as error:  # cut short
-            raise InputError(f"{path}: cannot be read ({error}); {AGAIN}") from error
         voxels = self._pack.image.shape[1:]  # (Z, X, Y)
-        if len(array) not in self._counts or array.shape[-3:] != voxels:
-            raise InputError(
-                f"{path}: has the shape {array.shape}, which does not fit the "
-                f"{len(self._position)} subjects of {voxels} voxels that fold {self.fold} "
-                f"evaluates; {AGAIN}"
-            )
+        array = outputs.stored(path, self._split, self.fold, self._with_training, voxels)
 
         def of(volume: PackedVolume) -> np.ndarray:
             values = array[self._position[volume.subject]]

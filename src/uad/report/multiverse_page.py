@@ -121,15 +121,29 @@ def _claims(claims, ranks):
             shares = [line.get(f"{choice}_{value}", np.nan) for value in values]
             known = [(v, s) for v, s in zip(values, shares) if not pd.isna(s)]
             if len(known) > 1 and len({s for _, s in known}) > 1:
-                told = ", ".join(f"{value} {percent(share, 0)} %" for value, share in known)
+                told = ", ".join(f"{value} {share_text(share)} %" for value, share in known)
                 parts.append(f"{NAMES[choice]}: {told}")
         yield {
             "title": line["title"],
-            "share": percent(line["holds"], 0),
+            "share": share_text(line["holds"]),
             "combinations": line["combinations"],
             "usual": {1: "yes", 0: "no"}.get(line["usual"], DASH),
             "parts": parts,
         }
+
+
+def share_text(share: float) -> str:
+    """A share in whole per cent, without the sign: 0 is none, and 100 is all.
+
+    Parameters
+    ----------
+    share : float
+        Of the combinations, 0 to 1; a dash if it is missing.
+    """
+    text = percent(share, 0)
+    if text == "0" and share > 0:
+        return "<1"
+    return ">99" if text == "100" and share < 1 else text
 
 
 def _best(ranks, about):
@@ -140,7 +154,7 @@ def _best(ranks, about):
             continue
         first = part.loc[part.groupby(multiverse.CHOICES, sort=False)["rank"].idxmin(), "row"]
         shares = first.value_counts(normalize=True)
-        told = [f"{_name(row, about)} {percent(share, 0)} %" for row, share in shares.items()]
+        told = [f"{_name(row, about)} {share_text(share)} %" for row, share in shares.items()]
         yield test_set.upper(), ", ".join(told)
 
 

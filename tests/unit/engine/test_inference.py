@@ -9,6 +9,7 @@ import torch
 from conftest import SMALL_DIFFUSION, write_pack
 
 from uad.base import resumable, seeding
+from uad.base.errors import InputError
 from uad.data import packed
 from uad.engine import checkpoints, reconstruction, scoring
 from uad.engine.jobs import Evaluated, Job
@@ -169,6 +170,43 @@ def test_volumes_of_other_settings_are_not_gone_on_from(job, monkeypatch, caplog
         np.testing.assert_array_equal(found, whole)
     assert "starting over: settings, code or inputs have changed" in caplog.text
     assert "resuming" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("of_subjects", "of_voxels", "said"),
+    [
+        (slice(1), (12, 48, 48), r"shape \(1, 2, 12, 48, 48\).*the 2 subjects of \(12, 48, 48\)"),
+        (slice(None), (12, 48, 40), r"shape \(2, 2, 12, 48, 40\)"),
+        (None, None, "cannot be read"),
+    ],
+)
+def test_reconstructions_of_others_are_refused(job, tmp_path, of_subjects, of_voxels, said):
+    """As they are in adopted results; before anything is scored, and by name."""
+    made, _ = job("32-true", "first")
+    path, output = tmp_path / "first-r.npy", tmp_path / "refused.npy"
+    if of_voxels is None:
+        path.write_bytes(path.read_bytes()[:-100])
+    else:
+        np.save(path, made[of_subjects][..., : of_voxels[2]])
+    of = Job(0, torch.device("cpu"), threads=1, params={"code": "code"})
+    data = Evaluated([str(tmp_path / "packed/image.npy")], tmp_path / "split.tsv", False)
+    with pytest.raises(InputError, match=rf"first-r\.npy: .*{said}.*delete the file and run again"):
+        scoring.score(data, tmp_path / "unet-32-true.pt", {}, path, of, output)
+    assert not output.exists()
+
+
+def test_reconstructions_of_training_subjects_too_can_be_scored(job, tmp_path):
+    """They come last; but where training subjects are scored, theirs are needed."""
+    made, maps = job("32-true", "first")
+    path, files = tmp_path / "more.npy", [str(tmp_path / "packed/image.npy")]
+    np.save(path, made[[0, 1, 1]])
+    of = Job(0, torch.device("cpu"), threads=1, params={"code": "code"})
+    network, split = tmp_path / "unet-32-true.pt", tmp_path / "split.tsv"
+    scoring.score(Evaluated(files, split, False), network, {}, path, of, tmp_path / "maps.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "maps.npy"), maps)
+    with pytest.raises(InputError, match=r"first-r\.npy: .*does not fit the 3 subjects"):
+        all_of_them = Evaluated(files, split, with_training=True)
+        scoring.score(all_of_them, network, {}, tmp_path / "first-r.npy", of, tmp_path / "x.npy")
 
 
 def test_volumes_are_of_one_kind_of_device(job, tmp_path):

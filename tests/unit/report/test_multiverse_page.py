@@ -1,10 +1,12 @@
 """The page of ranks in all combinations of choices."""
 
+import pandas as pd
 import pytest
 import small_pages
 
 from uad.base import tsv
 from uad.base.errors import InputError
+from uad.report import multiverse_page
 
 
 @pytest.fixture
@@ -43,3 +45,40 @@ def test_files_of_other_rows_are_refused(files, tmp_path):
     files[0], files[2] = files[2], files[0]
     with pytest.raises(InputError, match="is not of row cddpm and fold 0"):
         write(files, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0, "0"),
+        (1 / 432, "<1"),
+        (0.0049, "<1"),
+        (0.005, "<1"),
+        (0.0051, "1"),
+        (0.5, "50"),
+        (0.9949, "99"),
+        (0.995, ">99"),
+        (431 / 432, ">99"),
+        (1.0, "100"),
+        (float("nan"), "–"),
+    ],
+)
+def test_none_and_all_are_only_said_of_none_and_all(share, text):
+    assert multiverse_page.share_text(share) == text
+
+
+def test_a_claim_that_holds_in_one_combination_of_hundreds_holds_in_less_than_1_percent(
+    files, tmp_path
+):
+    """All but one combination are alike: SADM_res is best in one."""
+    ways = [{"erosion": e, "box": b} for e in range(15) for b in range(15)]
+    for path in files:
+        line = tsv.read(path).iloc[:1]
+        table = pd.concat([line.assign(**way) for way in ways], ignore_index=True)
+        if line["row"].iloc[0] == "sadm_res-draem":
+            table.loc[1:, "mean"] = 0.3
+        tsv.write(table, path, sealed=True)
+    page = write(files, tmp_path)
+    assert "in &lt;1 % of 675" in page
+    assert '<td class="n">&lt;1</td>' in page
+    assert "cDDPM &gt;99 %, SADM<sub>res</sub> (DRAEM) &lt;1 %" in page
