@@ -152,3 +152,15 @@ def test_macros(call, text):
 
 def test_templates_lie_in_the_package():
     assert (ROOT / "src/uad/report/templates") == pages.FOLDER
+
+
+def test_styles_of_a_class_are_of_nothing_else():
+    """A list of selectors that begins with a class has one in each, or it reaches other pages."""
+    style = re.sub(r"/\*.*?\*/", "", (pages.FOLDER / "style.css").read_text(), flags=re.DOTALL)
+    lists = [
+        [selector.strip() for selector in re.split(r",(?![^(]*\))", selectors)]
+        for selectors in re.findall(r"([^{};]+)\{", style)
+    ]
+    of_classes = [each for each in lists if each[0].startswith(".") and len(each) > 1]
+    assert len(of_classes) > 10
+    assert [each for each in of_classes if not all(s.startswith(".") for s in each)] == []
