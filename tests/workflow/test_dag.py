@@ -93,6 +93,7 @@ def test_missing_published_weights_are_named(checkout, tmp_path):
 def test_random_extractor_on_real_data(checkout, tmp_path):
     overlay = stand_ins(tmp_path / "raw", dict.fromkeys(COUNTS, 3))
     overlay["methods"]["rd"]["pretrained"] = None
+    overlay |= {"folds": [0], "splits": {"folds": 1, "ixi": {"train": 1, "val": 1, "test": 1}}}
     path = checkout.overlay(**overlay)
     done = checkout.snakemake("results/models/rd/fold-0/model.pt", "-n", configfiles=[path])
     assert done.returncode == 0, done.stdout + done.stderr
@@ -330,7 +331,10 @@ def test_public_start_on_simulated_scans(checkout):
 def test_cddpm_protocol_on_real_data(checkout, tmp_path):
     rows = cddpm_rows(checkout)
     counts = {"ixi": 7, "brats21": 5, "atlas_v2": 4, "mslub": 3, "wmh": 6}
-    overlay = checkout.overlay(**stand_ins(tmp_path / "raw", counts))
+    splits = {name: {"train": 0, "val": 2} for name in counts} | {
+        "mslub": {"val": 1}, "ixi": {"train": 4, "val": 1, "test": 2},
+    }  # fmt: skip
+    overlay = checkout.overlay(**stand_ins(tmp_path / "raw", counts), splits=splits)
     jobs = plan(checkout, configfiles=["config/cddpm.yaml", overlay])
     assert jobs["strip_skull_hd_bet"] == 7 + 4 + 3 + 6 and jobs["strip_skull"] == 5
     assert jobs["train_model"] == (rows - 3) * 5 and jobs["evaluate"] == rows * 5
@@ -440,7 +444,9 @@ def test_t2_of_the_data_sets_that_have_it(checkout, tmp_path):
     for path in [*(tmp_path / "raw/brats21").rglob("*_t1.nii.gz")]:
         path.rename(path.with_name(path.name.replace("_t1", "_t2")))
     table = {"rows": ["cddpm", "sadm_res-brats"], "test_sets": ["brats", "draem"]}
-    overlay.update(modality="T2", table=table)
+    overlay.update(modality="T2", table=table, folds=[0, 1], splits={
+        "folds": 2, "ixi": {"train": 3, "val": 2, "test": 1}, "brats21": {"train": 2, "val": 1},
+    })  # fmt: skip
     jobs = plan(checkout, configfiles=[checkout.overlay(**overlay)])
     assert jobs["register_to_sri24"] == 6 + 5
     label = names.scans("ixi", 6, 1)[0][:6]
@@ -461,13 +467,20 @@ def test_missing_modality_is_named(checkout):
 
 
 def test_the_t2_protocol_on_simulated_scans(checkout):
-    overlays = [f"config/{name}.yaml" for name in ("demo", "cddpm", "cddpm_t2")]
-    target = "results/cddpm-t2/tables/table1.html"
-    done = checkout.snakemake(target, "-n", configfiles=overlays)
+    overlays = [f"config/{name}.yaml" for name in ("cddpm", "cddpm_t2", "demo")]
+    folder = ["--config", "results=results/demo-t2"]
+    done = checkout.snakemake("table1", "-n", *folder, configfiles=overlays)
     assert done.returncode == 0, done.stdout + done.stderr
     jobs = job_counts(done.stdout)
     assert jobs["register_to_sri24"] == 10 + 8 + 5 and "simulate_atlas_v2" not in jobs
     assert "atlas/T2_brain.nii" in done.stdout and "-T1.nii.gz" not in done.stdout
+    # In the other order the paper's validation subjects are asked for: more than there are.
+    turned = [overlays[2], *overlays[:2]]
+    refused = checkout.snakemake("table1", "-n", *folder, configfiles=turned)
+    assert refused.returncode != 0
+    assert "BraTS21: 8 subjects are too few for 0 training, 100 validation" in (
+        refused.stdout + refused.stderr
+    )
 
 
 def write(path, text):
@@ -510,6 +523,7 @@ def test_maps_made_elsewhere(checkout, tmp_path):
         "rows": {"mine": {"block": "I", "label": "mine", "healthy": False, "maps": ["mine"]}},
         "table": {"rows": ["mine", "intensity"], "claims": None},
         "folds": [0, 1],
+        "splits": {"folds": 2, **{name: {"train": 1, "val": 1, "test": 1} for name in COUNTS}},
     }
     path = checkout.overlay(**changes)
     done = checkout.snakemake("-n", configfiles=[path])

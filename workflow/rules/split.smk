@@ -24,7 +24,7 @@ rule make_splits:
         stratum=cohort.stratum,
         title=cohort.title_in_errors,
         purge_leakage=PLAN.released_lists.get("purge_leakage", False),
-        counts=lambda wildcards: config["splits"][wildcards.dataset],
+        counts=cohort.role_counts,
         folds=config["splits"]["folds"],
         needed=cohort.needed_folds,
         seed=config["seed"],

@@ -17,7 +17,7 @@ from uad.base.errors import InputError
 from uad.base.logs import log
 from uad.data import datasets
 from uad.data.leakage import leak_warning
-from uad.data.splits import COLUMNS, ROLES, check
+from uad.data.splits import COLUMNS, ROLES, check, check_enough
 
 
 def clean(
@@ -62,14 +62,10 @@ def clean(
     sessions["person"] = sessions["subject"].map(datasets.person)
     frame = sessions.drop_duplicates("person")[["person", "stratum"]]
     frame = frame.rename(columns={"person": "subject"})
+    check_enough(len(frame), n_train, n_val, n_test, n_folds)
     pool_size = n_train + n_val
     n_test = len(frame) - pool_size if n_test is None else n_test
     n_sets = n_folds if n_train else 1
-    if n_test < 1 or len(frame) < pool_size + n_test or pool_size < n_sets * n_val:
-        raise InputError(
-            f"{len(frame)} subjects are too few for {n_train} training, {n_val} validation and "
-            f"{max(n_test, 1)} test subjects with {n_sets} disjoint validation sets"
-        )
     # Sorted by name first, so that the draw does not depend on the order of files.
     frame = frame.sort_values("subject").sample(frac=1, random_state=rng).reset_index(drop=True)
     test, rest = _draw(frame, n_test)

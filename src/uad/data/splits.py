@@ -26,6 +26,18 @@ def check(split: "pd.DataFrame") -> None:
         raise InputError(f"subject {subject} has more than one role in fold {fold}: {roles}")
 
 
+def check_enough(n: int, train: int, val: int, test: int | None, folds: int) -> None:
+    """Raise `InputError` if `n` subjects cannot have these roles; see `drawing.clean`."""
+    pool = train + val
+    tested = n - pool if test is None else test
+    sets = folds if train else 1
+    if tested < 1 or n < pool + tested or pool < sets * val:
+        raise InputError(
+            f"{n} subjects are too few for {train} training, {val} validation and "
+            f"{max(tested, 1)} test subjects with {sets} disjoint validation sets"
+        )
+
+
 def subjects(split: "pd.DataFrame", fold: int, role: str) -> list[str]:
     """Subjects with a role in a fold, in the order of the table.
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uad.base.errors import InputError, because
 from uad.base.files import from_the_future
 from uad.base.paths import Paths
-from uad.data import datasets, released
+from uad.data import datasets, released, splits
 from uad.data.datasets import Listing, Subject
 from uad.data.layouts import LAYOUTS, bids, excluded, table
 from uad.simulation import names as simulated
@@ -346,6 +346,19 @@ class Cohort:
         """How the wildcard data set is split: a drawn split where there are no lists."""
         drawn = not self.split_lists(wildcards.dataset)
         return "clean" if drawn else self.config["splits"]["scheme"]
+
+    def role_counts(self, wildcards: Any) -> dict[str, int | None]:
+        """Subjects of each role in a fold that is drawn; `InputError` if too few were found."""
+        name, block = wildcards.dataset, self.config["splits"]
+        if self.split_scheme(wildcards) == "clean":
+            persons = {datasets.person(label) for label in self.subjects(name)}
+            try:
+                splits.check_enough(len(persons), **block[name], folds=block["folds"])
+            except InputError as error:
+                raise InputError(
+                    f"{self.about(name)['title']}: {error} (configuration key splits.{name})"
+                ) from error
+        return block[name]
 
     def other_inputs(self) -> list[str]:
         """Files that results depend on, besides scans and weights."""
