@@ -8,7 +8,7 @@ from plan import job_counts, stand_ins
 
 # Each has a model of its own.
 NEW = len(yaml.safe_load((ROOT / "config/extended.yaml").read_text())["rows"])
-COUNTS = {"ixi": 3, "brats21": 3, "atlas_v2": 3}
+COUNTS = {"ixi": 6, "brats21": 6, "atlas_v2": 6}
 
 
 def plan(checkout, *configfiles):
@@ -38,6 +38,7 @@ def test_small_form(checkout):
 def test_of_the_paper(checkout, tmp_path):
     with_examples(checkout)
     changes = stand_ins(tmp_path / "raw", COUNTS)
+    changes["splits"] = {name: {"train": 4, "val": 1, "test": 1} for name in COUNTS}
     weights = tmp_path / "dinov2.pth"
     changes["methods"]["anomaly_dino"] = {"pretrained": str(weights)}
     overlay = checkout.overlay(**changes)
