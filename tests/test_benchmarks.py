@@ -102,6 +102,10 @@ def test_a_missed_target_is_told(monkeypatch, tmp_path, capsys):
 
 def test_tables_of_a_card():
     config = paper.read("config/config.yaml")
+    # Methods of a fork were not measured.
+    own = {name for name, block in config["methods"].items() if "code" in block}
+    config["methods"] = {name: b for name, b in config["methods"].items() if name not in own}
+    config["rows"] = {name: b for name, b in config["rows"].items() if not own & {*b["maps"]}}
     page = run.of_gpus(config)
     assert page.count("| Whole table |") == len(list(run.MEASURED.glob("*.jsonl")))
     for name in config["methods"]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import small_bundle
+import yaml
 from conftest import ROOT
 
 from uad.base import tsv
@@ -99,6 +100,11 @@ def image(tmp_path):
             shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / source, place)
+    # A fork whose own configuration names code elsewhere copies that, too.
+    methods = yaml.safe_load((ROOT / "config/config.yaml").read_text())["methods"]
+    for code in filter(None, (block.get("code") for block in methods.values())):
+        (tmp_path / "image" / code).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / code, tmp_path / "image" / code)
     return tmp_path / "image"
 
 

@@ -7,7 +7,10 @@ from conftest import ROOT
 from plan import job_counts, stand_ins
 
 # Each has a model of its own.
-NEW = len(yaml.safe_load((ROOT / "config/extended.yaml").read_text())["rows"])
+NEW, ROWS = (
+    len(yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())["rows"])
+    for name in ("extended", "config")
+)
 COUNTS = {"ixi": 6, "brats21": 6, "atlas_v2": 6}
 
 
@@ -47,4 +50,4 @@ def test_of_the_paper(checkout, tmp_path):
     assert done.returncode != 0 and said in done.stdout + done.stderr
     weights.touch()
     jobs = plan(checkout, "config/extended.yaml", overlay)
-    assert jobs["pool_patients"] == 1 and jobs["evaluate"] == (25 + NEW) * 5
+    assert jobs["pool_patients"] == 1 and jobs["evaluate"] == (ROWS + NEW) * 5

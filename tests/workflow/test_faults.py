@@ -258,14 +258,16 @@ def test_damaged_files_cost_their_subjects_and_nothing_else(real):
 
 
 def test_too_few_subjects_left(real):
+    with_scans(real, "atlas_v2", 3)
     for image, _ in real.files["atlas_v2"][:1]:
         damage("blank", image, None)
+    # Enough were found, but not enough are left after registration.
     splits = {"folds": 1, "atlas_v2": {"train": 1, "val": 1, "test": 1}}
     path = coarse(real, splits=splits, folds=[0])
     fails(
         real,
         "results/splits/atlas_v2.tsv",
-        "Error: ATLAS v2.0: 1 subjects are too few for 1 training, 1 validation and 1 test",
+        "Error: ATLAS v2.0: 2 subjects are too few for 1 training, 1 validation and 1 test",
         path=path,
     )
     excluded = "results/packed/atlas_v2/excluded.tsv"

@@ -112,7 +112,8 @@ def test_code_sees_rules_and_modules_but_no_remark(tmp_path, monkeypatch):
     text = rules.read_text()
     rules.write_text(f"# A remark.\n\n{text}\n")
     assert code()["rules"] == before["rules"]
-    rules.write_text(text.replace("runtime=720", "runtime=721"))
+    assert "of_training(720" in text
+    rules.write_text(text.replace("of_training(720", "of_training(721"))
     assert code()["rules"] != before["rules"]
     style = tmp_path / "src/uad/report/templates/style.css"
     style.write_text(style.read_text() + "p { margin: 0; }\n")
