@@ -197,11 +197,9 @@ class Bench:
         prepared : prepare.Prepared
         quality : dict
         """
-        found = prepare.register(
-            scan, self.manifest["modality"], self.brain if how == "threshold" else self.head,
-            self.brain, self.search,
-        )  # fmt: skip
         how = how or self.manifest["brain_mask"]
+        target = self.brain if how == "threshold" else self.head
+        found = prepare.register(scan, self.manifest["modality"], target, self.brain, self.search)
         mask = prepare.find_brain(found.image, self.brain, how)
         prepared, numbers = prepare.prepare(
             found.image, mask, self.brain, self.manifest["preprocessing"],

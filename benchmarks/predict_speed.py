@@ -26,9 +26,11 @@ from uad.models import methods
 from uad.predict import bundle
 from uad.simulation import phantom
 
+CORES = 2
 
-def seal(out: Path, source: Path, folds: int, threads: int) -> Path:
-    """A bundle as of the paper's configuration, with random weights."""
+
+def seal(out: Path, source: Path) -> Path:
+    """A bundle of one fold as of the paper's configuration, with random weights."""
     config, template = paper.read("config/config.yaml"), bundle.read(source)
     models = {}
     for model, about in template["models"].items():
@@ -36,24 +38,20 @@ def seal(out: Path, source: Path, folds: int, threads: int) -> Path:
         block = config["methods"][name]
         about["test"] = methods.test_params(name, block)
         params = methods.params_of(name, block, paper.SHAPE[1:])
-        for fold in range(folds):
-            path = out / "models" / f"{model}-{fold}.pt"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.manual_seed(fold)
-            network = calibration.build(name, config["methods"], paper.SHAPE[1:]).network
-            checkpoints.save(
-                path, name, params, network.state_dict(), "random",
-                training=config["training"] | block["training"],
-            )  # fmt: skip
-            models[bundle.model_name(model, fold)] = path
-    names = [str(fold) for fold in range(folds)]
+        path = out / f"{model}.pt"
+        torch.manual_seed(0)
+        network = calibration.build(name, config["methods"], paper.SHAPE[1:]).network
+        checkpoints.save(
+            path, name, params, network.state_dict(), "random",
+            training=paper.training_block(name, config),
+        )  # fmt: skip
+        models[bundle.model_name(model, 0)] = path
     template["thresholds"] = {
-        cut: {fold: next(iter(of.values())) for fold in names}
-        for cut, of in template["thresholds"].items()
+        cut: {"0": next(iter(of.values()))} for cut, of in template["thresholds"].items()
     }
     template["healthy"] = [line | {"fold": 0} for line in template["healthy"]]
     changed = {
-        "folds": [*range(folds)], "preprocessing": config["preprocessing"], "threads": threads,
+        "folds": [0], "preprocessing": config["preprocessing"], "threads": CORES,
         "residual": config["residual"], "limits": {},
     }  # fmt: skip
     path = out / "paper.zip"
@@ -68,11 +66,9 @@ def main():
     parser.add_argument("out", type=Path)
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--atlas", nargs=2, type=Path, required=True, metavar=("HEAD", "BRAIN"))
-    parser.add_argument("--fold-count", type=int, default=1)
-    parser.add_argument("--cores", type=int, default=2)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    sealed = seal(args.out, args.bundle, args.fold_count, args.cores)
+    sealed = seal(args.out, args.bundle)
     head, lines = phantom.build(), []
     for i in range(2):
         image, _ = predict_calibration.healthy(i, head)
@@ -84,15 +80,15 @@ def main():
         }.items()]  # fmt: skip
         where = [f"{key}: {path}" for key, path in zip(("head", "brain"), args.atlas)]
         command = [
-            sys.executable, "-m", "snakemake", "predict", "--cores", str(args.cores), "--config",
+            sys.executable, "-m", "snakemake", "predict", "--cores", str(CORES), "--config",
             f"predict={{{', '.join(said)}}}", f"atlas={{{', '.join(where)}}}",
-            f"threads={{infer: {args.cores}}}", "accelerator=cpu",
+            f"threads={{infer: {CORES}}}", "accelerator=cpu",
         ]  # fmt: skip
         began = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True)
         seconds = time.perf_counter() - began
-        lines.append([i + 1, args.fold_count, args.cores, f"{seconds:.0f}"])
-        print(table(["head", "folds", "cores", "s by the clock"], lines), flush=True)
+        lines.append([i + 1, f"{seconds:.0f}"])
+        print(table(["head", f"s by the clock, {CORES} cores"], lines), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from uad.base import tsv
+from uad.data import splits
+
 PAGE = ROOT / "docs/own_maps.md"
 CONFIGS = ["config/demo.yaml", "config/try.yaml"]
 ROWS = ["nnunet-brats", "intensity", "perfect"]
@@ -46,9 +49,12 @@ def test_maps_of_another_program_are_a_row(checkout):
     assert row["d_unhealthy"] == "brats" and row["block"] == "III"
     for column in ("dice_best_mean", "auprc_mean"):
         assert 0 < row[column] == pytest.approx(control[column], abs=1e-6)
-    # A map that is gone is named before anything is computed with the others.
-    gone = min((checkout.folder / "my_maps/fold-0/brats21").iterdir())
-    for path in gone.parent.iterdir():
-        path.unlink()
+    # A map that is gone ends the row's job, which names it.
+    split = tsv.read(checkout.folder / "results/try/splits/brats21.tsv")
+    subject = splits.subjects(split, 0, "test")[0]
+    (checkout.folder / f"my_maps/fold-0/brats21/{subject}.nii.gz").unlink()
     failed = checkout.snakemake("table1", configfiles=configs)
-    assert failed.returncode != 0 and "brats21" in failed.stdout + failed.stderr
+    assert (
+        failed.returncode != 0
+        and f"subjects have no map: {subject}" in failed.stdout + failed.stderr
+    )

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
+import predict_native
 import pytest
 import torch
 from conftest import ROOT
@@ -173,13 +174,7 @@ def workflow_map(demo, dataset, subject, fold, folder):
 def native_files(demo, dataset):
     """The first test subject of a data set, its scan and its lesion mask in the native folder."""
     subject = splits.subjects(tsv.read(Paths(str(demo)).split(dataset)), 0, "test")[0]
-    folder = demo / "raw" / dataset
-    if dataset == "brats21":
-        name = subject.replace("BraTS", "BraTS2021_")
-        return subject, folder / name / f"{name}_t1.nii.gz", folder / name / f"{name}_seg.nii.gz"
-    (scan,) = folder.rglob(f"sub-{subject}_*T1w.nii.gz")
-    (lesion,) = folder.rglob(f"sub-{subject}_*mask.nii.gz")
-    return subject, scan, lesion
+    return subject, *predict_native.files(demo, dataset, subject)
 
 
 def in_box(scan, work):
