@@ -88,6 +88,7 @@ rule compare:
         registered=PLAN.registered_sets,
         random_extractors=needs.random_extractors(config),
         references=config["table"]["references"],
+        min_component=config["evaluation"]["min_component"],
         folds=PLAN.folds,
         test_sets=list(PLAN.test_sets),
         seed=config["seed"],

@@ -15,5 +15,6 @@ with logs.job(snakemake.log[0]):
         registered=params.registered,
         random_extractors=params.random_extractors,
         references=params.references,
+        min_component=params.min_component,
     )
     tables.write_all(dict(snakemake.input.items()), dict(snakemake.output.items()), comparison)

@@ -14,9 +14,10 @@ from uad.evaluation.statistics import SMALL_ML
 
 TOLERANCE = 0.2  # of the mean prevalence
 STANDARD_ERRORS = 3
+ROUNDING = 1e-4  # of a Dice that is reckoned from volumes in ml
 
 
-def check(subjects: pd.DataFrame, rows: Mapping[str, dict]) -> None:
+def check(subjects: pd.DataFrame, rows: Mapping[str, dict], min_component: int = 0) -> None:
     """Raise `InputError` if a control does not have the value that it must have.
 
     Parameters
@@ -25,6 +26,9 @@ def check(subjects: pd.DataFrame, rows: Mapping[str, dict]) -> None:
         Metrics of all rows and folds, with the row's name in `row`.
     rows : mapping
         `rows` of the configuration; those whose only map is `perfect` or `chance` are checked.
+    min_component : int
+        Voxels; smaller components of a thresholded map do not count (`row_metrics`), so that even
+        `perfect` misses lesions that small.
     """
     for row, block in rows.items():
         lines = subjects[subjects["row"] == row]
@@ -32,7 +36,7 @@ def check(subjects: pd.DataFrame, rows: Mapping[str, dict]) -> None:
             for _, part in lines.groupby(["test_set", "fold"], sort=False):
                 _check_undefined(row, part)
         if block["maps"] == ["perfect"]:
-            _check_perfect(row, lines)
+            _check_perfect(row, lines, drops=min_component > 1)
         if block["maps"] == ["chance"]:
             _check_chance(row, lines)
 
@@ -49,11 +53,22 @@ def _check_undefined(row, lines):
                 raise _broken(row, line, column, "must be missing")
 
 
-def _check_perfect(row, lines):
-    """Dice and average precision are exactly 1 wherever there is a lesion."""
+def _check_perfect(row, lines, drops):
+    """Dice and average precision are exactly 1 wherever there is a lesion.
+
+    Where small components are dropped, the Dice at the threshold is that of what is left: P of L ml
+    are predicted, all of them lesion, so it is 2 P / (P + L).
+    """
     for _, line in lines[lines["lesion_ml"] > 0].iterrows():
         columns = ["dice_best", "auprc", "auroc"]
-        if not np.isnan(line["threshold"]):  # else no validation subject has a lesion
+        tuned = not np.isnan(line["threshold"])  # else no validation subject has a lesion
+        if tuned and drops:
+            left = line["lesion_ml"] + line["volume_error_ml"]
+            expected = 2 * left / (left + line["lesion_ml"])
+            if left > line["lesion_ml"] or abs(line["dice_val"] - expected) > ROUNDING:
+                must = f"must be {expected:.6g}, small components being dropped"
+                raise _broken(row, line, "dice_val", must)
+        elif tuned:
             columns.append("dice_val")
         for column in columns:
             if line[column] != 1:

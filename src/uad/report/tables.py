@@ -33,6 +33,8 @@ class Comparison:
         Rows whose feature extractor is random.
     references : sequence of str
         Rows that others are compared with.
+    min_component : int
+        `evaluation.min_component` of the configuration.
     """
 
     rows: Mapping[str, Mapping]
@@ -44,6 +46,7 @@ class Comparison:
     registered: Sequence[str]
     random_extractors: Sequence[str]
     references: Sequence[str]
+    min_component: int
 
 
 def write_all(
@@ -75,7 +78,7 @@ def write_all(
         joined.metrics(inputs[name], rows, folds, tested, of)
         for name, of in (("metrics", "subjects"), ("healthy", "healthy"), ("pooled", "pooled"))
     )
-    check_controls.check(subjects, rows)
+    check_controls.check(subjects, rows, comparison.min_component)
 
     known = joined.known(inputs["known"], comparison.test_sets, tested)
     quality = joined.known(inputs["quality"], comparison.registered, tested)

@@ -50,6 +50,18 @@ def test_good_controls_pass(rng):
     check_controls.check(chance(rng, 12), ROWS)
 
 
+def test_small_lesions_that_are_dropped_are_no_fault_but_anything_else_is():
+    """As seen: of lesions of 2 ml, 0.27 ml are in components of fewer than eight voxels."""
+    seen = {"lesion_ml": 1.998, "volume_error_ml": -0.27, "dice_val": 0.927536}
+    check_controls.check(lines("perfect", **seen), ROWS, min_component=8)
+    check_controls.check(lines("perfect", volume_error_ml=0.0), ROWS, min_component=8)
+    for wrong, components in (
+        ({}, 0), ({"dice_val": 0.93}, 8), ({"volume_error_ml": 0.27}, 8), ({"auprc": 0.99}, 8),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match="control perfect: (dice_val|auprc) of brats"):
+            check_controls.check(lines("perfect", **seen | wrong), ROWS, min_component=components)
+
+
 def test_no_false_alarm_with_few_subjects():
     for seed in range(30):
         check_controls.check(chance(np.random.default_rng(seed), 3), ROWS)

@@ -35,6 +35,7 @@ COMPARISON = tables.Comparison(
     registered=["brats"],
     random_extractors=["cddpm"],
     references=["cddpm", "sadm_res-brats"],
+    min_component=0,
 )
 OUTPUTS = {
     "csv": "table1.csv",
