@@ -245,6 +245,7 @@ class Figures:
             "registered": plan.registered_sets,
             "random_extractors": needs.random_extractors(config),
             "references": config["table"]["references"],
+            "min_component": config["evaluation"]["min_component"],
             "claims": plan.claims,
             "weighted": self.weighted if self.judged_weights() else [],
         }

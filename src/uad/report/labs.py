@@ -12,7 +12,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -362,14 +362,8 @@ def write_tables(lab: Lab, out: Path | str) -> None:
         "tex": paths.table("table1.tex"),
         **{name: paths.table(f"{name}.tsv") for name in ("statistics", "comparisons", "agreement")},
     }
-    comparison = tables.Comparison(
-        rows=said["rows"],
-        threshold=said["threshold"],
-        registered=said["registered"],
-        random_extractors=said["random_extractors"],
-        references=said["references"],
-        **common,
-    )
+    compared = {field.name: said[field.name] for field in fields(tables.Comparison)}
+    comparison = tables.Comparison(**compared | common)
     tables.write_all(files, outputs, comparison)
     if said["claims"]:
         judged.write_all(

@@ -21,7 +21,7 @@ from uad.base import sealed
 from uad.base.errors import InputError
 from uad.base.paths import Paths
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 KINDS = ("subjects", "healthy", "pooled")  # of the tables of metrics (`Paths.metrics`)
 PUBLISHED = "published.csv"

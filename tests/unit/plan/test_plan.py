@@ -3,6 +3,7 @@
 import copy
 import itertools
 import re
+from dataclasses import fields
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +18,7 @@ from uad.plan import config as settings
 from uad.plan.figures import Figures, costs
 from uad.plan.overlays import with_defaults
 from uad.plan.plan import Plan
+from uad.report import tables
 
 
 def plan_of(**changes):
@@ -37,6 +39,11 @@ def plan():
 
 
 # Figures.
+
+
+def test_an_archive_has_all_that_its_tables_are_made_of(plan):
+    """Or another lab could not write them again."""
+    assert {field.name for field in fields(tables.Comparison)} <= set(Figures(plan).shared_tables())
 
 
 def test_every_figure_has_a_caption(plan):
