@@ -331,13 +331,13 @@ def _loss_and_map(run, name, way, device):
         ]
         result = {"loss": loss.detach().double().cpu(), "gradient": torch.cat(gradient)}
         if name not in methods.PRETRAINING:
-            made = _infer(method, batch.image[:, 0], way.precision, np.random.default_rng(4))
+            made = infer(method, batch.image[:, 0], way.precision, np.random.default_rng(4))
             result["map"] = torch.as_tensor(made).double().cpu()
     return result
 
 
 @torch.no_grad()
-def _infer(method, image, precision, rng):
+def infer(method, image, precision, rng):
     """Reconstructions of a volume, or the map of a method that makes none."""
     method.eval()
     with devices.autocast(image.device, precision):
@@ -444,8 +444,8 @@ def _volume(run, name, way, key, at_once=None, part="steps"):
         lay_out(method, way, run.device)
         image = run.batch_of(run.shape[0], run.device).image[:, 0]
         rng = np.random.default_rng(6)
-        infer = partial(_infer, method, image, way.precision, rng)
-        seconds = per_call(run, infer, 1, 1)
+        work = partial(infer, method, image, way.precision, rng)
+        seconds = per_call(run, work, 1, 1)
         run.note(part, **key, precision=way.precision, at_once=at_once, seconds=seconds,
                  gib=peak(run))  # fmt: skip
 
