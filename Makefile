@@ -195,7 +195,7 @@ bench: setup
 	PYTHONPATH=src $(BIN)/python benchmarks/run.py paths plan
 
 bench-paper: setup
-	PYTHONPATH=src $(BIN)/python benchmarks/run.py networks
+	PYTHONPATH=src $(BIN)/python benchmarks/run.py networks limit
 
 bench-gpu: setup
 	PYTHONPATH=src $(BIN)/python benchmarks/gpu.py --out results/benchmarks

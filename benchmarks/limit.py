@@ -73,6 +73,10 @@ class Operations(TorchDispatchMode):
             self.known[key] = count(*args, **kwargs, out_val=result), call
         return result
 
+    def total(self):
+        """Operations of everything that was computed."""
+        return sum(self.times[key] * flop for key, (flop, _) in self.known.items())
+
 
 def _spec(value):
     return Spec(tuple(value.shape), value.dtype) if isinstance(value, torch.Tensor) else value
@@ -105,11 +109,10 @@ def limit(function):
     """
     with Operations() as seen:
         function()
-    total = sum(seen.times[key] * flop for key, (flop, _) in seen.known.items())
     rate = max(
         flop / alone(func, call) for (func, _), (flop, call) in seen.known.items() if flop > LARGE
     )
-    return total / rate, rate
+    return seen.total() / rate, rate
 
 
 def prepared(config, name, what, way):
@@ -145,10 +148,8 @@ def measure(config):
             ]
             took = {label: median(r[label] for r in rounds) for label in WAYS}
             least, rate = limit(works["here"])
-            least_16, _ = limit(works["here, 16 bits"])
             yield {
                 "method": name, "what": what, **took, "limit": least, "gflops": rate / 1e9,
-                "limit, 16 bits": least_16,
                 "of the limit": median(r["here"] for r in rounds) / least,
                 "of the reference": median(
                     r["here, 16 bits"] / r["reference"] for r in rounds

@@ -1,7 +1,7 @@
 """Measure, and write the tables of `docs/benchmarks.md`.
 
 python benchmarks/run.py paths plan    (make bench)
-python benchmarks/run.py networks      (make bench-paper)
+python benchmarks/run.py networks limit    (make bench-paper)
 python benchmarks/run.py gpu           from `benchmarks/measured/` (make bench-gpu)
 """
 
@@ -15,6 +15,7 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
+import limit
 import networks
 import paths
 import plan
@@ -148,6 +149,33 @@ def of_networks(config):
             table(header_3, [["projected", *hours]]),
         ]
     )
+
+
+def of_limit(config):
+    """Training steps and maps on this processor, beside the most that it can do."""
+    rows = []
+    for found in limit.measure(config):
+        of_limit, of_reference = found["of the limit"], found["of the reference"]
+        lines = [
+            *(f"{found[label]:.3g}" for label in limit.WAYS), f"{found['limit']:.3g}",
+            f"{found['gflops']:.0f}", _at_most(of_limit, limit.OF_LIMIT),
+            _at_most(of_reference, limit.OF_REFERENCE),
+            f"{found['error, here']:.0e}", f"{found['error, here, 16 bits']:.0e}",
+        ]  # fmt: skip
+        rows.append([found["method"], found["what"], *lines])
+        print(*rows[-1], sep="  ", flush=True)
+    header = [
+        "Method", "Work", *(f"{label[0].upper()}{label[1:]}, s" for label in limit.WAYS),
+        "Limit, s", "at GFLOP/s", "Here / limit", "16 bits / reference", "Error here",
+        "Error in 16 bits",
+    ]  # fmt: skip
+    return table(header, rows)
+
+
+def _at_most(ratio, target):
+    """A ratio, and whether it is too large."""
+    missed = "" if ratio <= target else f" **target {target} missed**"
+    return f"{ratio:.2f}{missed}"
 
 
 def of_gpus(config):
@@ -297,7 +325,10 @@ def _source(config, model):
 def main(parts):
     """Measure parts, write their tables, and say whether all targets were met."""
     config = yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8"))
-    tables = {"paths": of_paths, "plan": of_plan, "networks": of_networks, "gpu": of_gpus}
+    tables = {
+        "paths": of_paths, "plan": of_plan, "networks": of_networks, "limit": of_limit,
+        "gpu": of_gpus,
+    }  # fmt: skip
     missed = 0
     for part in parts:
         # A GPU's numbers were measured before, perhaps elsewhere, and say where.

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import brain_masks
+import limit
 import nibabel as nib
 import numpy as np
 import paper
@@ -13,7 +14,9 @@ import predict_calibration
 import predict_geometry
 import pytest
 import run
+import torch
 from conftest import ROOT
+from torch import nn
 
 from uad.simulation import phantom
 
@@ -205,3 +208,20 @@ def test_a_head_is_the_same_however_it_is_stored(head, tmp_path):
     np.testing.assert_allclose(found[1].affine, found[0].affine)
     off = np.abs(found[1].get_fdata() - found[0].get_fdata())
     assert 0 < off.max() <= predict_geometry.STEPS["scl_slope"] / 2 + 1e-3
+
+
+def test_the_limit_is_of_all_convolutions_and_products(monkeypatch):
+    conv, linear = nn.Conv2d(2, 3, 3, padding=1), nn.Linear(8, 5)
+    image = torch.rand(4, 2, 8, 8)
+
+    def step():
+        linear(conv(image) + conv(image)).sum().backward()
+
+    with limit.Operations() as seen:
+        step()
+    # Of a convolution the gradient of the weights costs as much; the image's is not asked for.
+    one, product = 2 * 4 * 3 * 8 * 8 * 2 * 9, 2 * 4 * 3 * 8 * 8 * 5
+    assert seen.total() == 2 * 2 * one + 3 * product
+    monkeypatch.setattr(limit, "LARGE", 0)
+    least, rate = limit.limit(step)
+    assert least * rate == pytest.approx(seen.total())
