@@ -331,10 +331,11 @@ def _tiles(
     clock = _clock(Path(paths.root) / "logs")
     if clock is not None:
         first, last = clock
+        end = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M}"
         yield Tile(
             "",
             duration((last - first).total_seconds()),
-            f"by the clock, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}",
+            f"by the clock, {first:%Y-%m-%d %H:%M} to {end}",
         )
 
 
