@@ -3,6 +3,8 @@
     python benchmarks/registration.py measure OUT --atlas T1.nii T1_brain.nii --heads FILE ...
         --brains FILE ... --misfits FILE ...   real scans: heads, stripped brains, what is no T1
     python benchmarks/registration.py measure OUT --simulated 12 [--contrast T2]
+    python benchmarks/registration.py measure OUT --atlas T1.nii T1_brain.nii --exchange T1 T2 T1 T2
+        stripped brains of two patients, each the template of the other: a contrast without atlas
     python benchmarks/registration.py exact OUT --simulated 4       searches against the truth
     python benchmarks/registration.py report OUT   tables and figure of docs/registration.md
 
@@ -205,6 +207,26 @@ def measure_real(args):
             )
 
 
+def measure_exchanged(args):
+    """Poses of two patients' scans with the other's as template; a T1 scan's pose is right."""
+    settings, brain = settings_of(), volumes.read(args.atlas[1])
+    patients = []
+    for pair in (args.exchange[:2], args.exchange[2:]):
+        scans = [volumes.read(path) for path in pair]
+        patients.append((scans, registration.register(scans[0], brain, brain, settings)[0]))
+    for (mine, truth), (others, at) in zip(patients, reversed(patients)):
+        for scan, other in zip(mine, others):
+            template = registration.resample(other, brain, at, "linear")
+            template = template.like(np.where(brain.array > 0, template.array, 0))
+            label = Path(scan.path).name.removesuffix(".gz").removesuffix(".nii")
+            once(
+                args.out / f"exchanged-brains-{label}.json",
+                lambda scan=scan, template=template, truth=truth: poses(
+                    scan, template, brain, settings, truth
+                ),
+            )
+
+
 def simulated(n, contrast="T1"):
     """Name, data set, volume, truth, and templates (target, brain) of simulated scans."""
     from uad.simulation import names, phantom, scans
@@ -389,6 +411,24 @@ def of_contrasts(folder):
     return table(header, lines)
 
 
+def of_exchanged(folder):
+    """Similarities of scans whose template is another patient's scan."""
+    rows = read_all(folder, ["exchanged"])
+    lines = []
+    for scan in dict.fromkeys(r["scan"] for r in rows):
+        mine = [r for r in rows if r["scan"] == scan]
+        by_pose = {r["pose"]: r for r in mine}
+        found = by_pose["found"]
+        wrong = max((r for r in mine if not r["right"]), key=lambda r: r["similarity"])
+        lines.append(
+            [scan, f"{by_pose['true']['similarity']:.3f}",
+             f"{found['similarity']:.3f}, {found['apart_mm']:.1f} mm away",
+             f"{wrong['similarity']:.3f} ({wrong['pose']})"]
+        )  # fmt: skip
+    header = ["Scan", "in place", "found by the search", "greatest of a wrong pose"]
+    return table(header, lines)
+
+
 def _range(values):
     values = sorted(values)
     return f"{values[0]:.3f}-{values[-1]:.3f}"
@@ -411,7 +451,13 @@ def report(args):
     """Put the tables of poses into the page, draw both distributions, print the errors."""
     rows = read_all(args.out)
     tables = {"gate": separation(rows), "scans": of_scans(rows)}
-    docs.fill_in(PAGE, tables | {"contrasts": of_contrasts(args.out)})
+    # What was not measured keeps its table.
+    for name, found, of in (
+        ("contrasts", "T2-*.json", of_contrasts), ("exchanged", "exchanged-*.json", of_exchanged),
+    ):  # fmt: skip
+        if any(args.out.glob(found)):
+            tables[name] = of(args.out)
+    docs.fill_in(PAGE, tables)
     print(errors(args.out))
     from matplotlib.figure import Figure
 
@@ -436,6 +482,7 @@ def main():
     parser.add_argument("--atlas", nargs=2)
     for kind in ("heads", "brains", "misfits", "ways"):
         parser.add_argument(f"--{kind}", nargs="*", default=[])
+    parser.add_argument("--exchange", nargs=4)
     parser.add_argument("--simulated", type=int, default=0)
     parser.add_argument("--contrast", default="T1", choices=["T1", "T2", "FLAIR"])
     args = parser.parse_args()
@@ -446,6 +493,8 @@ def main():
     elif args.what == "measure":
         if args.atlas:
             measure_real(args)
+        if args.exchange:
+            measure_exchanged(args)
         measure_simulated(args)
     else:
         report(args)
