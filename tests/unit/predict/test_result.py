@@ -52,6 +52,7 @@ def found(scan, prepared):
     maps[0, 10:14, 8:12, 9:12] = 0.9
     maps[1, 10:14, 8:12, 9:12] = 0.7
     maps[0, 20, 20, 20] = 0.45  # above the threshold of its fold only
+    maps[1, 20, 10, 10] = 0.42  # above that of the other fold only
     healthy = np.full(maps.shape[1:], 0.5, np.float32)
     return SimpleNamespace(
         maps=maps, native=result.to_native(scan, np.eye(4), prepared, maps, healthy)
