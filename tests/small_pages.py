@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from uad.base import tsv
-from uad.report import multiverse_page, whom
+from uad.evaluation import detection_limits
+from uad.report import detection_page, multiverse_page, whom
 
 # Ranks in all combinations of choices.
 
@@ -116,3 +117,38 @@ def write_whom(inputs, folder, about=WHOM):
     outputs = {name: Path(folder) / file for name, file in outputs.items()}
     whom.write_all(inputs, outputs, about)
     return outputs
+
+
+# Which planted lesions a row sees.
+
+SEEING = {"cddpm": "cDDPM", "sadm_res-brats": "SADM_res"}
+FROM_ML = {"cddpm": 5, "sadm_res-brats": 1}
+VOLUMES_ML, CONTRASTS = [0.2, 1, 5, 20], [-60, -20, 30]
+KEYS = ["source", "place", "texture", "contrast", "volume_ml"]
+
+
+def planted(n_subjects=3):
+    """The table of planted lesions."""
+    sources = [f"S{i}" for i in range(n_subjects)]
+    lines = itertools.product(sources, ["cortex", "deep"], ["smooth"], CONTRASTS, VOLUMES_ML)
+    table = pd.DataFrame(lines, columns=KEYS)
+    table.insert(0, "subject", table["source"] + "p001")
+    return table.assign(number=1 + table.groupby("subject").cumcount())
+
+
+def seen(lesions, row, fold):
+    """A row that sees what is dark and has its volume at least."""
+    detected = (lesions["volume_ml"] >= FROM_ML[row]) & (lesions["contrast"] < 0)
+    found = lesions.assign(detected=detected.astype(int), newly_above=0.5, rise=1.0)
+    found.insert(0, "row", row)
+    found.insert(1, "fold", fold)
+    return found
+
+
+def write_detection(folder):
+    """The page of two rows."""
+    curves = detection_limits.curves(pd.concat(seen(planted(), row, 0) for row in SEEING))
+    limits = detection_limits.limits(curves)
+    detection_page.write(
+        folder / "detection.html", curves, limits, SEEING, "threshold_fpr5", simulated=True
+    )

@@ -68,6 +68,7 @@ def kinds(demo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     small_pages.write_multiverse(small_pages.multiverse_files(folder), folder)
     small_pages.write_whom(small_pages.whom_inputs(folder), folder)
+    small_pages.write_detection(folder)
     found = {}
     for path in sorted(demo.rglob("*.html")) + sorted(folder.iterdir()):
         kind = re.search(r'<body class="(\w+)"', path.read_text(encoding="utf-8"))

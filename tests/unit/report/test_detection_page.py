@@ -6,33 +6,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from small_pages import CONTRASTS, VOLUMES_ML, planted, seen
+from small_pages import SEEING as ROWS
 
 from uad.base import tsv
 from uad.base.errors import InputError
 from uad.evaluation import detection_limits
 from uad.report import detection_page
-
-ROWS = {"cddpm": "cDDPM", "sadm_res-brats": "SADM_res"}
-VOLUMES_ML, CONTRASTS = [0.2, 1, 5, 20], [-60, -20, 30]
-KEYS = ["source", "place", "texture", "contrast", "volume_ml"]
-
-
-def planted(n_subjects=3):
-    """The table of planted lesions."""
-    sources = [f"S{i}" for i in range(n_subjects)]
-    lines = itertools.product(sources, ["cortex", "deep"], ["smooth"], CONTRASTS, VOLUMES_ML)
-    table = pd.DataFrame(lines, columns=KEYS)
-    table.insert(0, "subject", table["source"] + "p001")
-    return table.assign(number=1 + table.groupby("subject").cumcount())
-
-
-def seen(lesions, row, fold, from_ml):
-    """A row that sees what is dark and has this volume at least."""
-    detected = (lesions["volume_ml"] >= from_ml) & (lesions["contrast"] < 0)
-    found = lesions.assign(detected=detected.astype(int), newly_above=0.5, rise=1.0)
-    found.insert(0, "row", row)
-    found.insert(1, "fold", fold)
-    return found
 
 
 @pytest.fixture
@@ -42,7 +22,7 @@ def files(tmp_path):
     tsv.write(lesions, tmp_path / "lesions.tsv", sealed=True)
     paths = []
     for row, fold in itertools.product(ROWS, (0, 1)):
-        table = seen(lesions, row, fold, {"cddpm": 5, "sadm_res-brats": 1}[row])
+        table = seen(lesions, row, fold)
         paths.append(tmp_path / row / f"fold-{fold}.tsv")
         tsv.write(table, paths[-1], sealed=True)
     return paths, tmp_path / "lesions.tsv"
@@ -90,7 +70,7 @@ def test_page_says_from_which_volume_on_lesions_are_seen(tables, tmp_path):
 
 
 def test_with_enough_subjects_nothing_is_excused(tmp_path):
-    found = pd.concat(seen(planted(15), row, 0, 5) for row in ROWS)
+    found = pd.concat(seen(planted(15), row, 0) for row in ROWS)
     curves = detection_limits.curves(found)
     path = tmp_path / "page.html"
     detection_page.write(
