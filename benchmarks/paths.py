@@ -35,7 +35,7 @@ def all_paths(config):
     image = ndimage.gaussian_filter(rng.random(SHAPE), 1).astype(np.float32) * brain
     other = ndimage.gaussian_filter(rng.random(SHAPE), 1).astype(np.float32) * brain
     reconstruction = image + 0.2 * other
-    score = (rng.random(SHAPE, dtype=np.float32) + 0.5 * lesion) * brain
+    score = (rng.random(SHAPE, dtype=np.float32) + np.float32(0.5) * lesion) * brain
     yield _samples(image, rng)
     yield _ssim(image, reconstruction)
     yield Path(

@@ -1,6 +1,7 @@
 """The 3-D median filter behind every residual map (SADM Sec. 4.2); SciPy is the test oracle."""
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 MEDIAN_SIZE = 5
 
@@ -16,15 +17,15 @@ def median_filter(volume: np.ndarray, mask: np.ndarray) -> np.ndarray:
     volume : ndarray of float32, shape (D, H, W)
     mask : ndarray of bool, shape (D, H, W)
     """
-    pad = MEDIAN_SIZE // 2
-    padded = np.pad(volume, pad, mode="symmetric")
-    # (D, H, W, 5, 5, 5), a view
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (MEDIAN_SIZE,) * 3)
+    padded = np.pad(volume, MEDIAN_SIZE // 2, mode="symmetric")
+    # What lies about a voxel across the last axis, (D, H, W + 4, 5, 5), a view.
+    columns = sliding_window_view(padded, (MEDIAN_SIZE, MEDIAN_SIZE), axis=(0, 1))
     out = np.zeros_like(volume)
-    middle = MEDIAN_SIZE**3 // 2
-    for plane in range(len(volume)):  # one plane at a time bounds the memory
-        inside = mask[plane]
-        values = windows[plane][inside].reshape(-1, MEDIAN_SIZE**3)  # (voxels, 125)
-        values.partition(middle, axis=1)
-        out[plane][inside] = values[:, middle]
+    n, step = MEDIAN_SIZE**3, MEDIAN_SIZE**2
+    for plane, inside in enumerate(mask):  # one plane at a time bounds the memory
+        # Five columns in a row are a window, without a gap in memory: copied and sorted fast.
+        row = np.ascontiguousarray(columns[plane]).reshape(len(inside), -1)
+        values = sliding_window_view(row, n, axis=1)[:, ::step][inside]  # (voxels, 125)
+        values.sort(axis=1)
+        out[plane][inside] = values[:, n // 2]
     return out
