@@ -486,6 +486,8 @@ def main():
     parser.add_argument("--simulated", type=int, default=0)
     parser.add_argument("--contrast", default="T1", choices=["T1", "T2", "FLAIR"])
     args = parser.parse_args()
+    if args.exchange and not args.atlas:
+        parser.error("--exchange needs --atlas, whose grid and brain the templates get")
     args.out.mkdir(parents=True, exist_ok=True)
     registration.set_up(3141)
     if args.what == "exact":

@@ -1,8 +1,8 @@
 """Measure, and write the tables of `docs/benchmarks.md`.
 
-python benchmarks/run.py paths plan    (make bench)
+python benchmarks/run.py paths plan        (make bench)
 python benchmarks/run.py networks limit    (make bench-paper)
-python benchmarks/run.py gpu           from `benchmarks/measured/` (make bench-gpu)
+python benchmarks/run.py gpu               from `benchmarks/measured/` (make bench-gpu)
 """
 
 import json
@@ -160,7 +160,7 @@ def of_limit(config):
             *(f"{found[label]:.3g}" for label in limit.WAYS), f"{found['limit']:.3g}",
             f"{found['gflops']:.0f}", _at_most(of_limit, limit.OF_LIMIT),
             _at_most(of_reference, limit.OF_REFERENCE),
-            f"{found['error, here']:.0e}", f"{found['error, here, 16 bits']:.0e}",
+            f"{found['error']:.0e}", f"{found['error, 16 bits']:.0e}",
         ]  # fmt: skip
         rows.append([found["method"], found["what"], *lines])
         print(*rows[-1], sep="  ", flush=True)

@@ -23,9 +23,10 @@ def median_filter(volume: np.ndarray, mask: np.ndarray) -> np.ndarray:
     out = np.zeros_like(volume)
     n, step = MEDIAN_SIZE**3, MEDIAN_SIZE**2
     for plane, inside in enumerate(mask):  # one plane at a time bounds the memory
-        # Five columns in a row are a window, without a gap in memory: copied and sorted fast.
+        # Five columns in a row are a window, without a gap in memory, which is copied fast.
         row = np.ascontiguousarray(columns[plane]).reshape(len(inside), -1)
         values = sliding_window_view(row, n, axis=1)[:, ::step][inside]  # (voxels, 125)
-        values.sort(axis=1)
+        # Sorting is faster where NumPy sorts with AVX2, and takes twice as long where it cannot.
+        values.partition(n // 2, axis=1)
         out[plane][inside] = values[:, n // 2]
     return out

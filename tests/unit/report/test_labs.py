@@ -207,6 +207,12 @@ def test_other_scans_and_packages_are_said(halves, tmp_path):
     assert "b_share was trained with torch 3, a_share with torch 2" in said
 
 
+def test_an_archive_of_another_format_is_refused(halves, tmp_path):
+    say(halves[1], format=1)
+    with pytest.raises(InputError, match=r"b/share.zip: is of format 1, and .* the version that"):
+        labs.compare(halves, tmp_path / "out", ROOT)
+
+
 def test_a_changed_byte_is_found(halves, tmp_path):
     content = bytearray(halves[1].read_bytes())
     content[len(content) // 2] ^= 1
